@@ -1,0 +1,163 @@
+"""The settings of a study: `params.yaml`, read and checked whole before any stage starts."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from suite.errors import SuiteError
+
+PARAMS = Path("params.yaml")
+
+PositiveInt = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+# Names become directories, stage names and MLflow names.
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Settings(BaseModel):
+    """Base of all settings: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Seeds(Settings):
+    """Seeds of the main comparison and of the batch-size study."""
+
+    main: list[int] = Field(min_length=1)
+    scaling: list[int] = Field(min_length=1)
+
+
+class Backbone(Settings):
+    """The frozen network whose pooled features the head is trained on."""
+
+    name: str
+    image_size: PositiveInt
+
+
+class Training(Settings):
+    """What every run shares, whatever its loss."""
+
+    protocol: Literal["head"]
+    epochs: PositiveInt
+    samples_per_class: Annotated[int, Field(ge=2)]
+    embedding_dim: PositiveInt
+    weight_decay: Annotated[float, Field(ge=0)]
+    evaluations: PositiveInt = Field(description="validations a run, evenly spread over its epochs")
+
+
+class Measure(Settings):
+    """How the decomposability gap is measured."""
+
+    batch_sizes: list[PositiveInt] = Field(min_length=1)
+    partitions: PositiveInt
+    samples_per_class: Annotated[int, Field(ge=2)]
+
+
+class Tuning(Settings):
+    """The search that every loss gets at every batch size."""
+
+    learning_rates: list[PositiveFloat] = Field(min_length=1)
+    seeds: list[int] = Field(min_length=1)
+
+
+class Workers(Settings):
+    """Processes a stage may use side by side; each computes on one thread."""
+
+    processes: PositiveInt
+
+
+class Dataset(Settings):
+    """A data set: the registered builder and that builder's own settings."""
+
+    builder: str
+    settings: dict[str, Any]
+
+
+class Batch(Settings):
+    """One trained batch size of a loss with the values that tuning chose for it."""
+
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat
+
+
+class Loss(Settings):
+    """One compared loss: its registered name, its settings, the batch sizes it is trained at."""
+
+    loss: str
+    label: str
+    settings: dict[str, Any] = {}
+    batches: list[Batch] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Loss:
+        sizes = [batch.batch_size for batch in self.batches]
+        if len(set(sizes)) != len(sizes):
+            raise ValueError(f"batch sizes repeat: {sizes}")
+        return self
+
+
+class Params(Settings):
+    """The whole of `params.yaml`."""
+
+    study: Name
+    main_batch_size: PositiveInt
+    seeds: Seeds
+    workers: Workers
+    backbone: Backbone
+    training: Training
+    tuning: Tuning
+    measure: Measure
+    datasets: dict[Name, Dataset] = Field(min_length=1)
+    losses: dict[Name, Loss] = Field(min_length=1)
+
+    def dataset(self, name: str) -> Dataset:
+        """The data set `name`; SuiteError if `params.yaml` has none of that name."""
+        return _entry(self.datasets, name, "data set")
+
+    def loss(self, name: str) -> Loss:
+        """The loss entry `name`; SuiteError if `params.yaml` has none of that name."""
+        return _entry(self.losses, name, "loss")
+
+
+def load_params(path: Path = PARAMS) -> Params:
+    """Read and check a settings file. Raises SuiteError with one line naming file, key and value."""
+    try:
+        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SuiteError(f"{path}: not found; run ranksuite from the folder that holds dvc.yaml") from None
+    except yaml.YAMLError as error:
+        raise SuiteError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise SuiteError(f"{path}: expected a mapping of settings, found {type(raw).__name__}")
+    return parse(Params, raw, str(path))
+
+
+def parse(model: type[BaseModel], raw: dict[str, Any], where: str) -> Any:
+    """Validate `raw` against `model`; the first problem becomes a one-line SuiteError prefixed with `where`."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "(top)"
+        if first["type"] == "extra_forbidden":
+            raise SuiteError(f"{where}: unknown key '{key}'{_suggest(model, first['loc'])}") from None
+        value = "" if first["type"] == "missing" else f" (found {first['input']!r:.80})"
+        raise SuiteError(f"{where}: {key}: {first['msg']}{value}") from None
+
+
+def _suggest(model: type[BaseModel], location: tuple[int | str, ...]) -> str:
+    if len(location) != 1:
+        return "; remove it or correct its spelling"
+    near = difflib.get_close_matches(str(location[0]), model.model_fields, n=1)
+    return f": did you mean '{near[0]}'?" if near else "; remove it or correct its spelling"
+
+
+def _entry(entries: dict[str, Any], name: str, kind: str) -> Any:
+    if name in entries:
+        return entries[name]
+    raise SuiteError(f"{PARAMS}: no {kind} '{name}'; it has: {', '.join(entries)}")
