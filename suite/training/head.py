@@ -1,0 +1,147 @@
+"""The `head` protocol: train a linear embedding of frozen features with one loss, judge it on unseen classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from suite.datasets.arrays import load_features, load_labels
+from suite.datasets.samplers import MPerClassSampler
+from suite.evaluation import mean_metrics, per_query_metrics
+from suite.losses import create_loss
+from suite.models.head import EmbeddingHead
+from suite.training.specification import RunSpecification
+
+KS = (1, 2, 4, 8)
+SELECTION = "val/level0/AP"
+
+
+@dataclass
+class HeadData:
+    """A built data set as the head protocol needs it.
+
+    Attributes:
+        features: (N, D) float32, rows as in `items.parquet`.
+        labels: (N, L) int64, finest level first.
+        split: (N,) text, `train`, `val` or `test`.
+    """
+
+    features: Tensor
+    labels: Tensor
+    split: np.ndarray
+
+    def rows(self, split: str) -> np.ndarray:
+        """Positions of the images of a split."""
+        return np.flatnonzero(self.split == split)
+
+
+@dataclass
+class Trained:
+    """What a run leaves: the chosen head, its metrics, the curve and the per-query values on test."""
+
+    head: EmbeddingHead
+    metrics: dict[str, float]
+    history: pd.DataFrame
+    queries: pd.DataFrame | None
+    steps: int
+    best_epoch: int
+
+
+def load_head_data(root: Path, dataset: str) -> HeadData:
+    """Read features, labels and splits of a built and embedded data set."""
+    labels, split = load_labels(root, dataset)
+    return HeadData(torch.from_numpy(load_features(root, dataset)), torch.from_numpy(labels), split)
+
+
+def train_head(spec: RunSpecification, data: HeadData, report: Callable[[list[dict[str, Any]]], None]) -> Trained:
+    """Train one head and judge it: the epoch with the best mean AP on the validation classes is kept.
+
+    Args:
+        spec: the run; `spec.test` False leaves the test classes unread.
+        data: the data set.
+        report: called with the new rows of the history at each validation.
+
+    Raises:
+        FloatingPointError: the loss or its gradient is not finite; says at which step.
+        SuiteError: the sampler cannot fill a batch.
+    """
+    torch.manual_seed(spec.seed)
+    generator = torch.Generator().manual_seed(spec.seed)
+    train = data.rows("train")
+    features, labels = data.features[train], data.labels[train]
+    sampler = MPerClassSampler(labels[:, 0].numpy(), spec.batch_size, spec.samples_per_class, spec.seed)
+    head = EmbeddingHead(features, spec.embedding_dim, generator)
+    loss = create_loss(spec.loss, **spec.settings)
+    total = spec.epochs * sampler.batches_per_epoch
+    optimizer = torch.optim.AdamW(
+        [*head.parameters(), *loss.parameters()], lr=spec.learning_rate, weight_decay=spec.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total)
+    judged = {round((place + 1) * spec.epochs / spec.evaluations) for place in range(spec.evaluations)}
+
+    history: list[dict[str, Any]] = []
+    best, best_epoch, best_state, step, sent = -1.0, 0, {}, 0, 0
+    for epoch in range(1, spec.epochs + 1):
+        for batch in sampler.epoch(epoch):
+            step += 1
+            value, norm = _update(head, loss, optimizer, features[batch], labels[batch], step)
+            rate = schedule.get_last_lr()[0]
+            history.append({"step": step, "epoch": epoch, "loss": value, "learning_rate": rate, "gradient_norm": norm})
+            schedule.step()
+        if epoch in judged or epoch == spec.epochs:
+            score = evaluate(head, data, "val", levels=(0,))[0][SELECTION]
+            history[-1][SELECTION] = score
+            if score > best:
+                best, best_epoch = score, epoch
+                best_state = {name: tensor.clone() for name, tensor in head.state_dict().items()}
+            report(history[sent:])
+            sent = len(history)
+    head.load_state_dict(best_state)
+
+    metrics, queries = evaluate(head, data, "val")[0], None
+    if spec.test:
+        test_metrics, queries = evaluate(head, data, "test")
+        metrics |= test_metrics
+    return Trained(head, metrics, pd.DataFrame(history), queries, step, best_epoch)
+
+
+@torch.no_grad()
+def embed(head: EmbeddingHead, features: Tensor) -> Tensor:
+    """Embeddings of (N, D) features, in the head's evaluation mode."""
+    return head.eval()(features)
+
+
+def evaluate(
+    head: EmbeddingHead, data: HeadData, split: str, levels: tuple[int, ...] | None = None
+) -> tuple[dict[str, float], pd.DataFrame]:
+    """Leave-one-out metrics of a split: their means, keys prefixed with the split, and the per-query table.
+
+    `levels` restricts the metrics to those levels and leaves the hierarchical ones out.
+    """
+    rows = data.rows(split)
+    embeddings = embed(head, data.features[rows])
+    per_query = per_query_metrics(embeddings, data.labels[rows], ks=KS, levels=levels, hierarchical=levels is None)
+    means = {f"{split}/{key}": value for key, value in mean_metrics(per_query).items()}
+    return means, pd.DataFrame({"item": rows, **per_query})
+
+
+def _update(
+    head: EmbeddingHead, loss: torch.nn.Module, optimizer: torch.optim.Optimizer, features: Tensor, labels: Tensor, step: int
+) -> tuple[float, float]:
+    head.train()
+    optimizer.zero_grad()
+    value = loss(head(features), labels)
+    value.backward()
+    squares = torch.stack([p.grad.square().sum() for p in head.parameters() if p.grad is not None])
+    norm = float(squares.sum().sqrt())
+    if not (np.isfinite(float(value)) and np.isfinite(norm)):
+        raise FloatingPointError(f"loss {float(value)} with gradient norm {norm} at step {step}; try a lower learning rate")
+    optimizer.step()
+    return float(value), norm

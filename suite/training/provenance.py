@@ -1,0 +1,72 @@
+"""What varies from one execution to the next (time, host, commit), kept apart from results."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from suite.files import write_json
+
+PACKAGES = ("torch", "timm", "numpy", "scipy", "pandas", "faiss-cpu", "mlflow", "dvc", "resvg-py")
+
+
+class Provenance:
+    """Writes one JSON file a run under `artifacts/provenance/<data set>/<loss>`."""
+
+    def __init__(self, root: Path, dataset: str, loss: str):
+        self.directory = Path(root) / "provenance" / dataset / loss
+        self.directory.mkdir(parents=True, exist_ok=True)
+
+    def record(self, fingerprint: str, started: float, finished: float) -> None:
+        """Write when (seconds since the epoch, UTC in the file) and where the run took place."""
+        times = {"started": _utc(started), "finished": _utc(finished), "seconds": round(finished - started, 3)}
+        write_json(self.directory / f"{fingerprint}.json", times | self._surroundings)
+
+    def prune(self, keep: set[str]) -> None:
+        """Remove the records of runs that are no longer kept."""
+        for path in self.directory.glob("*.json"):
+            if path.stem not in keep:
+                path.unlink()
+
+    @cached_property
+    def _surroundings(self) -> dict[str, Any]:
+        return surroundings()
+
+
+def surroundings() -> dict[str, Any]:
+    """Commit, dirty flag, package versions and hardware of this execution."""
+    commit = _git("rev-parse", "HEAD")
+    # dvc.lock changes while a pipeline runs, so it does not count.
+    changed = _git("status", "--porcelain", "--", ".", ":!dvc.lock") if commit else None
+    return {
+        "commit": commit,
+        "dirty": bool(changed) if commit else None,
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "hardware": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system(), "machine": platform.machine()},
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

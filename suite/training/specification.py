@@ -1,0 +1,173 @@
+"""What one run is: everything that decides its result, and the fingerprint that names it."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import hashlib
+import importlib.util
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from suite.config import Batch, Params
+from suite.losses import loss_import_string
+
+PACKAGES = ("suite", "baselines")
+# Modules that only carry settings, names and messages. What they select (the values, the loss's module) stands in
+# the fingerprint itself, so a new loss or setting leaves the runs of the others as they are.
+BOOKKEEPING = frozenset(
+    {"suite", "suite.config", "suite.errors", "suite.files", "suite.registry", "suite.losses", "suite.losses.registry", __name__}
+)
+
+
+@dataclass(frozen=True)
+class RunSpecification:
+    """One run of the `head` protocol.
+
+    `study`, `label` and `role` only say how the run is shown; all other fields, the data and the code decide
+    its result and so its fingerprint.
+    """
+
+    study: str
+    dataset: str
+    name: str
+    label: str
+    role: str
+    loss: str
+    settings: dict[str, Any]
+    batch_size: int
+    learning_rate: float
+    seed: int
+    protocol: str
+    backbone: str
+    epochs: int
+    samples_per_class: int
+    embedding_dim: int
+    weight_decay: float
+    evaluations: int
+    test: bool
+    data_digest: str
+    code_digest: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits of the SHA-256 of all that decides the result."""
+        decisive = {key: value for key, value in dataclasses.asdict(self).items() if key not in ("study", "label", "role")}
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+    def parameters(self) -> dict[str, Any]:
+        """A flat mapping of everything set, for tables and trackers."""
+        fields = dataclasses.asdict(self)
+        settings = fields.pop("settings")
+        return {**fields, **_flatten(settings, "loss_settings")}
+
+
+def specify(params: Params, dataset: str, name: str, data_digest: str) -> list[RunSpecification]:
+    """The runs that `params.yaml` asks of one data set and loss, ordered by batch size, then seed."""
+    loss = params.loss(name)
+    runs = []
+    for batch in sorted(loss.batches, key=lambda batch: batch.batch_size):
+        main = batch.batch_size == params.main_batch_size
+        seeds = params.seeds.main if main else params.seeds.scaling
+        runs += [specification(params, dataset, name, batch, seed, "main" if main else "scaling", data_digest) for seed in seeds]
+    return runs
+
+
+def specification(
+    params: Params, dataset: str, name: str, batch: Batch, seed: int, role: str, data_digest: str, test: bool = True
+) -> RunSpecification:
+    """One run of loss `name` at one batch size and seed; `test` False leaves the test classes unread (tuning)."""
+    loss, training = params.loss(name), params.training
+    return RunSpecification(
+        study=params.study,
+        dataset=dataset,
+        name=name,
+        label=loss.label,
+        role=role,
+        loss=loss.loss,
+        settings=loss.settings,
+        batch_size=batch.batch_size,
+        learning_rate=batch.learning_rate,
+        seed=seed,
+        protocol=training.protocol,
+        backbone=params.backbone.name,
+        epochs=training.epochs,
+        samples_per_class=training.samples_per_class,
+        embedding_dim=training.embedding_dim,
+        weight_decay=training.weight_decay,
+        evaluations=training.evaluations,
+        test=test,
+        data_digest=data_digest,
+        code_digest=code_digest(loss.loss, *_parts(loss.settings)),
+    )
+
+
+@cache
+def code_digest(*losses: str) -> str:
+    """SHA-256 of the code a run with these losses executes: comments, docstrings and layout left out.
+
+    Covers `suite.training.head` and the modules of the losses, with all modules of the suite they import,
+    directly or not.
+    """
+    waiting = ["suite.training.head", *(loss_import_string(name).partition(":")[0] for name in losses)]
+    digests: dict[str, str] = {}
+    while waiting:
+        module = waiting.pop()
+        if module in digests or module in BOOKKEEPING:
+            continue
+        tree = _stripped(_source(module))
+        digests[module] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+        waiting += _imports(tree)
+    return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
+
+
+def _parts(settings: dict[str, Any]) -> list[str]:
+    """Losses named inside a combination's terms."""
+    return sorted({term["loss"] for term in settings.get("terms", [])})
+
+
+def _source(module: str) -> Path:
+    found = importlib.util.find_spec(module)
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError(module)
+    return Path(found.origin)
+
+
+def _stripped(path: Path) -> ast.Module:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if documented and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            node.body = body[1:]
+    return tree
+
+
+def _imports(tree: ast.Module) -> list[str]:
+    """Modules of this project that a module imports, at its top or inside a function."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    ours = {name for name in names if name.partition(".")[0] in PACKAGES}
+    return sorted(name for name in ours if _is_module(name))
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _flatten(value: Any, prefix: str) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return {key: leaf for name, part in value.items() for key, leaf in _flatten(part, f"{prefix}.{name}").items()}
+    if isinstance(value, list) and any(isinstance(part, dict) for part in value):
+        return {key: leaf for place, part in enumerate(value) for key, leaf in _flatten(part, f"{prefix}.{place}").items()}
+    return {prefix: value}

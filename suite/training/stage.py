@@ -1,0 +1,52 @@
+"""The `train` stage: the runs of one data set and loss, with their provenance, live in MLflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from suite.config import Params
+from suite.datasets.arrays import load_features_digest, load_labels
+from suite.datasets.samplers import MPerClassSampler
+from suite.errors import SuiteError
+from suite.losses import create_loss
+from suite.training.grid import GridOutcome, Tracker, run_grid
+from suite.training.provenance import Provenance
+from suite.training.specification import RunSpecification, specify
+from suite.training.store import RunStore, store_lock
+
+
+def recorded_specifications(params: Params, dataset: str, name: str, root: Path) -> list[RunSpecification]:
+    """The runs `params.yaml` asks of one data set and loss, as built and embedded under `root`."""
+    params.dataset(dataset)
+    return specify(params, dataset, name, load_features_digest(root, dataset))
+
+
+def train_stage(params: Params, dataset: str, name: str, root: Path, tracker: Tracker | None) -> GridOutcome:
+    """Train what is missing, drop what `params.yaml` no longer names.
+
+    Raises:
+        SuiteError: settings the loss refuses, a batch size no sampler can fill, the store held by another process.
+    """
+    specs = recorded_specifications(params, dataset, name, root)
+    check_trainable(specs, root, dataset)
+    store = RunStore(root / "runs", dataset, name)
+    store.directory.mkdir(parents=True, exist_ok=True)
+    provenance = Provenance(root, dataset, name)
+    kept = {spec.fingerprint for spec in specs}
+    with store_lock(root):
+        store.prune(kept)
+        provenance.prune(kept)
+        return run_grid(specs, store, root, params.workers.processes, tracker, provenance)
+
+
+def check_trainable(specs: list[RunSpecification], root: Path, dataset: str) -> None:
+    """Refuse, before anything is trained, settings that cannot work."""
+    labels, split = load_labels(root, dataset)
+    fine = labels[split == "train", 0]
+    for spec in specs:
+        where = f"params.yaml: losses.{spec.name}"
+        try:
+            create_loss(spec.loss, **spec.settings)
+            MPerClassSampler(fine, spec.batch_size, spec.samples_per_class, spec.seed)
+        except (SuiteError, ValueError, TypeError) as error:
+            raise SuiteError(f"{where}: {error}") from None

@@ -1,0 +1,121 @@
+"""Tuning: every loss gets the same search over learning rates at every batch size, on the validation classes.
+
+The test classes are never read. The chosen values are written into `params.yaml`, whose comments and layout stay.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from ruamel.yaml import YAML
+
+from suite.config import PARAMS, Batch, Params
+from suite.datasets.arrays import load_features_digest
+from suite.errors import SuiteError
+from suite.files import atomic_file, write_table
+from suite.training.grid import run_grid
+from suite.training.head import SELECTION
+from suite.training.specification import RunSpecification, specification
+from suite.training.stage import check_trainable
+from suite.training.store import RunStore, store_lock
+
+
+def tune(params: Params, dataset: str, names: list[str], root: Path, path: Path = PARAMS) -> pd.DataFrame:
+    """Search the learning rate of each loss in `names` at each of its batch sizes and write the best into `path`.
+
+    Returns:
+        One row a trial: `dataset`, `loss`, `batch_size`, `learning_rate`, `seed`, `fingerprint`, `status`,
+        `val/level0/AP`, `chosen`, `at_edge` (the chosen rate is the lowest or highest tried). The same table of
+        all losses tuned so far stands in `tuning/DATASET/trials` under `root`.
+
+    Raises:
+        SuiteError: every trial of a loss and batch size failed; `params.yaml` is then left as it was.
+    """
+    digest = load_features_digest(root, dataset)
+    tables = []
+    for name in names:
+        specs = _trials(params, dataset, name, digest)
+        check_trainable(specs, root, dataset)
+        store = RunStore(root / "tuning", dataset, name)
+        with store_lock(root):
+            store.prune(spec.fingerprint for spec in specs)
+            run_grid(specs, store, root, params.workers.processes)
+        table = choose(_results(specs, store))
+        _write_choices(path, name, table[table["chosen"]])
+        tables.append(table)
+    trials = pd.concat(tables, ignore_index=True)
+    record = root / "tuning" / dataset / "trials.parquet"
+    if record.is_file():
+        earlier = pd.read_parquet(record)
+        trials = pd.concat([earlier[~earlier["loss"].isin(names)], trials], ignore_index=True)
+    write_table(record.with_suffix(""), trials)
+    return trials[trials["loss"].isin(names)]
+
+
+def choose(trials: pd.DataFrame) -> pd.DataFrame:
+    """Mark, for each batch size, the learning rate with the best mean validation AP over seeds.
+
+    A rate with a failed trial is out. Ties go to the lower rate. Adds the columns `chosen` and `at_edge`.
+    """
+    trials = trials.assign(chosen=False, at_edge=False)
+    for batch_size, group in trials.groupby("batch_size"):
+        means = group.groupby("learning_rate")[SELECTION].agg(lambda values: values.mean(skipna=False)).dropna()
+        if means.empty:
+            loss = group["loss"].iloc[0]
+            raise SuiteError(f"tuning {loss} at batch size {batch_size}: every trial failed; lower tuning.learning_rates in params.yaml")
+        best = means.index[np.flatnonzero(means.to_numpy() == means.max())[0]]
+        rows = group.index[group["learning_rate"] == best]
+        trials.loc[rows, "chosen"] = True
+        trials.loc[rows, "at_edge"] = best in (group["learning_rate"].min(), group["learning_rate"].max())
+    return trials
+
+
+def _trials(params: Params, dataset: str, name: str, digest: str) -> list[RunSpecification]:
+    return [
+        specification(
+            params,
+            dataset,
+            name,
+            Batch(batch_size=batch.batch_size, learning_rate=rate),
+            seed,
+            "tuning",
+            digest,
+            test=False,
+        )
+        for batch in params.loss(name).batches
+        for rate in params.tuning.learning_rates
+        for seed in params.tuning.seeds
+    ]
+
+
+def _results(specs: list[RunSpecification], store: RunStore) -> pd.DataFrame:
+    rows = []
+    for spec in specs:
+        run = store.get(spec)
+        rows.append(
+            {
+                "dataset": spec.dataset,
+                "loss": spec.name,
+                "batch_size": spec.batch_size,
+                "learning_rate": spec.learning_rate,
+                "seed": spec.seed,
+                "fingerprint": spec.fingerprint,
+                "status": run.record["status"],
+                SELECTION: run.metrics()[SELECTION] if run.finished else float("nan"),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _write_choices(path: Path, name: str, chosen: pd.DataFrame) -> None:
+    yaml = YAML()
+    yaml.preserve_quotes, yaml.width = True, 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    document = yaml.load(Path(path).read_text(encoding="utf-8"))
+    rates = chosen.groupby("batch_size")["learning_rate"].first()
+    for batch in document["losses"][name]["batches"]:
+        batch["learning_rate"] = float(rates[batch["batch_size"]])
+    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        yaml.dump(document, stream)

@@ -1,0 +1,56 @@
+"""Processes that compute side by side, each on one thread, so that results never depend on how many there are."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import Any
+
+from suite.errors import SuiteError
+
+
+@contextmanager
+def worker_pool(processes: int, initializer: Callable[..., None] | None = None, *arguments: Any) -> Iterator[ProcessPoolExecutor]:
+    """A pool of spawned single-threaded, deterministic processes; pending work is dropped if the body fails.
+
+    Raises:
+        SuiteError: a worker died without an answer (killed, or out of memory).
+    """
+    # Spawned, not forked: a forked child inherits torch's thread pools in an undefined state.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(processes, context, _prepare, (initializer, arguments))
+    try:
+        yield pool
+    except BrokenProcessPool:
+        raise SuiteError(
+            "a worker process died without an answer (killed, or out of memory): what was finished is kept; "
+            "run again, with fewer workers.processes in params.yaml if memory ran out"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def parallel_map(function: Callable[[Any], Any], items: Iterable[Any], processes: int) -> list[Any]:
+    """`[function(item) for item in items]` over worker processes, results in the order of the items."""
+    items = list(items)
+    if not items:
+        return []
+    with worker_pool(min(processes, len(items))) as pool:
+        return list(pool.map(function, items))
+
+
+def compute_deterministically() -> None:
+    """One thread and deterministic algorithms: the same input gives the same bits on the same machine type."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+
+
+def _prepare(initializer: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    compute_deterministically()
+    if initializer is not None:
+        initializer(*arguments)
