@@ -65,6 +65,12 @@ class Tuning(Settings):
     seeds: list[int] = Field(min_length=1)
 
 
+class Benchmark(Settings):
+    """Batch sizes at which the loss kernels are timed."""
+
+    batch_sizes: list[PositiveInt] = Field(min_length=1)
+
+
 class Workers(Settings):
     """Processes a stage may use side by side; each computes on one thread."""
 
@@ -112,6 +118,7 @@ class Params(Settings):
     training: Training
     tuning: Tuning
     measure: Measure
+    benchmark: Benchmark
     datasets: dict[Name, Dataset] = Field(min_length=1)
     losses: dict[Name, Loss] = Field(min_length=1)
 

@@ -1,0 +1,42 @@
+# The two commands a newcomer needs: `make reproduce` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+# dvc calls `ranksuite` by name; no tool reports its use to anyone.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DVC_NO_ANALYTICS := true
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := true
+PORT ?= 5000
+
+.PHONY: reproduce test env mlflow benchmark clean
+
+reproduce: env
+	dvc pull --quiet data.dvc
+	dvc checkout --quiet --allow-missing
+	dvc repro
+	ranksuite mlflow sync
+	@echo
+	@echo "HTML report   reports/report.html"
+	@echo "PDF report    reports/report.pdf"
+	@echo "MLflow store  artifacts/mlflow/mlflow.db  (make mlflow shows it)"
+
+test: env
+	pytest -n 2 --dist loadgroup
+
+env: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 13) else f"Python 3.11 or 3.12 is needed, $(PYTHON) is {v[0]}.{v[1]}: make PYTHON=python3.12 $(MAKECMDGOALS)")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+mlflow: env
+	ranksuite mlflow sync
+	ranksuite mlflow ui --port $(PORT)
+
+benchmark: env
+	pytest tests/benchmarks --benchmark-only --benchmark-group-by=param:batch_size --benchmark-columns=min,median,rounds
+
+clean:
+	rm -rf .venv artifacts reports/report.html reports/report.pdf reports/figures reports/tables

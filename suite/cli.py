@@ -1,0 +1,206 @@
+"""The command line `ranksuite`: one command a pipeline stage, and what stands beside the pipeline.
+
+Imports of the suite's heavy packages stand inside the commands, so that `ranksuite --help` and errors come at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from pathlib import Path
+
+# Every process of the suite computes on one thread (processes run side by side instead): results then do not
+# depend on the number of cores. Read by OpenMP and OpenBLAS when they are loaded, so set before any import of them.
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_variable] = "1"
+
+import click
+
+from suite.config import load_params
+from suite.errors import SuiteError
+
+ROOT = Path("artifacts")
+REPORTS = Path("reports")
+
+
+class OneLineErrors(click.Group):
+    """Turns the suite's errors into one line and exit status 1; `--debug` shows the traceback."""
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except SuiteError as error:
+            message = str(error)
+        except OSError as error:
+            # A full disk or a file one may not write is the user's to mend; its name stands in the error.
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+                raise
+            message = f"{error.filename or ROOT}: {os.strerror(error.errno)}; nothing half-written is kept, run again when mended"
+        if context.params["debug"]:
+            raise
+        click.echo(f"ranksuite: {message}", err=True)
+        raise SystemExit(1)
+
+
+@click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(package_name="ranksuite")
+def main(debug: bool) -> None:
+    """Benchmarking and reproducibility suite for rank losses in image retrieval."""
+
+
+@main.command()
+@click.argument("dataset")
+def download(dataset: str) -> None:
+    """Bring the source files of DATASET, verified."""
+    from suite.datasets import download_dataset
+
+    download_dataset(load_params(), dataset, ROOT)
+
+
+@main.command()
+@click.argument("dataset")
+def build(dataset: str) -> None:
+    """Build DATASET from its source files."""
+    from suite.datasets import build_dataset
+
+    build_dataset(load_params(), dataset, ROOT)
+
+
+@main.command()
+@click.argument("dataset")
+def embed(dataset: str) -> None:
+    """Extract the backbone's features of DATASET."""
+    from suite.models.embed import embed_dataset
+
+    embed_dataset(load_params(), dataset, ROOT)
+
+
+@main.command()
+@click.argument("dataset")
+def controls(dataset: str) -> None:
+    """Measure the controls of DATASET: frozen features and random embeddings."""
+    from suite.stages.controls import controls_stage
+
+    controls_stage(load_params(), dataset, ROOT)
+
+
+@main.command()
+@click.argument("dataset")
+@click.argument("loss")
+@click.option("--no-mlflow", is_flag=True, help="Do not log live; `ranksuite mlflow sync` fills the store later.")
+def train(dataset: str, loss: str, no_mlflow: bool) -> None:
+    """Train the runs of LOSS on DATASET that are not recorded yet."""
+    from suite.training.stage import train_stage
+
+    params = load_params()
+    if no_mlflow:
+        outcome = train_stage(params, dataset, loss, ROOT, None)
+    else:
+        from suite.tracking import LiveTracker
+
+        with LiveTracker(ROOT) as tracker:
+            outcome = train_stage(params, dataset, loss, ROOT, tracker)
+    click.echo(f"{dataset} {loss}: {outcome.trained} runs trained, {outcome.present} recorded before, {outcome.failed} failed")
+
+
+@main.command()
+@click.argument("dataset")
+@click.argument("loss")
+def measure(dataset: str, loss: str) -> None:
+    """Measure the decomposability gap of the recorded runs of LOSS on DATASET."""
+    from suite.stages.measure import measure_stage
+
+    measure_stage(load_params(), dataset, loss, ROOT)
+
+
+@main.command()
+def compare() -> None:
+    """Turn recorded runs into the tables of the report."""
+    from suite.statistics import compare as compare_runs
+
+    compare_runs(load_params(), ROOT)
+
+
+@main.command()
+def benchmark() -> None:
+    """Time the loss kernels."""
+    from suite.stages.benchmark import benchmark_stage
+
+    benchmark_stage(load_params(), ROOT)
+
+
+@main.command()
+def report() -> None:
+    """Write the HTML and the PDF report from the recorded tables."""
+    from suite.reporting import write_reports
+
+    write_reports(load_params(), ROOT, REPORTS)
+
+
+@main.command()
+@click.option("--dataset", multiple=True, help="Data set to tune on; default: the first of params.yaml.")
+@click.option("--loss", multiple=True, help="Loss to tune; default: all of params.yaml.")
+def tune(dataset: tuple[str, ...], loss: tuple[str, ...]) -> None:
+    """Search learning rates on the validation classes and write the choices into params.yaml."""
+    from suite.training.tuning import tune as search
+
+    params = load_params()
+    for name in dataset or [next(iter(params.datasets))]:
+        trials = search(params, name, list(loss or params.losses), ROOT)
+        chosen = trials[trials["chosen"]]
+        for row in chosen.itertuples():
+            edge = "  (at the edge of the search: widen tuning.learning_rates)" if row.at_edge else ""
+            click.echo(f"{name} {row.loss} batch {row.batch_size}: learning rate {row.learning_rate:g}{edge}")
+
+
+@main.command()
+@click.argument("dataset")
+@click.argument("loss")
+def retry(dataset: str, loss: str) -> None:
+    """Forget the failed runs of LOSS on DATASET, so that the next `dvc repro` trains them again."""
+    from suite.training.store import RunStore, store_lock
+
+    params = load_params()
+    params.dataset(dataset), params.loss(loss)
+    with store_lock(ROOT):
+        forgotten = RunStore(ROOT / "runs", dataset, loss).forget_failed()
+    click.echo(f"{dataset} {loss}: {len(forgotten)} failed runs forgotten; `dvc repro` trains them again")
+
+
+@main.group()
+def mlflow() -> None:
+    """The MLflow store: a view of the recorded runs."""
+
+
+@mlflow.command()
+def sync() -> None:
+    """Bring every recorded run into the MLflow store that lacks it."""
+    from suite.tracking import sync as fill
+
+    result = fill(load_params(), ROOT)
+    click.echo(f"MLflow: {result.created} runs added, {result.kept} there already, {result.removed} incomplete ones replaced")
+
+
+@mlflow.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=5000, show_default=True)
+def ui(host: str, port: int) -> None:
+    """Serve the MLflow UI."""
+    from suite.tracking import serve
+
+    serve(ROOT, host, port)
+
+
+@main.command("draw-miniature")
+@click.argument("destination", type=click.Path(path_type=Path, file_okay=False))
+def draw_miniature(destination: Path) -> None:
+    """Draw the embedded miniature emoji packages into DESTINATION."""
+    from suite.datasets.miniature import draw_miniature as draw
+
+    draw(destination)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

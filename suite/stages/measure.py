@@ -1,0 +1,88 @@
+"""The `measure` stage: the decomposability gap and the nearest neighbours of recorded runs on the test classes."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from suite.config import Measure, Params
+from suite.errors import SuiteError
+from suite.evaluation import nearest_neighbours
+from suite.files import atomic_directory
+from suite.statistics import decomposability_gap
+from suite.training.head import HeadData, embed, load_head_data
+from suite.training.specification import RunSpecification
+from suite.training.stage import recorded_specifications
+from suite.training.store import RecordedRun, RunStore
+from suite.workers import parallel_map
+
+# One seed for all runs and controls: each is measured on the same batches, so their differences are paired.
+PARTITION_SEED = 0
+NEIGHBOURS = 10
+GAP_COLUMNS = [
+    "dataset", "loss", "train_batch_size", "seed", "fingerprint", "measure_batch_size", "partition",
+    "queries", "batch_AP", "set_AP", "gap", "fewer_negatives", "fewer_positives",
+]  # fmt: skip
+
+
+def measure_stage(params: Params, dataset: str, name: str, root: Path) -> None:
+    """Write `artifacts/measures/<dataset>/<name>` from the finished runs.
+
+    Raises:
+        SuiteError: a run has not been trained, or the test split cannot fill a batch.
+    """
+    specs = recorded_specifications(params, dataset, name, root)
+    store = RunStore(root / "runs", dataset, name)
+    runs = [(spec, store.get(spec)) for spec in specs]
+    lacking = [spec for spec, run in runs if run is None]
+    if lacking:
+        raise SuiteError(f"{store.directory}: {len(lacking)} of {len(specs)} runs are missing; run `ranksuite train {dataset} {name}`")
+    finished = [(spec, run) for spec, run in runs if run.finished]
+    tables = parallel_map(partial(_measure_run, root, params.measure), finished, params.workers.processes)
+    shown = [run for spec, run in finished if spec.role == "main"][:1]
+    with atomic_directory(root / "measures" / dataset / name) as target:
+        gap = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=GAP_COLUMNS)
+        gap.to_parquet(target / "gap.parquet", index=False)
+        if shown:
+            data = load_head_data(root, dataset)
+            embeddings = embed(shown[0].head(), data.features[data.rows("test")]).numpy()
+            neighbour_table(embeddings, data.rows("test")).to_parquet(target / "neighbours.parquet", index=False)
+
+
+def gap_table(embeddings: np.ndarray, data: HeadData, measure: Measure) -> pd.DataFrame:
+    """The gap of AP at the finest level over the test split, rows as `decomposability_gap` gives them."""
+    return decomposability_gap(
+        embeddings,
+        data.labels[data.rows("test")].numpy(),
+        batch_sizes=measure.batch_sizes,
+        partitions=measure.partitions,
+        samples_per_class=measure.samples_per_class,
+        seed=PARTITION_SEED,
+    )
+
+
+def neighbour_table(embeddings: np.ndarray, items: np.ndarray) -> pd.DataFrame:
+    """The ten nearest other images of each: `query`, `rank` (from 1), `item` (rows of `items.parquet`), `score`."""
+    scores, places = nearest_neighbours(embeddings, k=NEIGHBOURS)
+    width = places.shape[1]
+    return pd.DataFrame(
+        {
+            "query": np.repeat(items, width),
+            "rank": np.tile(np.arange(1, width + 1), len(items)),
+            "item": items[places.reshape(-1)],
+            "score": scores.reshape(-1).astype(np.float32),
+        }
+    )
+
+
+def _measure_run(root: Path, measure: Measure, entry: tuple[RunSpecification, RecordedRun]) -> pd.DataFrame:
+    spec, run = entry
+    data = load_head_data(root, spec.dataset)
+    table = gap_table(embed(run.head(), data.features[data.rows("test")]).numpy(), data, measure)
+    table = table.assign(
+        dataset=spec.dataset, loss=spec.name, train_batch_size=spec.batch_size, seed=spec.seed, fingerprint=spec.fingerprint
+    )
+    return table[GAP_COLUMNS]
