@@ -1,0 +1,194 @@
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from toy import SETTINGS, toy_params, write_params, write_toy
+
+from suite.errors import SuiteError
+from suite.models.head import load_head
+from suite.training.head import embed, load_head_data, train_head
+from suite.training.provenance import surroundings
+from suite.training.specification import specify
+from suite.training.stage import train_stage
+from suite.training.store import RunStore, store_lock
+from suite.training.tuning import tune
+
+
+@pytest.fixture
+def root(tmp_path):
+    write_toy(tmp_path / "artifacts")
+    return tmp_path / "artifacts"
+
+
+def with_supap(**changes):
+    return toy_params(losses=SETTINGS["losses"] | {"supap": SETTINGS["losses"]["supap"] | changes})
+
+
+def contents(directory):
+    return {str(path.relative_to(directory)): path.read_bytes() for path in sorted(directory.rglob("*")) if path.is_file()}
+
+
+class Recorder:
+    """A tracker that keeps what it is told."""
+
+    def __init__(self):
+        self.started, self.rows, self.finished, self.failed = [], {}, [], {}
+
+    def start(self, run):
+        self.started.append(run["fingerprint"])
+
+    def log(self, fingerprint, rows):
+        self.rows.setdefault(fingerprint, []).extend(rows)
+
+    def finish(self, fingerprint, run_directory):
+        assert (run_directory / "metrics.json").is_file()
+        self.finished.append(fingerprint)
+
+    def fail(self, fingerprint, error):
+        self.failed[fingerprint] = error
+
+
+def test_a_grid_trains_what_is_missing_and_nothing_else(root):
+    params, tracker = toy_params(), Recorder()
+    outcome = train_stage(params, "toy", "supap", root, tracker)
+    assert (outcome.trained, outcome.present, outcome.failed) == (3, 0, 0)
+    specs = specify(params, "toy", "supap", "toy-digest")
+    names = {spec.fingerprint for spec in specs}
+    assert set(tracker.started) == set(tracker.finished) == names
+    before = contents(root / "runs")
+
+    assert train_stage(params, "toy", "supap", root, None).trained == 0
+    assert contents(root / "runs") == before
+
+    more = toy_params(seeds={"main": [0, 1, 2], "scaling": [0]})
+    outcome = train_stage(more, "toy", "supap", root, None)
+    assert (outcome.trained, outcome.present) == (1, 3)
+
+    run = RunStore(root / "runs", "toy", "supap").get(specs[0])
+    history = pd.read_parquet(run.directory / "history.parquet")
+    assert history["step"].tolist() == list(range(1, run.record["steps"] + 1))
+    assert len(tracker.rows[specs[0].fingerprint]) == len(history)
+    assert history["val/level0/AP"].notna().sum() == 2
+    assert history["val/level0/AP"].max() == run.metrics()["val/level0/AP"]
+    queries = pd.read_parquet(run.directory / "queries.parquet")
+    assert queries["level0/AP"].mean() == pytest.approx(run.metrics()["test/level0/AP"])
+    provenance = json.loads((root / "provenance" / "toy" / "supap" / f"{specs[0].fingerprint}.json").read_text())
+    assert provenance["packages"] == surroundings()["packages"]
+
+
+def test_training_lifts_unseen_classes_and_is_the_same_bit_for_bit(root):
+    spec = specify(toy_params(training=SETTINGS["training"] | {"epochs": 12}), "toy", "supap", "toy-digest")[0]
+    data = load_head_data(root, "toy")
+    first, second = (train_head(spec, data, lambda rows: None) for _ in range(2))
+    assert first.metrics == second.metrics
+    assert first.history.equals(second.history)
+    curve = first.history["val/level0/AP"].dropna().to_numpy()
+    assert first.metrics["val/level0/AP"] == curve.max() > curve[0]
+
+
+def test_runs_do_not_depend_on_the_number_of_processes(root, tmp_path):
+    train_stage(toy_params(workers={"processes": 1}), "toy", "supap", root, None)
+    alone = contents(root / "runs")
+    write_toy(tmp_path / "other")
+    train_stage(toy_params(workers={"processes": 2}), "toy", "supap", tmp_path / "other", None)
+    assert contents(tmp_path / "other" / "runs") == alone
+
+
+def test_a_saved_head_gives_the_embeddings_it_gave(root):
+    params = toy_params()
+    train_stage(params, "toy", "contrastive", root, None)
+    spec = specify(params, "toy", "contrastive", "toy-digest")[0]
+    data = load_head_data(root, "toy")
+    fresh = train_head(spec, data, lambda rows: None).head
+    loaded = load_head(root / "runs" / "toy" / "contrastive" / spec.fingerprint / "head.safetensors")
+    np.testing.assert_array_equal(embed(fresh, data.features).numpy(), embed(loaded, data.features).numpy())
+
+
+def test_a_run_that_fails_is_recorded_and_the_rest_goes_on(root):
+    tracker = Recorder()
+    rates = [{"batch_size": 16, "learning_rate": 0.01}, {"batch_size": 32, "learning_rate": 1.0e38}]
+    params = with_supap(batches=rates)
+    outcome = train_stage(params, "toy", "supap", root, tracker)
+    assert (outcome.trained, outcome.failed) == (3, 1)
+    (error,) = tracker.failed.values()
+    assert "step" in error or "finite" in error
+    failed = RunStore(root / "runs", "toy", "supap").get(specify(params, "toy", "supap", "toy-digest")[2])
+    assert not failed.finished
+    assert [path.name for path in failed.directory.iterdir()] == ["run.json"]
+
+    # A recorded failure stays until it is forgotten.
+    assert train_stage(params, "toy", "supap", root, None).trained == 0
+    assert RunStore(root / "runs", "toy", "supap").forget_failed() == [failed.record["fingerprint"]]
+    assert train_stage(params, "toy", "supap", root, None).trained == 1
+
+
+def test_runs_no_longer_named_are_pruned_and_labels_follow_the_settings(root):
+    train_stage(toy_params(), "toy", "supap", root, None)
+    smaller = with_supap(label="renamed", batches=[{"batch_size": 16, "learning_rate": 0.01}])
+    outcome = train_stage(smaller, "toy", "supap", root, None)
+    assert (outcome.trained, outcome.present) == (0, 2)
+    records = [json.loads(path.read_text()) for path in (root / "runs" / "toy" / "supap").glob("*/run.json")]
+    assert {record["label"] for record in records} == {"renamed"}
+    assert len(records) == len(list((root / "provenance" / "toy" / "supap").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"settings": {"tua": 0.01}}, r"params.yaml: losses.supap: .*tua"),
+        ({"settings": {"tau": -1.0}}, r"params.yaml: losses.supap: .*tau"),
+        ({"loss": "supaap"}, r"unknown loss 'supaap': did you mean 'supap'"),
+        ({"batches": [{"batch_size": 64, "learning_rate": 0.01}]}, r"losses.supap: batch size 64 needs 16 classes .* has 12"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_before_any_training(root, changes, message):
+    with pytest.raises(SuiteError, match=message):
+        train_stage(with_supap(**changes), "toy", "supap", root, None)
+    assert not list((root / "runs").rglob("run.json"))
+
+
+def test_a_second_training_waits_for_the_store_then_refuses(root):
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys\nfrom pathlib import Path\nfrom suite.training.store import store_lock\n"
+            f"with store_lock(Path({str(root)!r})):\n    print('held', flush=True)\n    sys.stdin.read()",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(SuiteError, match="another training still holds the run store"), store_lock(root, wait=0.2):
+        pass
+    holder.communicate("")
+    with store_lock(root, wait=0.2):
+        assert holder.returncode == 0
+
+
+def test_tuning_writes_its_choices_and_never_reads_the_test_classes(root, tmp_path):
+    path = tmp_path / "params.yaml"
+    write_params(path)
+    trials = tune(toy_params(), "toy", ["supap"], root, path)
+    assert len(trials) == 2 * 2
+    chosen = trials[trials["chosen"]].set_index("batch_size")
+    for batch_size, group in trials.groupby("batch_size"):
+        assert chosen.loc[batch_size, "val/level0/AP"] == group["val/level0/AP"].max()
+        assert chosen.loc[batch_size, "at_edge"]
+    text = path.read_text()
+    assert text.startswith("# a comment to keep\n")
+    from suite.config import load_params
+
+    rates = {batch.batch_size: batch.learning_rate for batch in load_params(path).losses["supap"].batches}
+    assert rates == chosen["learning_rate"].to_dict()
+    recorded = list((root / "tuning" / "toy" / "supap").iterdir())
+    assert len(recorded) == 4
+    for run in recorded:
+        assert not any(key.startswith("test/") for key in json.loads((run / "metrics.json").read_text()))
+        assert not (run / "queries.parquet").exists()
+    assert os.path.exists(root / "tuning" / "toy" / "trials.csv")

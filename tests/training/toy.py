@@ -1,0 +1,81 @@
+"""A small built and embedded data set on disk: classes are blobs, so that a head has something to learn."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from suite.config import Params
+
+SETTINGS = {
+    "study": "toy",
+    "main_batch_size": 16,
+    "seeds": {"main": [0, 1], "scaling": [0]},
+    "workers": {"processes": 2},
+    "backbone": {"name": "efficientnet_lite0", "image_size": 32},
+    "training": {
+        "protocol": "head",
+        "epochs": 4,
+        "samples_per_class": 4,
+        "embedding_dim": 8,
+        "weight_decay": 0.0,
+        "evaluations": 2,
+    },
+    "tuning": {"learning_rates": [1.0e-4, 1.0e-2], "seeds": [0]},
+    "measure": {"batch_sizes": [16], "partitions": 2, "samples_per_class": 4},
+    "benchmark": {"batch_sizes": [16]},
+    "datasets": {"toy": {"builder": "emoji", "settings": {}}},
+    "losses": {
+        "supap": {
+            "loss": "supap",
+            "label": "Sup-AP",
+            "settings": {"tau": 0.05},
+            "batches": [{"batch_size": 16, "learning_rate": 0.01}, {"batch_size": 32, "learning_rate": 0.01}],
+        },
+        "contrastive": {
+            "loss": "contrastive",
+            "label": "Contrastive",
+            "settings": {"distance": "cosine", "pos_margin": 1.0, "neg_margin": 0.5},
+            "batches": [{"batch_size": 16, "learning_rate": 0.01}],
+        },
+    },
+}
+
+
+def toy_params(**changes: object) -> Params:
+    """The toy study's settings, top-level keys replaced by `changes`."""
+    return Params.model_validate(SETTINGS | changes)
+
+
+def write_toy(root: Path, classes: int = 36, images: int = 6, width: int = 12) -> None:
+    """Write `datasets/toy` and `features/toy` under `root`; two coarse classes for every fine one's parity."""
+    generator = np.random.default_rng(7)
+    fine = np.repeat(np.arange(classes), images)
+    split = np.array(["train", "val", "test"])[np.minimum(fine // 12, 2)]
+    centres = generator.normal(size=(classes, width))
+    noise = generator.normal(size=(len(fine), width)) * np.linspace(0.2, 3.0, width)
+    features = (centres[fine] + noise).astype(np.float32)
+    built, embedded = root / "datasets" / "toy", root / "features" / "toy"
+    built.mkdir(parents=True)
+    embedded.mkdir(parents=True)
+    items = {
+        "image": np.arange(len(fine)),
+        "key": [f"style/{i}" for i in range(len(fine))],
+        "source": "style",
+        "split": split,
+        "shape": [f"shape-{c:02d}" for c in fine],
+        "kind": [f"kind-{c % 2}" for c in fine],
+    }
+    pd.DataFrame(items).to_parquet(built / "items.parquet", index=False)
+    (built / "card.json").write_text(json.dumps({"name": "toy", "levels": ["shape", "kind"]}))
+    np.save(embedded / "features.npy", features)
+    (embedded / "features.json").write_text(json.dumps({"digest": "toy-digest"}))
+
+
+def write_params(path: Path, **changes: object) -> None:
+    """Write the toy study's settings as YAML, with a comment that must survive tuning."""
+    path.write_text("# a comment to keep\n" + yaml.safe_dump(SETTINGS | changes, sort_keys=False))
