@@ -34,7 +34,7 @@ class OneLineErrors(click.Group):
             message = str(error)
         except OSError as error:
             # A full disk or a file one may not write is the user's to mend; its name stands in the error.
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
                 raise
             message = f"{error.filename or ROOT}: {os.strerror(error.errno)}; nothing half-written is kept, run again when mended"
         if context.params["debug"]:

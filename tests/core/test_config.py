@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import pytest
+
+from suite.config import load_params
+from suite.errors import SuiteError
+from suite.losses import create_loss
+
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+
+
+def test_the_default_study_is_what_the_readme_says():
+    params = load_params(PARAMS)
+    assert list(params.losses) == [
+        "contrastive", "triplet", "fastap", "smoothap", "supap", "roadmap", "suprecall", "recall_at_k",
+    ]  # fmt: skip
+    assert params.main_batch_size == 256
+    assert len(params.seeds.main) == 5
+    assert len(params.seeds.scaling) == 3
+    scaled = {name for name, loss in params.losses.items() if len(loss.batches) > 1}
+    assert scaled == {"smoothap", "supap", "roadmap", "recall_at_k"}
+    for name in scaled:
+        assert [batch.batch_size for batch in params.losses[name].batches] == [32, 128, 256, 512, 2048]
+    assert params.measure.batch_sizes == [32, 128, 512, 2048]
+
+
+def test_every_loss_of_the_default_study_can_be_made():
+    for loss in load_params(PARAMS).losses.values():
+        assert callable(create_loss(loss.loss, **loss.settings))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("main_batch_size:", "main_batch_sise:", "unknown key 'main_batch_sise': did you mean 'main_batch_size'?"),
+        ("  evaluations: ", "  evaluation: ", "training.evaluation"),
+        ("epochs: ", "epochs: -", "training.epochs: Input should be greater than or equal to 1"),
+        ("{batch_size: 32,", "{batch_size: 128,", "losses.smoothap: Value error, batch sizes repeat"),
+        ("  contrastive:\n    loss", "  Contrastive-2:\n    loss", "losses.Contrastive-2"),
+    ],
+)
+def test_a_mistake_is_one_line_naming_file_and_key(tmp_path, old, new, message):
+    text = PARAMS.read_text()
+    assert old in text
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(SuiteError) as caught:
+        load_params(path)
+    assert str(path) in str(caught.value)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_and_a_list_are_refused(tmp_path):
+    with pytest.raises(SuiteError, match="not found"):
+        load_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("- a\n- b\n")
+    with pytest.raises(SuiteError, match="expected a mapping of settings, found list"):
+        load_params(tmp_path / "params.yaml")

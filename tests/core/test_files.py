@@ -1,0 +1,48 @@
+import os
+
+import pandas as pd
+import pytest
+
+from suite.files import atomic_directory, atomic_file, write_json, write_table
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "deep" / "value.json"
+    write_json(path, {"b": 1, "a": 2})
+    before = path.read_bytes()
+    with pytest.raises(RuntimeError), atomic_file(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == ["value.json"]
+
+
+def test_a_directory_is_replaced_whole_or_stays(tmp_path):
+    path = tmp_path / "out"
+    with atomic_directory(path) as temporary:
+        (temporary / "old").write_text("old")
+    with pytest.raises(RuntimeError), atomic_directory(path) as temporary:
+        (temporary / "new").write_text("half")
+        raise RuntimeError
+    assert os.listdir(path) == ["old"]
+    with atomic_directory(path) as temporary:
+        (temporary / "new").write_text("new")
+    assert os.listdir(path) == ["new"]
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_outputs_are_as_readable_as_other_files(tmp_path):
+    plain = tmp_path / "plain"
+    plain.write_text("")
+    write_json(tmp_path / "written.json", {})
+    with atomic_directory(tmp_path / "directory"):
+        (tmp_path / "made").mkdir()
+    assert (tmp_path / "written.json").stat().st_mode == plain.stat().st_mode
+    assert (tmp_path / "directory").stat().st_mode == (tmp_path / "made").stat().st_mode
+
+
+def test_tables_keep_every_digit_in_both_formats(tmp_path):
+    table = pd.DataFrame({"name": ["a", "b"], "value": [1 / 3, float("nan")]})
+    write_table(tmp_path / "table", table)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "table.parquet"), table)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "table.csv"), table, check_exact=True)
