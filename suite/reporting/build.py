@@ -1,0 +1,60 @@
+"""From recorded tables to the report, and from the report to its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from suite.config import Params
+from suite.files import atomic_directory, atomic_file
+from suite.reporting import figures, method, results
+from suite.reporting.conclusions import AP, summary
+from suite.reporting.evidence import Evidence, read_evidence
+from suite.reporting.html import render_html
+from suite.reporting.model import Figure, Report, Table
+from suite.reporting.pdf import render_pdf
+
+
+def write_reports(params: Params, root: Path = Path("artifacts"), destination: Path = Path("reports")) -> None:
+    """Write `report.html`, `report.pdf`, `figures/` and `tables/` under `destination` from what is recorded under `root`.
+
+    Nothing else is read: the same records and settings give the same bytes. Raises SuiteError naming a table that is
+    missing and the stage that makes it.
+    """
+    evidence = read_evidence(params, Path(root))
+    report = build_report(evidence)
+    destination = Path(destination)
+    page, paper = render_html(report).encode("utf-8"), render_pdf(report)
+    with atomic_directory(destination / "figures") as folder:
+        for figure in report.blocks(Figure):
+            (folder / f"{figure.name}.svg").write_bytes(figure.wide)
+        look = _looks(evidence)
+        for data in evidence.datasets[:1]:
+            if not data.board(AP).empty:
+                arguments = results.main_figure_data(evidence, data, look)
+                (folder / "main.png").write_bytes(figures.render_png(figures.main_figure, *arguments))
+    with atomic_directory(destination / "tables") as folder:
+        for table in report.blocks(Table):
+            table.frame.to_csv(folder / f"{table.name}.csv", index=False, lineterminator="\n")
+    for name, data in (("report.html", page), ("report.pdf", paper)):
+        with atomic_file(destination / name) as temporary:
+            temporary.write_bytes(data)
+
+
+def build_report(evidence: Evidence) -> Report:
+    """The document: results of each data set, then how they came about."""
+    look = _looks(evidence)
+    params = evidence.params
+    parts = [section for data in evidence.datasets for section in results.sections(evidence, data, look)]
+    subtitle = (f"{method.dataset_titles(evidence.datasets)}; {params.backbone.name} features, trained heads, "
+                f"batch size {params.main_batch_size}")  # fmt: skip
+    return Report(
+        title=f"Rank losses compared: study “{params.study}”",
+        subtitle=subtitle,
+        summary=summary(evidence),
+        sections=(*parts, *method.sections(evidence, look)),
+    )
+
+
+def _looks(evidence: Evidence) -> dict[str, figures.Look]:
+    timed = dict.fromkeys(method.timing_table(evidence.benchmark)["loss"])
+    return figures.looks(evidence.params, tuple(timed))

@@ -1,0 +1,147 @@
+"""What was recorded: every table a report is made from, read once. Names come from the settings, never from a glob."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from suite.config import Params
+from suite.errors import SuiteError
+
+
+@dataclass(frozen=True)
+class DatasetEvidence:
+    """What one data set has on record; optional parts are None where a stage left nothing."""
+
+    name: str
+    card: dict[str, Any]
+    features: dict[str, Any]
+    items: pd.DataFrame
+    images: Path
+    runs: pd.DataFrame
+    leaderboard: pd.DataFrame
+    pairwise: pd.DataFrame
+    scaling: pd.DataFrame
+    gap: pd.DataFrame
+    neighbours: dict[str, pd.DataFrame]
+    queries: dict[str, pd.DataFrame]
+    provenance: dict[str, dict[str, Any]]
+
+    @property
+    def title(self) -> str:
+        """The data set's own title."""
+        return str(self.card.get("title", self.name))
+
+    @property
+    def levels(self) -> list[str]:
+        """Names of the hierarchy levels, finest first."""
+        return list(self.card["levels"])
+
+    @property
+    def finished(self) -> pd.DataFrame:
+        """Trained runs that ended well (controls left out)."""
+        trained = self.runs[self.runs["batch_size"] > 0]
+        return trained[trained["status"] == "finished"]
+
+    @property
+    def failed(self) -> pd.DataFrame:
+        """Trained runs that failed."""
+        return self.runs[(self.runs["batch_size"] > 0) & (self.runs["status"] == "failed")]
+
+    def board(self, metric: str, split: str = "test") -> pd.DataFrame:
+        """Leaderboard rows of the losses for one metric, best first; equal means keep the order of the settings."""
+        table = self.leaderboard
+        table = table[(table["metric"] == metric) & (table["split"] == split) & (table["loss"] != "frozen")]
+        return table.dropna(subset=["mean"]).sort_values("mean", ascending=False, kind="stable")
+
+    def floor(self, metric: str, split: str = "test") -> float | None:
+        """Frozen features' value of a metric, or None where the control is not on record."""
+        table = self.leaderboard
+        table = table[(table["metric"] == metric) & (table["split"] == split) & (table["loss"] == "frozen")]
+        return None if table.empty else float(table["mean"].iloc[0])
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything a report is made from."""
+
+    params: Params
+    datasets: tuple[DatasetEvidence, ...]
+    benchmark: dict[str, Any] | None
+
+
+def read_evidence(params: Params, root: Path) -> Evidence:
+    """Read what the stages recorded under `root`. Raises SuiteError naming a missing table and the stage that makes it."""
+    compare = {name: _table(root / "compare" / f"{name}.parquet", "compare")
+               for name in ("runs", "leaderboard", "pairwise", "scaling", "gap")}  # fmt: skip
+    benchmark = root / "benchmark" / "benchmark.json"
+    return Evidence(
+        params=params,
+        datasets=tuple(_dataset(params, root, name, compare) for name in params.datasets),
+        benchmark=_json(benchmark, "benchmark") if benchmark.exists() else None,
+    )
+
+
+def read_images(path: Path, places: list[int]) -> dict[int, bytes]:
+    """The encoded images at `places` of an image store; only these are read."""
+    wanted, found, start = sorted(set(places)), {}, 0
+    with pa.memory_map(str(path)) as source:
+        reader = pa.ipc.open_file(source)
+        for index in range(reader.num_record_batches):
+            batch = reader.get_batch(index)
+            for place in wanted:
+                if start <= place < start + batch.num_rows:
+                    found[place] = batch.column("image")[place - start].as_py()
+            start += batch.num_rows
+    return found
+
+
+def _dataset(params: Params, root: Path, name: str, compare: dict[str, pd.DataFrame]) -> DatasetEvidence:
+    folder = root / "datasets" / name
+    tables = {key: table[table["dataset"] == name] for key, table in compare.items()}
+    known = [*params.losses, "frozen", "random"]
+    for key in ("runs", "leaderboard", "scaling", "gap"):
+        tables[key] = tables[key][tables[key]["loss"].isin(known)]
+    pairs = tables["pairwise"]
+    tables["pairwise"] = pairs[pairs["loss_a"].isin(known) & pairs["loss_b"].isin(known)]
+    neighbours = {"frozen": root / "controls" / name / "neighbours.parquet"}
+    neighbours |= {loss: root / "measures" / name / loss / "neighbours.parquet" for loss in params.losses}
+    provenance, queries = {}, {}
+    for run in tables["runs"][tables["runs"]["batch_size"] > 0].itertuples():
+        path = root / "provenance" / name / run.loss / f"{run.fingerprint}.json"
+        if path.exists():
+            provenance[run.fingerprint] = _json(path, "train")
+        path = root / "runs" / name / run.loss / run.fingerprint / "queries.parquet"
+        if run.batch_size == params.main_batch_size and run.seed == params.seeds.main[0] and path.exists():
+            queries[run.loss] = pd.read_parquet(path)
+    return DatasetEvidence(
+        name=name,
+        card=_json(folder / "card.json", "build"),
+        features=_json(root / "features" / name / "features.json", "embed"),
+        items=_table(folder / "items.parquet", "build"),
+        images=folder / "images.arrow",
+        neighbours={key: pd.read_parquet(path) for key, path in neighbours.items() if path.exists()},
+        queries=queries,
+        provenance=provenance,
+        **tables,
+    )
+
+
+def _table(path: Path, stage: str) -> pd.DataFrame:
+    if not path.exists():
+        raise SuiteError(f"{path}: not found; the {stage} stage makes it: run dvc repro")
+    return pd.read_parquet(path)
+
+
+def _json(path: Path, stage: str) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SuiteError(f"{path}: not found; the {stage} stage makes it: run dvc repro") from None
+    except json.JSONDecodeError as error:
+        raise SuiteError(f"{path}: not valid JSON ({error}); remove it and run dvc repro") from None

@@ -1,0 +1,203 @@
+"""The report as a document of plain values. HTML and PDF are two renderings of it and add nothing of their own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Span:
+    """A piece of a sentence; `code` pieces are commands, file names or keys."""
+
+    text: str
+    code: bool = False
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """A sentence or more. Text between backticks is code."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Points:
+    """Sentences that stand side by side, as a list."""
+
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A table cell: what is read, the exact number it sorts by, and a second line in smaller type."""
+
+    text: str
+    value: float | None = None
+    detail: str = ""
+    strong: bool = False
+    code: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column head; numeric columns align right, `wide` ones take the room that is left and wrap."""
+
+    title: str
+    numeric: bool = False
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its caption, and the exact numbers behind it, which become `tables/<name>.csv`."""
+
+    name: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    frame: pd.DataFrame
+    sortable: bool = False
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure as SVG, once for paper and wide screens and once for narrow ones."""
+
+    name: str
+    caption: str
+    alt: str
+    wide: bytes
+    narrow: bytes
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image of the data set, encoded, with what it shows in words."""
+
+    data: bytes
+    kind: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """A retrieved item: `verdict` is the finest level at which it agrees with the query, -1 for none."""
+
+    picture: Picture
+    rank: int
+    verdict: int
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The first results that one loss (or the floor) gives for a query."""
+
+    label: str
+    score: str
+    results: tuple[Result, ...]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A query and its rankings, with the reason for which it was chosen."""
+
+    reason: str
+    title: str
+    query: Picture
+    rankings: tuple[Ranking, ...]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How a verdict is shown: glyph and border style tell it without colour."""
+
+    verdict: int
+    glyph: str
+    border: str
+    colour: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Retrieval examples and the legend of their marks."""
+
+    name: str
+    caption: str
+    marks: tuple[Mark, ...]
+    examples: tuple[Example, ...]
+
+
+Block = Paragraph | Points | Table | Figure | Gallery
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled part of the report; `key` is its anchor."""
+
+    key: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole report."""
+
+    title: str
+    subtitle: str
+    summary: tuple[str, ...]
+    sections: tuple[Section, ...]
+
+    def blocks(self, kind: type) -> list:
+        """All blocks of one kind in reading order."""
+        return [block for section in self.sections for block in section.blocks if isinstance(block, kind)]
+
+
+def spans(text: str) -> list[Span]:
+    """Split text at backticks into plain and code pieces."""
+    return [Span(piece, bool(place % 2)) for place, piece in enumerate(text.split("`")) if piece]
+
+
+def number(value: float | None, digits: int = 3, sign: bool = False) -> str:
+    """A figure with fixed decimals, a true minus sign, and a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    text = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+    return text.replace("-", "−")
+
+
+def interval(low: float | None, high: float | None, digits: int = 3, sign: bool = False) -> str:
+    """`[low, high]`, or nothing where the seeds gave no interval."""
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    return f"[{number(low, digits, sign)}, {number(high, digits, sign)}]"
+
+
+def with_interval(mean: float, low: float, high: float, digits: int = 3) -> str:
+    """`mean [low, high]` for a sentence, or `mean` where the seeds gave no interval."""
+    return f"{number(mean, digits)} {interval(low, high, digits)}".strip()
+
+
+def measured(mean: float, low: float, high: float, digits: int = 3, sign: bool = False, strong: bool = False) -> Cell:
+    """A cell with a mean above its interval."""
+    value = float(mean) if math.isfinite(mean) else None
+    return Cell(number(mean, digits, sign), value, interval(low, high, digits, sign), strong)
+
+
+def count(amount: int, one: str, many: str | None = None) -> str:
+    """`1 seed`, `2 seeds`."""
+    return f"{amount:,} {one if amount == 1 else many or one + 's'}"
+
+
+def listing(words: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    words = list(words)
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "none"

@@ -1,0 +1,129 @@
+"""Retrieval examples: queries chosen by a rule, their first ten results for the best loss and for the frozen floor."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from suite.reporting.evidence import DatasetEvidence, read_images
+from suite.reporting.model import Example, Gallery, Mark, Picture, Ranking, Result, number
+
+TOP = 10
+EACH = 2
+LARGEST = 160
+
+
+def gallery(data: DatasetEvidence, loss: str, label: str) -> Gallery | None:
+    """Examples for `loss` beside the frozen floor; None where neighbours or images are not on record.
+
+    The rule: with AP cut at the first ten results for each, take the queries that gain most over the floor, those whose
+    gain is nearest the median, and those that lose most; ties go to the earlier row of the data set. One query a class.
+    """
+    if not {loss, "frozen"} <= set(data.neighbours) or not data.images.exists():
+        return None
+    trained, frozen = (_top_ap(data, data.neighbours[key]) for key in (loss, "frozen"))
+    gain = (trained - frozen).dropna()
+    if gain.empty:
+        return None
+    chosen = choose(gain, data.items[data.levels[0]])
+    near = {key: {query: rows.sort_values("rank") for query, rows in table[table["query"].isin(chosen)].groupby("query")}
+            for key, table in ((loss, data.neighbours[loss]), ("frozen", data.neighbours["frozen"]))}  # fmt: skip
+    shown = [*chosen, *(item for table in near.values() for rows in table.values() for item in rows["item"])]
+    pictures = _pictures(data, shown)
+    scores = {loss: trained, "frozen": frozen}
+    names = {loss: label, "frozen": "Frozen features"}
+    examples = []
+    for query, reason in chosen.items():
+        rankings = tuple(
+            Ranking(names[key], f"AP@{TOP} {number(float(scores[key][query]), 2)}",
+                    tuple(Result(pictures[row.item], int(row.rank), _verdict(data, query, row.item))
+                          for row in near[key][query].itertuples()))
+            for key in (loss, "frozen")
+        )  # fmt: skip
+        title = str(data.items.at[query, data.levels[0]])
+        examples.append(Example(f"{reason} ({number(float(gain[query]), 2, sign=True)})", title, pictures[query], rankings))
+    caption = (
+        f"Retrieval examples on {data.title}: a query and its first {TOP} results with {label} (first seed) and with frozen "
+        f"features. Chosen by rule, not by eye: the {EACH} queries with the largest gain of AP@{TOP} over the frozen floor, "
+        f"the {EACH} nearest the median gain and the {EACH} with the largest loss, at most one a class."
+    )
+    return Gallery(f"{data.name}-retrieval", caption, marks(data.levels), tuple(examples))
+
+
+def choose(gain: pd.Series, classes: pd.Series, each: int = EACH) -> dict[int, str]:
+    """Query -> reason: `each` of the largest gains, of those nearest the median and of the smallest, one a class.
+
+    Args:
+        gain: gain of each query, indexed by its row among the items.
+        classes: finest label of every item.
+    """
+    median = float(gain.median())
+    orders = {
+        "largest gain": gain.sort_values(ascending=False, kind="stable"),
+        "median gain": (gain - median).abs().sort_values(kind="stable"),
+        "largest loss": gain.sort_values(kind="stable"),
+    }
+    chosen: dict[int, str] = {}
+    taken: set[str] = set()
+    for reason, order in orders.items():
+        picked = 0
+        for query in order.index:
+            # A gain is no example of a loss: where nothing is lost, the last rows say so.
+            name = "smallest gain" if reason == "largest loss" and gain[query] >= 0 else reason
+            if picked < each and classes[query] not in taken:
+                chosen[int(query)] = name
+                taken.add(classes[query])
+                picked += 1
+    return chosen
+
+
+def marks(levels: list[str]) -> tuple[Mark, ...]:
+    """The legend: finest level, each coarser one, none."""
+    coarse = [("◐", "dashed", "#8a5a00"), ("◔", "dotted", "#6a4fa3")]
+    table = [Mark(0, "✓", "solid", "#1a7a45", f"right: same {levels[0]}")]
+    for place, level in enumerate(levels[1:], start=1):
+        glyph, border, colour = coarse[min(place, len(coarse)) - 1]
+        glyph = glyph if place <= len(coarse) else str(place + 1)
+        table.append(Mark(place, glyph, border, colour, f"same {level} only"))
+    return (*table, Mark(-1, "✗", "double", "#b3261e", "wrong at every level"))
+
+
+def _top_ap(data: DatasetEvidence, neighbours: pd.DataFrame) -> pd.Series:
+    """AP cut at the first results, over min(TOP, positives): query -> value, NaN for a query without positives."""
+    labels = data.items[data.levels[0]].to_numpy()
+    test = data.items[data.items["split"] == "test"]
+    positives = test[data.levels[0]].map(test[data.levels[0]].value_counts()) - 1
+    table = neighbours.sort_values(["query", "rank"])
+    right = labels[table["query"].to_numpy()] == labels[table["item"].to_numpy()]
+    hits = pd.Series(right, index=table.index).groupby(table["query"]).cumsum()
+    precision = pd.Series(np.where(right, hits / table["rank"], 0.0), index=table.index).groupby(table["query"]).sum()
+    most = positives.reindex(precision.index).clip(upper=TOP)
+    return precision / most.where(most > 0)
+
+
+def _verdict(data: DatasetEvidence, query: int, item: int) -> int:
+    for place, level in enumerate(data.levels):
+        if data.items.at[query, level] == data.items.at[item, level]:
+            return place
+    return -1
+
+
+def _pictures(data: DatasetEvidence, rows: list[int]) -> dict[int, Picture]:
+    places = {row: int(data.items.at[row, "image"]) for row in rows}
+    images = read_images(data.images, list(places.values()))
+    return {row: _picture(images[place], f"{data.items.at[row, data.levels[0]]} ({data.items.at[row, 'source']})")
+            for row, place in places.items()}  # fmt: skip
+
+
+def _picture(data: bytes, alt: str) -> Picture:
+    with Image.open(io.BytesIO(data)) as image:
+        if max(image.size) <= LARGEST and image.format in ("PNG", "JPEG"):
+            return Picture(data, image.format.lower(), alt)
+        small = image.convert("RGB")
+        small.thumbnail((LARGEST, LARGEST))
+        handle = io.BytesIO()
+        small.save(handle, "JPEG", quality=85)
+    return Picture(handle.getvalue(), "jpeg", alt)
