@@ -1,0 +1,27 @@
+"""Rank losses for image retrieval, and what combines them: the public library.
+
+    loss = create_loss("supap", tau=0.01)
+    loss(embeddings, labels).backward()
+"""
+
+from suite.kernels.calling import RetrievalLoss
+from suite.losses.average_precision import SupAPLoss
+from suite.losses.calibration import CalibrationLoss
+from suite.losses.combine import CombinedLoss
+from suite.losses.recall import RecallAtKLoss, SmoothRecallLoss, SupRecallLoss
+from suite.losses.registry import create_loss, list_losses, loss_import_string
+from suite.losses.simix import mix_positive_pairs
+
+__all__ = [
+    "CalibrationLoss",
+    "CombinedLoss",
+    "RecallAtKLoss",
+    "RetrievalLoss",
+    "SmoothRecallLoss",
+    "SupAPLoss",
+    "SupRecallLoss",
+    "create_loss",
+    "list_losses",
+    "loss_import_string",
+    "mix_positive_pairs",
+]

@@ -1,0 +1,239 @@
+"""The calling convention of every loss built on the kernels: what goes in, checked, and the module around it."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import warnings
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from suite.kernels.gallery import SELF_MATCHES, Gallery
+from suite.kernels.sweep import Swept
+
+Indices = tuple[Tensor, ...]
+
+
+class Batch(NamedTuple):
+    """A checked call: embeddings in the dtype of the arithmetic, labels at one level.
+
+    `references` is None when the queries are their own gallery.
+    """
+
+    queries: Tensor
+    references: Tensor | None
+    gallery: Gallery
+
+    def normalised(self) -> Batch:
+        """The batch with all embeddings L2-normalised."""
+        references = None if self.references is None else nn.functional.normalize(self.references, dim=1)
+        return Batch(nn.functional.normalize(self.queries, dim=1), references, self.gallery)
+
+
+class RetrievalLoss(nn.Module):
+    """Base of the losses: settings in the constructor, `loss(embeddings, labels, ...)` as in pytorch-metric-learning.
+
+    A subclass gives `compute`, and `compute_indexed` if pairs or triplets chosen by a miner mean something to it.
+
+    Args:
+        level: the column of the labels that says who is relevant; 0 is the finest. Labels (B,) have level 0 alone.
+        block_bytes: upper limit in bytes of one work buffer, never less than one query's; None: tuned to the cache.
+    """
+
+    self_match = "exclude"
+
+    def __init__(self, level: int = 0, block_bytes: int | None = None):
+        super().__init__()
+        self.level = check_integer("level", level, least=0)
+        self.block_bytes = None if block_bytes is None else check_integer("block_bytes", block_bytes, least=1)
+        self._warned = False
+
+    def forward(
+        self, embeddings: Tensor, labels: Tensor, indices_tuple: Indices | None = None,
+        ref_emb: Tensor | None = None, ref_labels: Tensor | None = None,
+    ) -> Tensor:
+        """The loss of a batch, a scalar with a graph.
+
+        Half and bfloat16 embeddings, also under autocast, are computed on in float32.
+
+        Args:
+            embeddings: (B, D), floating point.
+            labels: (B,) or (B, L), integers, the finest level first.
+            indices_tuple: (anchors, positives, negatives) or (anchors, positives, anchors, negatives) of a miner,
+                for the losses of pairs and triplets.
+            ref_emb: (G, D), another gallery; None, or the very tensor `embeddings`: the batch is its own gallery.
+            ref_labels: (G,) or (G, L), required with `ref_emb`.
+
+        Raises:
+            ValueError: an argument that is none of the above, with its name and shape.
+        """
+        batch = prepare(embeddings, labels, ref_emb, ref_labels, self.level, self.self_match)
+        if indices_tuple is None:
+            result = self.compute(batch)
+        else:
+            result = self.compute_indexed(batch, check_indices(indices_tuple, batch))
+        if not self._warned and not bool(result.counts.any()) and not batch.gallery.has_positives():
+            self._warned = True
+            warnings.warn(
+                f"{type(self).__name__}: no query of the batch has a positive, so the loss is 0; "
+                "draw at least two items of a class",
+                stacklevel=2,
+            )
+        return result.value
+
+    def compute(self, batch: Batch) -> Swept:
+        """The loss of a checked batch, and the counts behind its means."""
+        raise NotImplementedError(f"{type(self).__name__} defines no compute")
+
+    def compute_indexed(self, batch: Batch, indices: Indices) -> Swept:
+        """The loss of the chosen pairs or triplets of a checked batch."""
+        raise ValueError(f"indices_tuple: {type(self).__name__} is defined on whole rankings; leave it out")
+
+    def extra_repr(self) -> str:
+        names = [name for name in inspect.signature(type(self)).parameters if hasattr(self, name)]
+        return ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+
+
+def prepare(
+    embeddings: Tensor, labels: Tensor, ref_emb: Tensor | None, ref_labels: Tensor | None, level: int, self_match: str
+) -> Batch:
+    """Check the tensors of a call and bring them into the form the kernels take. Raises ValueError."""
+    bound = _check_embeddings("embeddings", embeddings)
+    query_labels = _labels_at("labels", labels, "embeddings", embeddings, level)
+    if ref_emb is None and ref_labels is not None:
+        raise ValueError(f"ref_labels: given with shape {tuple(ref_labels.shape)}, but there is no ref_emb")
+    own_gallery = ref_emb is None or ref_emb is embeddings
+    dtype = _working_dtype(embeddings)
+    references, gallery_labels, ref_bound = None, query_labels, bound
+    if ref_emb is not None and not (own_gallery and ref_labels is None):
+        if ref_labels is None:
+            raise ValueError(f"ref_labels: required with ref_emb of shape {tuple(ref_emb.shape)}")
+        ref_bound = _check_embeddings("ref_emb", ref_emb)
+        if ref_emb.shape[1] != embeddings.shape[1]:
+            raise ValueError(
+                f"ref_emb: shape {tuple(ref_emb.shape)} differs in dimension from embeddings {tuple(embeddings.shape)}"
+            )
+        gallery_labels = _labels_at("ref_labels", ref_labels, "ref_emb", ref_emb, level)
+        if not own_gallery:
+            dtype = torch.promote_types(dtype, _working_dtype(ref_emb))
+            references = ref_emb.to(embeddings.device, dtype)
+    if bound * ref_bound * embeddings.shape[1] > torch.finfo(dtype).max * 1e-8:
+        raise ValueError(
+            f"embeddings: values up to {max(bound, ref_bound):.3g} at shape {tuple(embeddings.shape)} overflow the "
+            "similarities; normalise them"
+        )
+    gallery = Gallery(
+        query_labels.to(embeddings.device), gallery_labels.to(embeddings.device), self_match if own_gallery else None
+    )
+    return Batch(embeddings.to(dtype), references, gallery)
+
+
+def check_indices(indices_tuple: Any, batch: Batch) -> Indices:
+    """Check a miner's index tensors against the sizes of a batch. Raises ValueError."""
+    if not isinstance(indices_tuple, tuple | list) or len(indices_tuple) not in (3, 4):
+        raise ValueError(
+            "indices_tuple: expected (anchors, positives, negatives) or (anchors, positives, anchors, negatives)"
+        )
+    queries, items = len(batch.gallery.query_labels), len(batch.gallery.labels)
+    sizes = (queries, items, items) if len(indices_tuple) == 3 else (queries, items, queries, items)
+    indices = []
+    for place, (index, size) in enumerate(zip(indices_tuple, sizes, strict=True)):
+        if not isinstance(index, Tensor) or index.dim() != 1 or index.is_floating_point() or index.dtype == torch.bool:
+            raise ValueError(f"indices_tuple[{place}]: expected a 1-dimensional tensor of integers")
+        if len(index) and not (0 <= int(index.min()) and int(index.max()) < size):
+            raise ValueError(f"indices_tuple[{place}]: shape {tuple(index.shape)} holds indices outside 0..{size - 1}")
+        indices.append(index.to(batch.queries.device, torch.long))
+    pairs = [(0, 1), (0, 2)] if len(indices) == 3 else [(0, 1), (2, 3)]
+    for left, right in pairs:
+        if len(indices[left]) != len(indices[right]):
+            raise ValueError(
+                f"indices_tuple: parts {left} and {right} differ in length, {len(indices[left])} and "
+                f"{len(indices[right])}"
+            )
+    return tuple(indices)
+
+
+def check_number(name: str, value: Any, above: float = -math.inf, least: float = -math.inf) -> float:
+    """`value` as a finite float, greater than `above` and at least `least`. Raises ValueError naming `name`."""
+    bound = f" above {above:g}" if above > -math.inf else f" of at least {least:g}" if least > -math.inf else ""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{name}: expected a number{bound}, found {value!r}")
+    if value <= above or value < least:
+        raise ValueError(f"{name}: expected a number{bound}, found {value!r}")
+    return float(value)
+
+
+def check_integer(name: str, value: Any, least: int) -> int:
+    """`value` as an integer of at least `least`. Raises ValueError naming `name`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name}: expected an integer of at least {least}, found {value!r}")
+    return value
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """`value` as true or false. Raises ValueError naming `name`."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name}: expected true or false, found {value!r}")
+    return value
+
+
+def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
+    """`value`, one of `choices`. Raises ValueError naming `name`."""
+    if value not in tuple(choices):
+        raise ValueError(f"{name}: expected one of {', '.join(choices)}, found {value!r}")
+    return value
+
+
+def check_ks(name: str, value: Any) -> tuple[int, ...]:
+    """`value` as distinct integers of at least 1. Raises ValueError naming `name`."""
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError(f"{name}: expected a list of integers of at least 1, found {value!r}")
+    ks = tuple(check_integer(name, k, least=1) for k in value)
+    if len(set(ks)) != len(ks):
+        raise ValueError(f"{name}: values repeat, found {value!r}")
+    return ks
+
+
+def check_self_match(value: Any) -> str:
+    """`value`, one of exclude, positive and rank_only. Raises ValueError."""
+    return check_choice("self_match", value, SELF_MATCHES)
+
+
+def _working_dtype(embeddings: Tensor) -> torch.dtype:
+    return torch.float64 if embeddings.dtype == torch.float64 else torch.float32
+
+
+def _check_embeddings(name: str, embeddings: Any) -> float:
+    """The largest magnitude among checked embeddings."""
+    if not isinstance(embeddings, Tensor):
+        raise ValueError(f"{name}: expected a tensor, found {type(embeddings).__name__}")
+    shape = tuple(embeddings.shape)
+    if embeddings.dim() != 2 or 0 in shape:
+        raise ValueError(f"{name}: expected a non-empty (items, dimensions) tensor, found shape {shape}")
+    if not embeddings.is_floating_point():
+        raise ValueError(f"{name}: expected floating point, found {embeddings.dtype} of shape {shape}")
+    low, high = embeddings.detach().aminmax()
+    bound = max(-float(low), float(high))
+    if not math.isfinite(bound):
+        raise ValueError(f"{name}: shape {shape} holds NaN or infinite values")
+    return bound
+
+
+def _labels_at(name: str, labels: Any, of_name: str, embeddings: Tensor, level: int) -> Tensor:
+    if not isinstance(labels, Tensor):
+        raise ValueError(f"{name}: expected a tensor, found {type(labels).__name__}")
+    shape = tuple(labels.shape)
+    if labels.dim() not in (1, 2) or shape[0] != len(embeddings):
+        raise ValueError(
+            f"{name}: expected shape ({len(embeddings)},) or ({len(embeddings)}, levels) beside {of_name} of shape "
+            f"{tuple(embeddings.shape)}, found {shape}"
+        )
+    if labels.is_floating_point() or labels.is_complex():
+        raise ValueError(f"{name}: expected integers, found {labels.dtype} of shape {shape}")
+    levels = 1 if labels.dim() == 1 else shape[1]
+    if level >= levels:
+        raise ValueError(f"level: {level} is out of range for {name} of shape {shape}, which has {levels} level(s)")
+    return labels if labels.dim() == 1 else labels[:, level].contiguous()

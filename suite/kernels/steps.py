@@ -1,0 +1,110 @@
+"""Step functions: what one gallery item adds to the rank of another, as a function of the score difference."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Step(Protocol):
+    """A step and its derivative, summed and computed in place.
+
+    `differentiable` says whether it has a gradient; `at_zero` is its value at 0. The derivative is given up to the
+    factor `slope`, so that a constant costs no pass over a block.
+    """
+
+    differentiable: bool
+    at_zero: float
+    slope: float
+
+    def accumulate(self, differences: Tensor, spare: Tensor, needs_gradient: bool) -> Tensor:
+        """Sum of step(differences) over the last dimension.
+
+        `differences` is overwritten: with the derivative over `slope` if `needs_gradient`, else with anything.
+        `spare` has the same shape and is overwritten.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class HardStep:
+    """H(x) = 1 if x >= 0 else 0; no gradient."""
+
+    differentiable = False
+    at_zero = 1.0
+    slope = 0.0
+
+    def accumulate(self, differences: Tensor, spare: Tensor, needs_gradient: bool) -> Tensor:
+        return torch.ge(differences, 0, out=spare).sum(-1)
+
+
+@dataclass(frozen=True)
+class SigmoidStep:
+    """sigma_tau(x) = 1 / (1 + exp(-x / tau)), of Smooth-AP (Brown et al., ECCV 2020)."""
+
+    tau: float
+
+    differentiable = True
+    at_zero = 0.5
+
+    @property
+    def slope(self) -> float:
+        return 1.0 / self.tau
+
+    def accumulate(self, differences: Tensor, spare: Tensor, needs_gradient: bool) -> Tensor:
+        value = differences.mul_(1.0 / self.tau).sigmoid_()
+        total = value.sum(-1)
+        if needs_gradient:
+            value.addcmul_(value, value, value=-1.0)
+        return total
+
+
+@dataclass(frozen=True)
+class SupRankStep:
+    """The upper bound H^- of the true step, for items less relevant than the one ranked (Ramzi et al., TPAMI 2025).
+
+    sigma_tau(x) for x <= 0; sigma_tau(x) + start for 0 < x <= delta; rho (x - delta) + offset for x > delta.
+    Its derivative is that of sigma_tau up to delta and rho beyond.
+    """
+
+    tau: float
+    rho: float
+    delta: float
+    start: float
+    offset: float
+
+    differentiable = True
+    at_zero = 0.5
+
+    @property
+    def slope(self) -> float:
+        return 1.0 / self.tau
+
+    def accumulate(self, differences: Tensor, spare: Tensor, needs_gradient: bool) -> Tensor:
+        at_delta = _sigmoid(self.delta / self.tau)
+        total = 0.0
+        if self.start:
+            total = torch.gt(differences, 0, out=spare).sum(-1).mul_(self.start)
+        excess = torch.sub(differences, self.delta, out=spare).clamp_(min=0).sum(-1)
+        far = torch.gt(differences, self.delta, out=spare).sum(-1)
+        # Beyond delta the sigmoid is held at its value there, which is then exchanged for the linear part.
+        value = differences.clamp_(max=self.delta).mul_(1.0 / self.tau).sigmoid_()
+        total = value.sum(-1).add_(total)
+        total.add_(excess, alpha=self.rho).add_(far, alpha=self.offset - self.start - at_delta)
+        if needs_gradient:
+            value.addcmul_(value, value, value=-1.0)
+            value.add_(spare, alpha=self.rho * self.tau - at_delta * (1.0 - at_delta))
+        return total
+
+
+def suprank_offset(tau: float, delta: float, start: float, offset: float | None) -> float:
+    """The offset of a SupRankStep; None makes the step continuous at delta: sigma_tau(delta) + start."""
+    return _sigmoid(delta / tau) + start if offset is None else offset
+
+
+def _sigmoid(x: float) -> float:
+    return 1.0 / (1.0 + math.exp(-x)) if x > -700.0 else 0.0

@@ -1,0 +1,177 @@
+"""One sweep over blocks of queries gives a loss and its gradient with respect to the embeddings.
+
+A loss on similarities is a weighted sum of means, `sum over terms t of sum_t / count_t`, whose sums and counts add
+up over queries. The sweep computes the scores of a block of queries with the whole gallery, hands them to a block
+function, and turns the d(sum_t)/d(scores) that it returns into gradients of both embeddings at once, so that
+nothing larger than (block, gallery) outlives a block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+BLOCK_BYTES = 1 << 20
+"""Default size of one work buffer: a few of them fit the second-level cache of current processors."""
+
+SCORE_BYTES = 4 << 20
+"""Default size of a block of scores: large enough for matrix products to run at full speed."""
+
+
+class BlockResult(NamedTuple):
+    """What a block of queries adds to the loss.
+
+    `sums` and `counts` have one entry a term; `gradients` holds d(sums[t]) / d(scores), one (block, gallery) tensor
+    a term, or is empty when no gradient was asked for.
+    """
+
+    sums: Tensor
+    counts: Tensor
+    gradients: tuple[Tensor, ...]
+
+
+class Block(Protocol):
+    """A block function: scores (block, gallery) of the queries from row `start` on, and whether to differentiate."""
+
+    def __call__(self, scores: Tensor, start: int, needs_gradient: bool) -> BlockResult: ...
+
+
+class Swept(NamedTuple):
+    """A loss with its graph, and the count (float64) behind the mean of each of its terms."""
+
+    value: Tensor
+    counts: Tensor
+
+
+def sweep(
+    queries: Tensor, references: Tensor | None, block: Block, weights: tuple[float, ...] = (1.0,),
+    block_bytes: int | None = None,
+) -> Swept:
+    """The loss `sum_t weights[t] * sum_t / count_t` of the scores `queries @ references.T`, differentiable once.
+
+    Args:
+        queries: (Q, D), float32 or float64.
+        references: (G, D) of the same dtype, or None when the queries are their own gallery.
+        block: gives the terms of a block of scores.
+        weights: one weight a term. A term with count 0 is 0.
+        block_bytes: upper limit of the bytes of one block of scores (never less than one query); None: `SCORE_BYTES`.
+
+    Raises:
+        RuntimeError: on differentiating the gradient again.
+    """
+    value, counts = _Sweep.apply(queries, references, block, weights, block_bytes)
+    return Swept(value, counts)
+
+
+def rows_within(limit: int, row_bytes: int, rows: int) -> int:
+    """How many of `rows` rows of `row_bytes` bytes stay within `limit` bytes: at least one."""
+    return max(1, min(rows, limit // max(1, row_bytes)))
+
+
+def row_blocks(rows: int, size: int) -> Iterator[tuple[int, int]]:
+    """Bounds (start, stop) of consecutive blocks of at most `size` rows, of nearly equal length."""
+    blocks = -(-rows // size)
+    for index in range(blocks):
+        yield rows * index // blocks, rows * (index + 1) // blocks
+
+
+class _Gradients:
+    """Gradients of the sums of all terms with respect to queries and gallery, gathered block by block."""
+
+    def __init__(self, queries: Tensor, references: Tensor | None, terms: int):
+        self.queries, self.references = queries, queries if references is None else references
+        self.own_gallery = references is None
+        self.whole: tuple[Tensor, ...] | None = None
+        self.terms: list[tuple[Tensor, Tensor]] = []
+        self.count = terms
+
+    def add(self, start: int, stop: int, gradients: tuple[Tensor, ...]) -> None:
+        """Take in d(sums) / d(scores) of the queries from `start` to `stop`."""
+        if stop - start == len(self.queries):
+            # All terms can be weighted before any matrix product.
+            self.whole = gradients
+            return
+        if not self.terms:
+            for _ in range(self.count):
+                of_queries = torch.zeros_like(self.queries)
+                of_references = of_queries if self.own_gallery else torch.zeros_like(self.references)
+                self.terms.append((of_queries, of_references))
+        for (of_queries, of_references), gradient in zip(self.terms, gradients, strict=True):
+            of_references.addmm_(gradient.t(), self.queries[start:stop])
+            of_queries[start:stop].addmm_(gradient, self.references)
+
+    def total(self, scales: list[float]) -> tuple[Tensor, Tensor | None]:
+        """Gradients of the scaled sum of all terms: of the queries, and of the gallery unless it is the queries."""
+        if self.whole is not None:
+            gradient = _weighted(self.whole, scales)
+            if self.own_gallery:
+                # s_ij and s_ji are one product: a single matrix product instead of two.
+                return (gradient + gradient.t()) @ self.queries, None
+            return gradient @ self.references, gradient.t() @ self.queries
+        of_queries = _weighted([of_queries for of_queries, _ in self.terms], scales)
+        return of_queries, None if self.own_gallery else _weighted([of for _, of in self.terms], scales)
+
+
+def _weighted(tensors: Sequence[Tensor], scales: Sequence[float]) -> Tensor:
+    """The scaled sum of `tensors`, in the memory of the first."""
+    total = tensors[0].mul_(scales[0])
+    for tensor, scale in zip(tensors[1:], scales[1:], strict=True):
+        total.add_(tensor, alpha=scale)
+    return total
+
+
+class _Sweep(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, queries, references, block, weights, block_bytes):
+        gallery = queries if references is None else references
+        needs_gradient = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
+        row_bytes = len(gallery) * queries.element_size()
+        size = rows_within(SCORE_BYTES if block_bytes is None else block_bytes, row_bytes, len(queries))
+        gradients = _Gradients(queries, references, len(weights)) if needs_gradient else None
+        sums = torch.zeros(len(weights), dtype=torch.float64, device=queries.device)
+        counts = torch.zeros_like(sums)
+        with torch.autocast(queries.device.type, enabled=False):
+            for start, stop in row_blocks(len(queries), size):
+                scores = queries[start:stop] @ gallery.t()
+                result = block(scores, start, needs_gradient)
+                sums += result.sums
+                counts += result.counts
+                if gradients is not None:
+                    gradients.add(start, stop, result.gradients)
+        means = [weight / count if count else 0.0 for weight, count in zip(weights, counts.tolist(), strict=True)]
+        value = (sums * sums.new_tensor(means)).sum().to(queries.dtype)
+        if gradients is not None:
+            ctx.save_for_backward(queries, references, *gradients.total(means))
+        ctx.mark_non_differentiable(counts)
+        return value, counts
+
+    @staticmethod
+    def backward(ctx, of_value, _of_counts):
+        queries, references, of_queries, of_references = ctx.saved_tensors
+        gradients = []
+        for embeddings, gradient in ((queries, of_queries), (references, of_references)):
+            if gradient is None:
+                gradients.append(None)
+                continue
+            scaled = gradient * of_value
+            # Under create_graph the product alone would pass for the whole second derivative.
+            gradients.append(_Once.apply(scaled, embeddings) if torch.is_grad_enabled() else scaled)
+        return *gradients, None, None, None
+
+
+class _Once(torch.autograd.Function):
+    """A gradient that depends on the embeddings in a way that nothing recorded: its backward refuses."""
+
+    @staticmethod
+    def forward(ctx, gradient, _embeddings):
+        return gradient.clone()
+
+    @staticmethod
+    def backward(ctx, _of_gradient):
+        raise RuntimeError(
+            "this loss has no second derivative: its gradient is computed together with its value; "
+            "use suite.kernels.reference for double backward on small inputs"
+        )

@@ -1,0 +1,124 @@
+"""Surrogates of recall at k: with the SupRank step, with sigmoids, and RS@k."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from suite.kernels.calling import (
+    Batch,
+    Indices,
+    RetrievalLoss,
+    check_flag,
+    check_integer,
+    check_ks,
+    check_number,
+    check_self_match,
+)
+from suite.kernels.heads import Head, RecallHead
+from suite.kernels.ranks import rank_loss
+from suite.kernels.steps import SigmoidStep
+from suite.kernels.sweep import Swept
+from suite.losses.simix import mix_positive_pairs
+from suite.losses.suprank import SupRankLoss
+
+KS = (1, 2, 4, 8, 16)
+
+
+class SupRecallLoss(SupRankLoss):
+    """1 - mean over ks and queries of R@k_i, with ranks counted by the SupRank step (Ramzi et al., TPAMI 2025).
+
+    R@k_i = sum over positives j of sigma(k - rank_j) over min(k, |P_i|), sigma of temperature `k_temperature`.
+
+    Args:
+        ks: the cut-offs.
+        k_temperature: temperature of the soft comparison of a rank with k.
+        tau, rho, delta, start, offset, level, self_match, block_bytes: see `SupRankLoss`.
+    """
+
+    def __init__(
+        self, ks: Sequence[int] = KS, k_temperature: float = 1.0, tau: float = 0.01, rho: float = 100.0,
+        delta: float = 0.05, start: float = 0.5, offset: float | None = 1.44, level: int = 0,
+        self_match: str = "exclude", block_bytes: int | None = None,
+    ):
+        super().__init__(tau, rho, delta, start, offset, level, self_match, block_bytes)
+        self.ks = check_ks("ks", ks)
+        self.k_temperature = check_number("k_temperature", k_temperature, above=0.0)
+
+    def head(self) -> Head:
+        return RecallHead(self.ks, self.k_temperature, clip=False)
+
+
+class SmoothRecallLoss(RetrievalLoss):
+    """`SupRecallLoss` with the sigmoid as the only step.
+
+    Args:
+        ks: the cut-offs.
+        k_temperature: temperature of the soft comparison of a rank with k.
+        tau: temperature of the step.
+        level: label column that says who is relevant.
+        self_match: what a query is in its own batch: `exclude`, `positive` or `rank_only`.
+        block_bytes: upper limit of one work buffer in bytes; None: tuned to the cache.
+    """
+
+    clip = False
+
+    def __init__(
+        self, ks: Sequence[int] = KS, k_temperature: float = 1.0, tau: float = 0.01, level: int = 0,
+        self_match: str = "exclude", block_bytes: int | None = None,
+    ):
+        super().__init__(level, block_bytes)
+        self.ks = check_ks("ks", ks)
+        self.k_temperature = check_number("k_temperature", k_temperature, above=0.0)
+        self.tau = check_number("tau", tau, above=0.0)
+        self.self_match = check_self_match(self_match)
+
+    def compute(self, batch: Batch) -> Swept:
+        step = SigmoidStep(self.tau)
+        head = RecallHead(self.ks, self.k_temperature, self.clip)
+        return rank_loss(batch.queries, batch.references, batch.gallery, step, step, head, self.block_bytes)
+
+
+class RecallAtKLoss(SmoothRecallLoss):
+    """RS@k: the sum of R@k cut at k before the division (Patel et al., CVPR 2022); the cut has no gradient.
+
+    The authors' code corresponds to `self_match="rank_only"`.
+
+    Args:
+        ks, k_temperature, tau, level, self_match, block_bytes: see `SmoothRecallLoss`.
+        simix: let a mix of every pair of positives join the batch (`mix_positive_pairs`), with fresh weights a call.
+        seed: seed of the generator that draws those weights; its state is part of the state_dict.
+    """
+
+    clip = True
+
+    def __init__(
+        self, ks: Sequence[int] = KS, k_temperature: float = 1.0, tau: float = 0.01, level: int = 0,
+        self_match: str = "exclude", block_bytes: int | None = None, simix: bool = False, seed: int = 0,
+    ):
+        super().__init__(ks, k_temperature, tau, level, self_match, block_bytes)
+        self.simix = check_flag("simix", simix)
+        self.seed = check_integer("seed", seed, least=0)
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def forward(
+        self, embeddings: Tensor, labels: Tensor, indices_tuple: Indices | None = None,
+        ref_emb: Tensor | None = None, ref_labels: Tensor | None = None,
+    ) -> Tensor:
+        if self.simix:
+            if ref_emb is not None and ref_emb is not embeddings:
+                raise ValueError(
+                    f"ref_emb: shape {tuple(ref_emb.shape)} cannot be ranked with simix, whose items join the batch"
+                )
+            embeddings, labels = mix_positive_pairs(embeddings, labels, generator=self.generator)
+            ref_emb = ref_labels = None
+        return super().forward(embeddings, labels, indices_tuple, ref_emb, ref_labels)
+
+    def get_extra_state(self) -> Tensor:
+        return self.generator.get_state()
+
+    def set_extra_state(self, state: Any) -> None:
+        self.generator.set_state(state)

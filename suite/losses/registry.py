@@ -1,0 +1,61 @@
+"""Names of losses. Entries are import strings, resolved when asked for, so a loss imports only what it needs."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from torch import nn
+
+from suite.registry import Registry
+
+LOSSES = Registry(
+    "loss",
+    "ranksuite.losses",
+    {
+        "calibration": "suite.losses.calibration:CalibrationLoss",
+        "combine": "suite.losses.combine:CombinedLoss",
+        "recall_at_k": "suite.losses.recall:RecallAtKLoss",
+        "smoothrecall": "suite.losses.recall:SmoothRecallLoss",
+        "supap": "suite.losses.average_precision:SupAPLoss",
+        "suprecall": "suite.losses.recall:SupRecallLoss",
+        "contrastive": "baselines.contrastive:ContrastiveLoss",
+        "fastap": "baselines.fast_ap:FastAPLoss",
+        "smoothap": "baselines.smooth_ap:SmoothAPLoss",
+        "triplet": "baselines.triplet:TripletLoss",
+    },
+)
+
+
+def list_losses() -> list[str]:
+    """All registered names, sorted; entry points of group `ranksuite.losses` included."""
+    return LOSSES.names()
+
+
+def loss_import_string(name: str) -> str:
+    """Where the loss `name` lives, as `package.module:Class`. Raises SuiteError for an unknown name."""
+    return LOSSES.import_string(name)
+
+
+def create_loss(name: str, **settings: Any) -> nn.Module:
+    """The loss `name` with its settings, called as `loss(embeddings, labels, indices_tuple, ref_emb, ref_labels)`.
+
+    Raises:
+        SuiteError: there is no loss of that name.
+        ValueError: an unknown, missing or invalid setting; the message names loss and setting.
+    """
+    loss_class = LOSSES.resolve(name)
+    parameters = inspect.signature(loss_class).parameters
+    kinds = {parameter.kind for parameter in parameters.values()}
+    takes = [key for key, value in parameters.items() if value.kind is not inspect.Parameter.VAR_KEYWORD]
+    if inspect.Parameter.VAR_KEYWORD not in kinds:
+        for setting in settings:
+            if setting not in takes:
+                raise ValueError(f"{name}: unknown setting '{setting}'; it takes: {', '.join(takes)}")
+    for key in takes:
+        if parameters[key].default is inspect.Parameter.empty and key not in settings:
+            raise ValueError(f"{name}: setting '{key}' is required")
+    try:
+        return loss_class(**settings)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
