@@ -149,7 +149,8 @@ def parse(model: type[BaseModel], raw: dict[str, Any], where: str) -> Any:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
+        # An unknown key explains a missing one: a misspelt name is both.
+        first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
         key = ".".join(str(part) for part in first["loc"]) or "(top)"
         if first["type"] == "extra_forbidden":
             raise SuiteError(f"{where}: unknown key '{key}'{_suggest(model, first['loc'])}") from None

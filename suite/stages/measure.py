@@ -12,20 +12,14 @@ from suite.config import Measure, Params
 from suite.errors import SuiteError
 from suite.evaluation import nearest_neighbours
 from suite.files import atomic_directory
-from suite.statistics import decomposability_gap
-from suite.training.head import HeadData, embed, load_head_data
+from suite.statistics.measures import GAP_COLUMNS, measure_gap
+from suite.training.head import embed, load_head_data
 from suite.training.specification import RunSpecification
 from suite.training.stage import recorded_specifications
 from suite.training.store import RecordedRun, RunStore
 from suite.workers import parallel_map
 
-# One seed for all runs and controls: each is measured on the same batches, so their differences are paired.
-PARTITION_SEED = 0
 NEIGHBOURS = 10
-GAP_COLUMNS = [
-    "dataset", "loss", "train_batch_size", "seed", "fingerprint", "measure_batch_size", "partition",
-    "queries", "batch_AP", "set_AP", "gap", "fewer_negatives", "fewer_positives",
-]  # fmt: skip
 
 
 def measure_stage(params: Params, dataset: str, name: str, root: Path) -> None:
@@ -52,18 +46,6 @@ def measure_stage(params: Params, dataset: str, name: str, root: Path) -> None:
             neighbour_table(embeddings, data.rows("test")).to_parquet(target / "neighbours.parquet", index=False)
 
 
-def gap_table(embeddings: np.ndarray, data: HeadData, measure: Measure) -> pd.DataFrame:
-    """The gap of AP at the finest level over the test split, rows as `decomposability_gap` gives them."""
-    return decomposability_gap(
-        embeddings,
-        data.labels[data.rows("test")].numpy(),
-        batch_sizes=measure.batch_sizes,
-        partitions=measure.partitions,
-        samples_per_class=measure.samples_per_class,
-        seed=PARTITION_SEED,
-    )
-
-
 def neighbour_table(embeddings: np.ndarray, items: np.ndarray) -> pd.DataFrame:
     """The ten nearest other images of each: `query`, `rank` (from 1), `item` (rows of `items.parquet`), `score`."""
     scores, places = nearest_neighbours(embeddings, k=NEIGHBOURS)
@@ -81,8 +63,16 @@ def neighbour_table(embeddings: np.ndarray, items: np.ndarray) -> pd.DataFrame:
 def _measure_run(root: Path, measure: Measure, entry: tuple[RunSpecification, RecordedRun]) -> pd.DataFrame:
     spec, run = entry
     data = load_head_data(root, spec.dataset)
-    table = gap_table(embed(run.head(), data.features[data.rows("test")]).numpy(), data, measure)
-    table = table.assign(
-        dataset=spec.dataset, loss=spec.name, train_batch_size=spec.batch_size, seed=spec.seed, fingerprint=spec.fingerprint
+    test = data.rows("test")
+    return measure_gap(
+        embed(run.head(), data.features[test]).numpy(),
+        data.labels[test].numpy(),
+        dataset=spec.dataset,
+        loss=spec.name,
+        train_batch_size=spec.batch_size,
+        seed=spec.seed,
+        fingerprint=spec.fingerprint,
+        batch_sizes=measure.batch_sizes,
+        partitions=measure.partitions,
+        samples_per_class=measure.samples_per_class,
     )
-    return table[GAP_COLUMNS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,8 +141,8 @@ def _update(
     value = loss(head(features), labels)
     value.backward()
     squares = torch.stack([p.grad.square().sum() for p in head.parameters() if p.grad is not None])
-    norm = float(squares.sum().sqrt())
-    if not (np.isfinite(float(value)) and np.isfinite(norm)):
-        raise FloatingPointError(f"loss {float(value)} with gradient norm {norm} at step {step}; try a lower learning rate")
+    height, norm = value.item(), squares.sum().sqrt().item()
+    if not (math.isfinite(height) and math.isfinite(norm)):
+        raise FloatingPointError(f"loss {height} with gradient norm {norm} at step {step}; try a lower learning rate")
     optimizer.step()
-    return float(value), norm
+    return height, norm

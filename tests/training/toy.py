@@ -22,7 +22,7 @@ SETTINGS = {
         "epochs": 4,
         "samples_per_class": 4,
         "embedding_dim": 8,
-        "weight_decay": 0.0,
+        "weight_decay": 1.0e-4,
         "evaluations": 2,
     },
     "tuning": {"learning_rates": [1.0e-4, 1.0e-2], "seeds": [0]},
