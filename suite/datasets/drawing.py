@@ -42,7 +42,10 @@ def icon_svg(icons: Mapping[str, Any], name: str) -> str:
         name = alias["parent"]
     else:
         raise ValueError(f"aliases of icon '{name}' go in a circle")
-    icon = {**{key: icons[key] for key in ("width", "height", "left", "top") if key in icons}, **icons["icons"][name]}
+    icon = {
+        **{key: icons[key] for key in ("width", "height", "left", "top") if key in icons},
+        **icons["icons"][name],
+    }
     icon.update({key: overrides[key] for key in ("width", "height", "left", "top") if key in overrides})
     if overrides.get("rotate") or icon.get("rotate"):
         raise ValueError(f"icon '{name}' is rotated, which is not supported")

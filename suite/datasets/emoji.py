@@ -1,7 +1,8 @@
 """Emoji styles: the same emoji as many artists draw them; one class an emoji, one image a style.
 
-The images are drawn from the SVG bodies of icon sets in npm packages. A training-free look-up across styles is far from
-solved, the drawings are real work of artists, and any machine can have them. Packages and versions are settings.
+The images are drawn from the SVG bodies of icon sets in npm packages. A training-free look-up across styles
+is far from solved, the drawings are real work of artists, and any machine can have them. Packages and
+versions are settings.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ class EmojiPackage(Package):
     """A pinned package and its part: an icon set, the Unicode names, or the Unicode sub-groups."""
 
     kind: Literal["style", "names", "subgroups"]
-    names_from: PackageName | None = Field(None, description="the set whose chars.json also names this set's icons")
+    names_from: PackageName | None = Field(
+        None, description="the set whose chars.json also names this set's icons"
+    )
 
 
 class Split(Settings):
@@ -76,9 +79,13 @@ class EmojiSettings(BuilderSettings):
         for name, package in self.packages.items():
             other = self.packages.get(package.names_from) if package.names_from else package
             if other is None or (package.names_from and other.kind != "style"):
-                raise ValueError(f"packages: {name}: names_from '{package.names_from}' is not a style among the packages")
+                raise ValueError(
+                    f"packages: {name}: names_from '{package.names_from}' is not a style among the packages"
+                )
         if kinds.count("style") < self.minimum_styles:
-            raise ValueError(f"minimum_styles is {self.minimum_styles}, but there are {kinds.count('style')} styles")
+            raise ValueError(
+                f"minimum_styles is {self.minimum_styles}, but there are {kinds.count('style')} styles"
+            )
         return self
 
     def package_of(self, kind: str) -> str:
@@ -87,7 +94,11 @@ class EmojiSettings(BuilderSettings):
 
     def styles(self) -> dict[str, str]:
         """Packages of the icon sets by style; a style is named by the last part of its package's name."""
-        return {name.rpartition("/")[2]: name for name, package in self.packages.items() if package.kind == "style"}
+        return {
+            name.rpartition("/")[2]: name
+            for name, package in self.packages.items()
+            if package.kind == "style"
+        }
 
 
 @dataclass(frozen=True)
@@ -117,7 +128,8 @@ class _SetAside:
 
     def counts(self) -> dict[str, dict[str, int]]:
         return {
-            reason: {"images": images, "classes": len(self._classes[reason])} for reason, images in self._images.items()
+            reason: {"images": images, "classes": len(self._classes[reason])}
+            for reason, images in self._images.items()
         }
 
 
@@ -130,16 +142,18 @@ class Emoji:
         """Fetch every package, verified, into `destination`."""
         fetch_packages(settings.packages, settings.origin, destination)
 
-    def build(self, settings: EmojiSettings, source: Path, destination: Path, processes: int = 1) -> dict[str, Any]:
+    def build(
+        self, settings: EmojiSettings, source: Path, destination: Path, processes: int = 1
+    ) -> dict[str, Any]:
         """Draw and sift the images found in `source`; write items and images; return the card.
 
-        In order: emoji are merged into families of variants, each a class in which every style is one image; classes in
-        fewer than `minimum_styles` styles leave; images that equal or nearly equal one of another class leave, on both
-        sides; classes that then have too few styles leave; the others are split by class.
+        In order: emoji are merged into families of variants, each a class in which every style is one image;
+        classes in fewer than `minimum_styles` styles leave; images that equal or nearly equal one of another
+        class leave, on both sides; classes that then have too few styles leave; the rest is split by class.
 
         Raises:
-            SuiteError: a package is damaged or not the pinned one, an icon cannot be drawn, or there are fewer classes
-                than the split asks for.
+            SuiteError: a package is damaged or not the pinned one, an icon cannot be drawn, or there are
+                fewer classes than the split asks for.
         """
         reader = _Packages(settings, source)
         aside = _SetAside()
@@ -181,7 +195,9 @@ class _Packages:
         found = read_json_members(self._tarball(name), members)
         missing = [member for member in members if member not in found]
         if missing:
-            raise SuiteError(f"{self._tarball(name)}: holds no {missing[0]}; pin a version of {name} that does")
+            raise SuiteError(
+                f"{self._tarball(name)}: holds no {missing[0]}; pin a version of {name} that does"
+            )
         return [found[member] for member in members]
 
     def characters(self, name: str) -> dict[str, str]:
@@ -249,8 +265,10 @@ def _svg(icons: dict[str, Any], name: str, package: str) -> str:
         raise SuiteError(f"{package}: icons.json: icon '{name}' is unusable: {error}") from None
 
 
-def _sift(drawings: list[_Drawing], images: list[bytes], settings: EmojiSettings, aside: _SetAside) -> list[int]:
-    """Rows of the images that neither duplicate another class nor belong to a class with too few styles left."""
+def _sift(
+    drawings: list[_Drawing], images: list[bytes], settings: EmojiSettings, aside: _SetAside
+) -> list[int]:
+    """Rows of the images that duplicate no other class and whose class has styles enough left."""
     slugs = [one.subject.slug for one in drawings]
     _, classes = np.unique(slugs, return_inverse=True)
     identical = identical_across(pixel_digests(images), classes)
@@ -275,7 +293,11 @@ def _split(slugs: list[str], settings: EmojiSettings) -> dict[str, str]:
     train, test = settings.split.train, settings.split.test
     if train + test >= len(classes):
         raise SuiteError(
-            f"settings: split: train {train} and test {test} leave no class for validation: there are {len(classes)}"
+            f"emoji: settings.split: train {train} and test {test} leave no class for validation; "
+            f"there are {len(classes)} classes"
         )
     shuffled = np.random.default_rng(settings.seed).permutation(classes).tolist()
-    return {slug: "train" if place < train else "test" if place < train + test else "val" for place, slug in enumerate(shuffled)}
+    return {
+        slug: "train" if place < train else "test" if place < train + test else "val"
+        for place, slug in enumerate(shuffled)
+    }

@@ -46,9 +46,9 @@ def identical_across(digests: Sequence[bytes], classes: np.ndarray) -> np.ndarra
 def alike_across(small: np.ndarray, classes: np.ndarray, limit: float) -> np.ndarray:
     """Which images look nearly like an image of another class.
 
-    Two images are alike if the root mean square of their difference, over 32 x 32 pixels and three channels with values
-    in [0, 1], is under `limit`. Both sides of a pair are marked, so that once the marked images are gone no such pair
-    is left, and which of two names a drawing rightly belongs to need not be decided.
+    Two images are alike if the root mean square of their difference, over 32 x 32 pixels and three channels
+    with values in [0, 1], is under `limit`. Both sides of a pair are marked, so that once the marked images
+    are gone no such pair is left, and which of two names a drawing rightly belongs to need not be decided.
 
     Args:
         small: uint8, (images, 32, 32, 3), from `thumbnails`.
@@ -60,10 +60,12 @@ def alike_across(small: np.ndarray, classes: np.ndarray, limit: float) -> np.nda
     """
     exact = small.reshape(len(small), -1).astype(np.int32)
     largest = limit**2 * 255**2 * exact.shape[1]
-    # Averaging over tiles never increases a mean square, so a pair whose coarse distance reaches the limit is not
-    # alike: only the few pairs below it (with room for rounding) are compared exactly, in integers.
+    # Averaging over tiles never increases a mean square, so a pair whose coarse distance reaches the limit
+    # is not alike: only the few pairs below it (with room for rounding) are compared exactly, in integers.
     tiles = _SIDE // _COARSE_SIDE
-    coarse = small.reshape(-1, _COARSE_SIDE, tiles, _COARSE_SIDE, tiles, 3).mean((2, 4), dtype=np.float32) / 255
+    coarse = (
+        small.reshape(-1, _COARSE_SIDE, tiles, _COARSE_SIDE, tiles, 3).mean((2, 4), dtype=np.float32) / 255
+    )
     coarse = coarse.reshape(len(small), -1)
     squares = np.square(coarse).sum(1)
     threshold = (1.01 * limit) ** 2 * coarse.shape[1] + 1e-3

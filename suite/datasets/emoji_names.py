@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# An emoji may be written with or without the selector that asks for its coloured form; icon sets differ in it.
+# An emoji may be written with or without the selector of its coloured form; icon sets differ in it.
 _SELECTOR = "\N{VARIATION SELECTOR-16}"
 
 # Words of gender and person, each to one common word. A possessive (woman's hat) is an object, not a person.
@@ -35,7 +35,9 @@ class Emoji:
     group: str
 
 
-def list_emoji(by_emoji: Mapping[str, Any], subgrouped: Iterable[Mapping[str, Any]], groups: Mapping[str, Any]) -> list[Emoji]:
+def list_emoji(
+    by_emoji: Mapping[str, Any], subgrouped: Iterable[Mapping[str, Any]], groups: Mapping[str, Any]
+) -> list[Emoji]:
     """The emoji of Unicode in their order, with their places in its hierarchy.
 
     Args:
@@ -48,7 +50,13 @@ def list_emoji(by_emoji: Mapping[str, Any], subgrouped: Iterable[Mapping[str, An
     numbers = {_bare(entry["emoji"]): entry["subgroup"] for entry in subgrouped if "subgroup" in entry}
     names = groups["subgroups"]
     return [
-        Emoji(text, entry["name"], entry["slug"].replace("_", "-"), names[str(numbers[_bare(text)])], entry["group"])
+        Emoji(
+            text,
+            entry["name"],
+            entry["slug"].replace("_", "-"),
+            names[str(numbers[_bare(text)])],
+            entry["group"],
+        )
         for text, entry in by_emoji.items()
         if _bare(text) in numbers
     ]
@@ -59,14 +67,16 @@ class IconNames:
 
     Args:
         icons: parsed `icons.json` of the set.
-        characters: parsed `chars.json` that names are looked up in (code points joined by `-` to icon name): the set's
-            own, or that of another edition of it; empty where there is none: names are then the Unicode slugs.
+        characters: parsed `chars.json` that names are looked up in (code points joined by `-` to icon name):
+            the set's own, or that of another edition of it; empty where there is none: names are then the
+            Unicode slugs.
     """
 
     def __init__(self, icons: Mapping[str, Any], characters: Mapping[str, str]):
         self._known = icons["icons"].keys() | icons.get("aliases", {}).keys()
         self._by_text = {
-            _bare("".join(chr(int(code, 16)) for code in codes.split("-"))): name for codes, name in characters.items()
+            _bare("".join(chr(int(code, 16)) for code in codes.split("-"))): name
+            for codes, name in characters.items()
         }
 
     def find(self, emoji: Emoji) -> str | None:
@@ -76,18 +86,20 @@ class IconNames:
 
 
 def variant_families(emoji: Iterable[Emoji]) -> list[list[Emoji]]:
-    """Group emoji that show one subject: gender and person variants, the cast of a family or couple, mirrored figures.
+    """Group emoji that show one subject: variants in gender or person, in cast (families, couples), mirrored.
 
     Returns:
-        Families in order of their first member; within each the neutral member comes first, the others follow in the
-        given order. An emoji without variants is a family of one.
+        Families in order of their first member; within each the neutral member comes first, the others
+        follow in the given order. An emoji without variants is a family of one.
     """
     emoji = list(emoji)
     names = {one.name.lower() for one in emoji}
     families: dict[str, list[Emoji]] = {}
     for one in emoji:
         families.setdefault(_subject(one.name, names), []).append(one)
-    return [sorted(members, key=lambda one: one.name.lower() != subject) for subject, members in families.items()]
+    return [
+        sorted(members, key=lambda one: one.name.lower() != subject) for subject, members in families.items()
+    ]
 
 
 def _subject(name: str, names: set[str]) -> str:

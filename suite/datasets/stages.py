@@ -32,8 +32,8 @@ class BuilderSettings(Settings):
 def download_dataset(params: Params, name: str, root: Path = Path("artifacts")) -> Path:
     """Fetch the source files of data set `name` into `root`/downloads/`name` and return that directory.
 
-    Raises SuiteError for an unknown data set or setting, a source out of reach and a file of a wrong checksum; then
-    nothing is left behind and an earlier download stays as it was.
+    Raises SuiteError for an unknown data set or setting, a source out of reach and a file of a wrong
+    checksum; then nothing is left behind and an earlier download stays as it was.
     """
     builder, settings = _builder(params, name)
     target = Path(root) / "downloads" / name
@@ -43,10 +43,11 @@ def download_dataset(params: Params, name: str, root: Path = Path("artifacts")) 
 
 
 def build_dataset(params: Params, name: str, root: Path = Path("artifacts")) -> Path:
-    """Build data set `name` from its download into `root`/datasets/`name` (`docs/tables.md`) and return that directory.
+    """Build data set `name` from its download into `root`/datasets/`name` (`docs/tables.md`) and return that
+    directory.
 
-    Raises SuiteError if the download is missing or damaged, or if the counts are not those of `settings.expected`;
-    then nothing is left behind.
+    Raises SuiteError if the download is missing or damaged, or if the counts are not those of
+    `settings.expected`; then nothing is left behind.
     """
     builder, settings = _builder(params, name)
     source, target = Path(root) / "downloads" / name, Path(root) / "datasets" / name
@@ -99,13 +100,15 @@ def _read_items(path: Path) -> pd.DataFrame:
 def _check_splits(items: pd.DataFrame, finest: str, name: str) -> None:
     splits = items.groupby(finest)["split"].nunique()
     if (splits > 1).any():
-        raise SuiteError(f"data set '{name}': class '{splits.idxmax()}' lies in several splits; mend its builder")
+        raise SuiteError(
+            f"data set '{name}': class '{splits.idxmax()}' lies in several splits; mend its builder"
+        )
 
 
 def _check_counts(items: pd.DataFrame, finest: str, expected: Expected | None, name: str) -> None:
     images, classes = len(items), int(items[finest].nunique())
     if expected and (images, classes) != (expected.images, expected.classes):
         raise SuiteError(
-            f"{PARAMS}: datasets.{name}.settings.expected: {expected.images} images of {expected.classes} classes, "
-            f"but the build gave {images} of {classes}; check the pinned versions, or state the new counts"
+            f"{PARAMS}: datasets.{name}.settings.expected: {expected.images} images of {expected.classes} "
+            f"classes, but the build gave {images} of {classes}; check the pinned versions, or state the new counts"
         )

@@ -1,4 +1,4 @@
-"""Images of a data set in one memory-mapped file: a million small files would be slow to make, copy and checksum."""
+"""Images of a data set in one memory-mapped file: a million small ones are slow to make and checksum."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SCHEMA = pa.schema([("image", pa.binary())])
 
 
 def write_images(path: Path, images: Iterable[bytes]) -> None:
-    """Write encoded images (PNG or JPEG bytes), in order, as an Arrow IPC file with the one column `image`."""
+    """Write encoded images (PNG or JPEG bytes), in order, as an Arrow IPC file of one column `image`."""
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, _SCHEMA) as writer:
         remaining = iter(images)
         while rows := list(islice(remaining, _ROWS_PER_BATCH)):

