@@ -12,13 +12,16 @@ from suite.reporting.evidence import Evidence, read_evidence
 from suite.reporting.html import render_html
 from suite.reporting.model import Figure, Report, Table
 from suite.reporting.pdf import render_pdf
+from suite.reporting.timings import timing_table
 
 
-def write_reports(params: Params, root: Path = Path("artifacts"), destination: Path = Path("reports")) -> None:
-    """Write `report.html`, `report.pdf`, `figures/` and `tables/` under `destination` from what is recorded under `root`.
+def write_reports(
+    params: Params, root: Path = Path("artifacts"), destination: Path = Path("reports")
+) -> None:
+    """Write `report.html`, `report.pdf`, `figures/` and `tables/` under `destination` from the records under `root`.
 
-    Nothing else is read: the same records and settings give the same bytes. Raises SuiteError naming a table that is
-    missing and the stage that makes it.
+    Nothing else is read: the same records and settings give the same bytes. Raises SuiteError naming a table that
+    is missing and the stage that makes it.
     """
     evidence = read_evidence(params, Path(root))
     report = build_report(evidence)
@@ -45,8 +48,10 @@ def build_report(evidence: Evidence) -> Report:
     look = _looks(evidence)
     params = evidence.params
     parts = [section for data in evidence.datasets for section in results.sections(evidence, data, look)]
-    subtitle = (f"{method.dataset_titles(evidence.datasets)}; {params.backbone.name} features, trained heads, "
-                f"batch size {params.main_batch_size}")  # fmt: skip
+    subtitle = (
+        f"{method.dataset_titles(evidence.datasets)}; {params.backbone.name} features, trained heads, "
+        f"batch size {params.main_batch_size}"
+    )
     return Report(
         title=f"Rank losses compared: study “{params.study}”",
         subtitle=subtitle,
@@ -55,6 +60,6 @@ def build_report(evidence: Evidence) -> Report:
     )
 
 
-def _looks(evidence: Evidence) -> dict[str, figures.Look]:
-    timed = dict.fromkeys(method.timing_table(evidence.benchmark)["loss"])
+def _looks(evidence: Evidence) -> figures.Looks:
+    timed = dict.fromkeys(timing_table(evidence.benchmark)["loss"])
     return figures.looks(evidence.params, tuple(timed))

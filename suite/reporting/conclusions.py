@@ -17,8 +17,14 @@ def summary(evidence: Evidence) -> tuple[str, ...]:
     sentences = []
     for data in evidence.datasets:
         lead = f"{data.title}: " if len(evidence.datasets) > 1 else ""
-        for text in (leader(evidence, data), rivals(evidence, data), lift(data), gap(evidence, data), scaling(data),
-                     failures(data)):  # fmt: skip
+        for text in (
+            leader(evidence, data),
+            rivals(evidence, data),
+            lift(data),
+            gap(evidence, data),
+            scaling(data),
+            failures(data),
+        ):
             if text:
                 sentences.append(lead + text)
     return tuple(sentences)
@@ -30,8 +36,15 @@ def leader(evidence: Evidence, data: DatasetEvidence) -> str:
     if board.empty:
         return "No run finished, so nothing can be concluded about any loss."
     best = board.iloc[0]
-    lead = "has the highest test mAP" if len(board) > 1 else "is the only loss with finished runs; its test mAP is"
-    text = f"{_label(evidence, best.loss)} {lead}{',' if len(board) > 1 else ''} {with_interval(best['mean'], best.low, best.high)}"
+    lead = (
+        "has the highest test mAP"
+        if len(board) > 1
+        else "is the only loss with finished runs; its test mAP is"
+    )
+    text = (
+        f"{_label(evidence, best.loss)} {lead}{',' if len(board) > 1 else ''} "
+        f"{with_interval(best['mean'], best.low, best.high)}"
+    )
     scope = f"{count(int(best.seeds), 'seed')} at batch size {int(best.batch_size)}"
     if _known(best.low):
         return f"{text} (mean and 95 % interval over {scope})."
@@ -47,16 +60,23 @@ def rivals(evidence: Evidence, data: DatasetEvidence) -> str:
     pairs = test_pairs(data)
     worse, open_, missing = [], [], []
     for other in board["loss"].iloc[1:]:
-        row = pairs[((pairs["loss_a"] == best) & (pairs["loss_b"] == other)) | ((pairs["loss_a"] == other) & (pairs["loss_b"] == best))]
+        row = pairs[
+            ((pairs["loss_a"] == best) & (pairs["loss_b"] == other))
+            | ((pairs["loss_a"] == other) & (pairs["loss_b"] == best))
+        ]
         decision = "missing" if row.empty else row["decision"].iloc[0]
-        (missing if decision == "missing" else open_ if decision == "undecided" else worse).append(_label(evidence, other))
+        (missing if decision == "missing" else open_ if decision == "undecided" else worse).append(
+            _label(evidence, other)
+        )
     parts = []
     if worse:
-        parts.append(f"below it by a paired test over seeds with Holm's correction: {listing(worse)}")
+        parts.append(
+            f"{_these(worse)} below it by a paired test over seeds with Holm's correction: {listing(worse)}"
+        )
     if open_:
-        parts.append(f"not told apart from it by these seeds: {listing(open_)}")
+        parts.append(f"{_these(open_)} not told apart from it by these seeds: {listing(open_)}")
     if missing:
-        parts.append(f"without common seeds to compare: {listing(missing)}")
+        parts.append(f"{_these(missing)} not compared with it: {listing(missing)}")
     text = f"Of the {count(len(board) - 1, 'other loss', 'other losses')}, {'; '.join(parts)}."
     if open_:
         text += " An undecided pair is not a proof of equality."
@@ -69,8 +89,10 @@ def lift(data: DatasetEvidence) -> str:
     if floor is None or board.empty:
         return "There is no frozen floor on record, so no lift can be given." if floor is None else ""
     best = board.iloc[0]
-    text = (f"Frozen features, the floor, reach mAP {number(floor)}; the best loss lifts it to "
-            f"{with_interval(best.lift, best.lift_low, best.lift_high, 2)} times that.")  # fmt: skip
+    text = (
+        f"Frozen features, the floor, reach mAP {number(floor)}; the best loss lifts it to "
+        f"{with_interval(best.lift, best.lift_low, best.lift_high, 2)} times that."
+    )
     above = board[board["low"] > floor]
     if len(board) > 1 and board["low"].notna().any():
         text += f" {len(above)} of {len(board)} losses have their whole interval above the floor."
@@ -89,16 +111,25 @@ def gap(evidence: Evidence, data: DatasetEvidence) -> str:
         return "The decomposability gap was not measured at the main batch size."
     best = board["loss"].iloc[0]
     small, large = (_gap_row(main, best, size) for size in (sizes[0], sizes[-1]))
-    text = f"AP within batches of {sizes[0]} exceeds AP over the whole set by {with_interval(small['gap'], small.gap_low, small.gap_high)} for {_label(evidence, best)}"
+    text = (
+        f"The decomposability gap of {_label(evidence, best)}, AP within batches minus AP over the "
+        f"whole set, is "
+        f"{with_interval(small['gap'], small.gap_low, small.gap_high)} in batches of {sizes[0]}"
+    )
     if len(sizes) > 1:
-        text += f" and by {with_interval(large['gap'], large.gap_low, large.gap_high)} in batches of {sizes[-1]}"
+        text += f" and {with_interval(large['gap'], large.gap_low, large.gap_high)} in batches of {sizes[-1]}"
     control = _gap_row(main, "frozen", sizes[0])
     if control is None:
-        return text + "; without a frozen control on record this cannot be set apart from what batch size alone does."
-    text += f"; for frozen features, where nothing was learnt, it is {with_interval(control['gap'], control.gap_low, control.gap_high)} at {sizes[0]}"
-    control = _gap_row(main, "frozen", sizes[-1])
-    if len(sizes) > 1 and control is not None:
-        text += f" and {number(control['gap'])} at {sizes[-1]}, so its fall with batch size is not in itself an effect of a loss"
+        return (
+            text
+            + "; without a frozen control on record this cannot be set apart from what batch size alone does."
+        )
+    text += f"; for frozen features, where nothing was learnt, it is {number(control['gap'])}"
+    far = _gap_row(main, "frozen", sizes[-1])
+    if len(sizes) > 1 and far is not None:
+        text += f" and {number(far['gap'])}"
+        if far["gap"] < control["gap"]:
+            text += ", so a fall with batch size is not in itself an effect of a loss"
     return text + "."
 
 
@@ -111,25 +142,40 @@ def scaling(data: DatasetEvidence) -> str:
     for _, rows in table.groupby("loss", sort=False):
         rows = rows.sort_values("batch_size")
         first, last = rows.iloc[0], rows.iloc[-1]
-        moved = f"{first.label} ({number(first['mean'])} at {first.batch_size}, {number(last['mean'])} at {last.batch_size})"
+        moved = (
+            f"{first.label} ({number(first['mean'])} at {first.batch_size}, {number(last['mean'])} "
+            f"at {last.batch_size})"
+        )
         group = rise if last.low > first.high else fall if last.high < first.low else open_
         group.append(moved)
     parts = []
     if rise:
-        parts.append(f"higher at the largest training batch than at the smallest, intervals apart: {listing(rise)}")
+        parts.append(
+            f"higher at the largest training batch than at the smallest, intervals apart: {listing(rise)}"
+        )
     if fall:
-        parts.append(f"lower at the largest training batch than at the smallest, intervals apart: {listing(fall)}")
+        parts.append(
+            f"lower at the largest training batch than at the smallest, intervals apart: {listing(fall)}"
+        )
     if open_:
-        parts.append(f"intervals of smallest and largest training batch overlap or are missing: {listing(open_)}")
+        parts.append(
+            f"intervals of smallest and largest training batch overlap or are missing: {listing(open_)}"
+        )
     text = f"Test mAP is {'; '.join(parts)}." if rise or fall else f"For test mAP, {parts[0]}."
-    return text + " Epochs are equal, so a larger batch also means fewer steps: the two are not separated here."
+    return (
+        text + " Epochs are equal, so a larger batch also means fewer steps: the two are not separated here."
+    )
 
 
 def failures(data: DatasetEvidence) -> str:
     """Failed runs, if there are any."""
     if data.failed.empty:
         return ""
-    return f"{count(len(data.failed), 'run')} of {len(data.failed) + len(data.finished)} failed and {'is' if len(data.failed) == 1 else 'are'} not in any mean; {'it is' if len(data.failed) == 1 else 'they are'} listed below."
+    rest = "is not in any mean; it is" if len(data.failed) == 1 else "are not in any mean; they are"
+    return (
+        f"{count(len(data.failed), 'run')} of {len(data.failed) + len(data.finished)} failed and "
+        f"{rest} listed below."
+    )
 
 
 def test_pairs(data: DatasetEvidence) -> pd.DataFrame:
@@ -144,38 +190,63 @@ def gap_at_main(evidence: Evidence, data: DatasetEvidence) -> pd.DataFrame:
 
 def studied(data: DatasetEvidence, metric: str) -> pd.DataFrame:
     """Test rows of the batch-size study: losses on record at two batch sizes or more."""
-    table = data.scaling[(data.scaling["metric"] == metric) & (data.scaling["split"] == "test")].dropna(subset=["mean"])
+    table = data.scaling[(data.scaling["metric"] == metric) & (data.scaling["split"] == "test")].dropna(
+        subset=["mean"]
+    )
     sizes = table.groupby("loss")["batch_size"].transform("nunique")
     return table[sizes > 1]
 
 
 def gap_difference(evidence: Evidence, data: DatasetEvidence) -> str:
-    """Which losses' gap at the smallest measuring batch leaves the frozen control's value outside its interval."""
+    """At the smallest measuring batch, which losses' gap interval leaves the frozen control's value out."""
     main = gap_at_main(evidence, data)
     if main.empty:
         return ""
     size = main["measure_batch_size"].min()
-    control, rows = _gap_row(main, "frozen", size), main[(main["measure_batch_size"] == size) & (main["train_batch_size"] > 0)]
+    control, rows = (
+        _gap_row(main, "frozen", size),
+        main[(main["measure_batch_size"] == size) & (main["train_batch_size"] > 0)],
+    )
     if control is None or rows["gap_low"].isna().all():
-        return "With these seeds and controls no difference between a loss and the frozen control can be claimed."
+        return (
+            "With these seeds and controls no difference between a loss and the frozen control can "
+            "be claimed."
+        )
     below, above = rows[rows["gap_high"] < control["gap"]], rows[rows["gap_low"] > control["gap"]]
     rest = rows[~rows["loss"].isin([*below["loss"], *above["loss"]])]
-    parts = [f"{word} it for {listing(_label(evidence, loss) for loss in part['loss'])}"
-             for word, part in (("below", below), ("above", above), ("not set apart from", rest)) if len(part)]  # fmt: skip
-    return (f"At measuring batch {size} the frozen control's gap is {number(control['gap'])}; the interval of the gap lies {'; '.join(parts)}. "
-            "A gap also moves with the AP over the set, and these APs differ, so such a difference is not yet due to the loss's form.")  # fmt: skip
+    parts = [
+        f"{word} it for {listing(_label(evidence, loss) for loss in part['loss'])}"
+        for word, part in (("below", below), ("above", above), ("not set apart from", rest))
+        if len(part)
+    ]
+    return (
+        f"At measuring batch {size} the frozen control's gap is {number(control['gap'])}; the interval "
+        f"of the gap lies {'; '.join(parts)}. "
+        "A gap also moves with the AP over the set, and these APs differ, so such a difference is not "
+        "yet due to the loss's form."
+    )
 
 
 def intervals_note(data: DatasetEvidence) -> str:
     """How intervals are to be read."""
     if data.board(AP)["low"].notna().any():
-        return ("Intervals are 95 % t intervals over seeds: they cover the luck of a run, not that of the choice of classes. "
-                "Overlap of two intervals is no test; the paired comparison is.")  # fmt: skip
-    return "With one seed a loss there are no intervals, and the order of the losses cannot be told from the luck of a run."
+        return (
+            "Intervals are 95 % t intervals over seeds: they cover the luck of a run, not that of the "
+            "choice of classes. "
+            "Overlap of two intervals is no test; the paired comparison is."
+        )
+    return (
+        "With one seed a loss there are no intervals, and the order of the losses cannot be told "
+        "from the luck of a run."
+    )
 
 
 def _label(evidence: Evidence, loss: str) -> str:
     return evidence.params.loss(loss).label
+
+
+def _these(names: list[str]) -> str:
+    return "one is" if len(names) == 1 else f"{len(names)} are"
 
 
 def _known(value: float | None) -> bool:
@@ -192,4 +263,3 @@ def decision_text(label_a: str, label_b: str, decision: str, reason: str | None)
     if decision == "undecided":
         return f"undecided{f' ({reason})' if isinstance(reason, str) and reason else ''}"
     return f"{label_a if decision == 'a' else label_b} higher"
-

@@ -1,7 +1,8 @@
-"""What was recorded: every table a report is made from, read once. Names come from the settings, never from a glob."""
+"""What was recorded: the tables a report is made from, read once, by the names the settings give."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ class DatasetEvidence:
 
     name: str
     card: dict[str, Any]
+    card_sha256: str
     features: dict[str, Any]
     items: pd.DataFrame
     images: Path
@@ -54,7 +56,7 @@ class DatasetEvidence:
         return self.runs[(self.runs["batch_size"] > 0) & (self.runs["status"] == "failed")]
 
     def board(self, metric: str, split: str = "test") -> pd.DataFrame:
-        """Leaderboard rows of the losses for one metric, best first; equal means keep the order of the settings."""
+        """Leaderboard rows of the losses for one metric, best first; equal means keep their order."""
         table = self.leaderboard
         table = table[(table["metric"] == metric) & (table["split"] == split) & (table["loss"] != "frozen")]
         return table.dropna(subset=["mean"]).sort_values("mean", ascending=False, kind="stable")
@@ -76,9 +78,11 @@ class Evidence:
 
 
 def read_evidence(params: Params, root: Path) -> Evidence:
-    """Read what the stages recorded under `root`. Raises SuiteError naming a missing table and the stage that makes it."""
-    compare = {name: _table(root / "compare" / f"{name}.parquet", "compare")
-               for name in ("runs", "leaderboard", "pairwise", "scaling", "gap")}  # fmt: skip
+    """Read the records under `root`. Raises SuiteError naming a missing table and the stage that makes it."""
+    compare = {
+        name: _table(root / "compare" / f"{name}.parquet", "compare")
+        for name in ("runs", "leaderboard", "pairwise", "scaling", "gap")
+    }
     benchmark = root / "benchmark" / "benchmark.json"
     return Evidence(
         params=params,
@@ -122,6 +126,7 @@ def _dataset(params: Params, root: Path, name: str, compare: dict[str, pd.DataFr
     return DatasetEvidence(
         name=name,
         card=_json(folder / "card.json", "build"),
+        card_sha256=hashlib.sha256((folder / "card.json").read_bytes()).hexdigest(),
         features=_json(root / "features" / name / "features.json", "embed"),
         items=_table(folder / "items.parquet", "build"),
         images=folder / "images.arrow",

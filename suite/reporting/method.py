@@ -11,95 +11,96 @@ import pandas as pd
 from suite.reporting import figures
 from suite.reporting.conclusions import AP
 from suite.reporting.evidence import DatasetEvidence, Evidence
-from suite.reporting.model import Block, Cell, Column, Figure, Paragraph, Points, Section, Table, count, listing, number
+from suite.reporting.model import (
+    Block,
+    Cell,
+    Column,
+    Paragraph,
+    Points,
+    Section,
+    Table,
+    count,
+    listing,
+    number,
+)
+from suite.reporting.timings import timings
 
 SHORT = 12
 
 
-def sections(evidence: Evidence, look: dict[str, figures.Look]) -> list[Section]:
+def sections(evidence: Evidence, look: figures.Looks) -> list[Section]:
     """Timings, tuning, how it was made, the runs, the images' licences."""
     return [
         Section("timings", "Loss timings", tuple(timings(evidence, look))),
         Section("tuning", "Tuning", tuple(tuning(evidence))),
         Section("made", "How it was made", tuple(made(evidence))),
-        Section("runs", "Runs", tuple(runs(evidence))),
         Section("licences", "Image sources and licences", tuple(licences(evidence))),
+        Section("runs", "Runs", tuple(runs(evidence))),
     ]
-
-
-def timing_table(benchmark: dict[str, Any] | None) -> pd.DataFrame:
-    """One row a benchmark case: loss, batch size, median and quartiles in milliseconds, rounds, peak memory in bytes."""
-    rows = []
-    for case in (benchmark or {}).get("benchmarks", []):
-        params, stats = case.get("params") or {}, case["stats"]
-        if "loss" in params and "batch_size" in params:
-            rows.append({"loss": str(params["loss"]), "batch_size": int(params["batch_size"]),
-                         **{f"{name}_ms": 1000 * float(stats[name]) for name in ("median", "q1", "q3")},
-                         "rounds": int(stats["rounds"]),
-                         "peak_memory_bytes": (case.get("extra_info") or {}).get("peak_memory_bytes")})  # fmt: skip
-    columns = ["loss", "batch_size", "median_ms", "q1_ms", "q3_ms", "rounds", "peak_memory_bytes"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def timings(evidence: Evidence, look: dict[str, figures.Look]) -> list[Block]:
-    """Forward and backward of every loss against batch size."""
-    table = timing_table(evidence.benchmark)
-    if table.empty:
-        return [Paragraph("No benchmark is on record: `ranksuite benchmark` makes it.")]
-    cpu = (evidence.benchmark["machine_info"].get("cpu") or {}) if "machine_info" in evidence.benchmark else {}
-    machine = f" Recorded on: {cpu['brand_raw']}." if cpu.get("brand_raw") else ""
-    wide, narrow = figures.render(figures.timing_figure, table, look)
-    sizes = sorted(table["batch_size"].unique())
-    last = table[table["batch_size"] == sizes[-1]].sort_values("median_ms")
-    alt = f"Median milliseconds at batch {sizes[-1]}: " + "; ".join(f"{look[r.loss].label} {number(r.median_ms, 2)}" for r in last.itertuples())
-    caption = ("Time of forward and backward of each loss on given embeddings against batch size, both axes logarithmic. Marks: median of "
-               "the rounds; bars: quartiles.")  # fmt: skip
-    rows = []
-    for key in (key for key in look if key in set(table["loss"])):
-        cells = [Cell(look[key].label)]
-        for size in sizes:
-            mine = table[(table["loss"] == key) & (table["batch_size"] == size)]
-            if mine.empty:
-                cells.append(Cell(number(None)))
-                continue
-            case = mine.iloc[0]
-            memory = case["peak_memory_bytes"]
-            detail = f"{number(case['q1_ms'], 2)} to {number(case['q3_ms'], 2)}"
-            detail += "" if pd.isna(memory) else f"; {memory / 2**20:.1f} MiB"
-            cells.append(Cell(number(case["median_ms"], 2), float(case["median_ms"]), detail))
-        rows.append(tuple(cells))
-    columns = (Column("Loss"), *(Column(f"batch {size} (ms)", True) for size in sizes))
-    text = ("Timed in one process with `pytest-benchmark`. Timings belong to the machine they were taken on; compare within the "
-            f"table, not across machines.{machine}")  # fmt: skip
-    return [Paragraph(text), Figure("timings", caption, f"{alt}.", wide, narrow),
-            Table("timings", "Median time of forward and backward in milliseconds, quartiles below, and peak memory where it was measured.",
-                  columns, tuple(rows), table, sortable=True)]  # fmt: skip
 
 
 def tuning(evidence: Evidence) -> list[Block]:
     """The search every loss got and what it chose."""
     params = evidence.params
     rates, seeds = params.tuning.learning_rates, params.tuning.seeds
-    text = (f"Every loss at every batch size got the same search on validation classes: learning rates {listing(f'{rate:g}' for rate in rates)}, "
-            f"{count(len(seeds), 'seed')} each, so {count(len(rates) * len(seeds), 'trial')}; weight decay {params.training.weight_decay:g} for all. Test classes took no part.")  # fmt: skip
-    chosen = pd.DataFrame([{"loss": key, "label": loss.label, "batch_size": batch.batch_size, "learning_rate": batch.learning_rate}
-                           for key, loss in params.losses.items() for batch in loss.batches])  # fmt: skip
+    text = (
+        f"Every loss at every batch size got the same search on validation classes: learning rates "
+        f"{listing(f'{rate:g}' for rate in rates)}, "
+        f"{count(len(seeds), 'seed')} each, so {count(len(rates) * len(seeds), 'trial')}; weight decay "
+        f"{params.training.weight_decay:g} for all. Test classes took no part."
+    )
+    chosen = pd.DataFrame(
+        [
+            {
+                "loss": key,
+                "label": loss.label,
+                "batch_size": batch.batch_size,
+                "learning_rate": batch.learning_rate,
+            }
+            for key, loss in params.losses.items()
+            for batch in loss.batches
+        ]
+    )
     sizes = sorted(chosen["batch_size"].unique())
     edge = {min(rates), max(rates)} if len(rates) > 1 else set()
     rows, at_edge = [], 0
-    for key, loss in params.losses.items():
-        cells = [Cell(loss.label), Cell(", ".join(f"{name} {value}" for name, value in loss.settings.items()) or "defaults")]
+    for loss in params.losses.values():
+        cells = [
+            Cell(loss.label),
+            Cell(", ".join(f"{name} {value}" for name, value in loss.settings.items()) or "defaults"),
+        ]
         by_size = {batch.batch_size: batch.learning_rate for batch in loss.batches}
         for size in sizes:
             rate = by_size.get(size)
             on_edge = rate in edge
             at_edge += on_edge
-            cells.append(Cell(number(None)) if rate is None else Cell(f"{rate:g}{' *' if on_edge else ''}", rate))
+            cells.append(
+                Cell(number(None)) if rate is None else Cell(f"{rate:g}{' *' if on_edge else ''}", rate)
+            )
         rows.append(tuple(cells))
-    note = "" if not at_edge else (f" {count(at_edge, 'chosen rate lies', 'chosen rates lie')} at an end of the grid (marked *): a wider search could favour the loss there.")  # fmt: skip
-    columns = (Column("Loss"), Column("Settings", wide=True), *(Column(f"batch {size}", True) for size in sizes))
-    return [Paragraph(text + note), Table("tuning", "Learning rate chosen on validation for each loss and training batch size.",
-                                          columns, tuple(rows), chosen)]  # fmt: skip
+    note = (
+        ""
+        if not at_edge
+        else (
+            f" {count(at_edge, 'chosen rate lies', 'chosen rates lie')} at an end of the grid (marked "
+            f"*): a wider search could favour the loss there."
+        )
+    )
+    columns = (
+        Column("Loss"),
+        Column("Settings", wide=True),
+        *(Column(f"batch {size}", True) for size in sizes),
+    )
+    return [
+        Paragraph(text + note),
+        Table(
+            "tuning",
+            "Learning rate chosen on validation for each loss and training batch size.",
+            columns,
+            tuple(rows),
+            chosen,
+        ),
+    ]
 
 
 def made(evidence: Evidence) -> list[Block]:
@@ -111,30 +112,77 @@ def made(evidence: Evidence) -> list[Block]:
     facts: list[tuple[str, str, bool]] = []
     for commit, number_of in _tally(record.get("commit") for record in records):
         dirty = sum(bool(record.get("dirty")) for record in records if record.get("commit") == commit)
-        facts.append(("Commit", f"{commit}: {count(number_of, 'run')}, {dirty or 'none'} with uncommitted changes", True))
-    facts += [("Python", f"{value}: {count(amount, 'run')}", False) for value, amount in _tally(record.get("python") for record in records)]
-    facts += [("Hardware", f"{value}: {count(amount, 'run')}", False) for value, amount in _tally(_flat(record.get("hardware")) for record in records)]
+        facts.append(
+            (
+                "Commit",
+                f"{commit}: {count(number_of, 'run')}, {dirty or 'none'} with uncommitted changes",
+                True,
+            )
+        )
+    facts += [
+        ("Python", f"{value}: {count(amount, 'run')}", False)
+        for value, amount in _tally(record.get("python") for record in records)
+    ]
+    facts += [
+        ("Hardware", f"{value}: {count(amount, 'run')}", False)
+        for value, amount in _tally(_flat(record.get("hardware")) for record in records)
+    ]
     if records:
         seconds = sum(float(record.get("seconds") or 0) for record in records)
         facts.append(("Training time", f"{seconds / 60:.1f} minutes, summed over runs", False))
-        facts.append(("Recorded", f"from {min(str(r.get('started')) for r in records)} to {max(str(r.get('finished')) for r in records)}", False))
-    facts += [("Runs", f"{finished} finished, {failed} failed", False),
-              ("Seeds", f"main {', '.join(map(str, params.seeds.main))}; batch sizes {', '.join(map(str, params.seeds.scaling))}", False),
-              ("Protocol", f"{params.training.protocol}: {params.training.epochs} epochs, {params.training.samples_per_class} images a class "
-               f"in a batch, embeddings of {params.training.embedding_dim} dimensions", False)]  # fmt: skip
+        facts.append(
+            (
+                "Recorded",
+                f"from {min(str(r.get('started')) for r in records)} to "
+                f"{max(str(r.get('finished')) for r in records)}",
+                False,
+            )
+        )
+    facts += [
+        ("Runs", f"{finished} finished, {failed} failed", False),
+        (
+            "Seeds",
+            f"main {', '.join(map(str, params.seeds.main))}; batch sizes "
+            f"{', '.join(map(str, params.seeds.scaling))}",
+            False,
+        ),
+        (
+            "Protocol",
+            f"{params.training.protocol}: {params.training.epochs} epochs, "
+            f"{params.training.samples_per_class} images a class "
+            f"in a batch, embeddings of {params.training.embedding_dim} dimensions",
+            False,
+        ),
+    ]
     for data in evidence.datasets:
-        facts += [(f"{data.title}: backbone", f"{data.features.get('backbone')} at {data.features.get('image_size')} px", False),
-                  (f"{data.title}: weights", f"SHA-256 {data.features.get('weights_sha256')}", True),
-                  (f"{data.title}: data digest", f"SHA-256 {data.features.get('digest')}", True)]  # fmt: skip
+        facts += [
+            (
+                f"{data.title}: backbone",
+                f"{data.features.get('backbone')} at {data.features.get('image_size')} px",
+                False,
+            ),
+            (f"{data.title}: weights", f"SHA-256 {data.features.get('weights_sha256')}", True),
+            (f"{data.title}: data card", f"SHA-256 {data.card_sha256}", True),
+            (f"{data.title}: data digest", f"SHA-256 {data.features.get('digest')}", True),
+        ]
     blocks: list[Block] = [
-        Paragraph("To run it again: check out the commit below and run `make reproduce`. Every figure here comes from recorded "
-                  "tables; each run carries its fingerprint as a tag in MLflow (`make mlflow`), by which it is found."),
-        Table("provenance", "Where the results come from, as the runs recorded it." if records else
-              "Where the results come from. The runs left no record of commit, versions or hardware.",
-              (Column("What"), Column("Value", wide=True)),
-              tuple((Cell(name), Cell(value, code=code)) for name, value, code in facts),
-              pd.DataFrame([(name, value) for name, value, _ in facts], columns=["what", "value"])),
-        _counts(evidence)]  # fmt: skip
+        Paragraph(
+            "To run it again: check out the commit below and run `make reproduce`. Every figure here "
+            "comes from recorded "
+            "tables; each run carries its fingerprint as a tag in MLflow (`make mlflow`), by which it "
+            "is found."
+        ),
+        Table(
+            "provenance",
+            "Where the results come from, as the runs recorded it."
+            if records
+            else "Where the results come from. The runs left no record of commit, versions or hardware.",
+            (Column("What"), Column("Value", wide=True)),
+            tuple((Cell(name), Cell(value, code=code)) for name, value, code in facts),
+            pd.DataFrame([(name, value) for name, value, _ in facts], columns=["what", "value"]),
+        ),
+        _counts(evidence),
+    ]
     if records:
         blocks.append(_packages(records))
     return blocks
@@ -149,22 +197,51 @@ def runs(evidence: Evidence) -> list[Block]:
         blocks.append(Paragraph("No run failed."))
     else:
         blocks.append(Paragraph(f"{count(len(failed), 'run')} failed; `ranksuite retry` runs them again."))
-        blocks.append(Points(tuple(f"{evidence.params.loss(run.loss).label}, batch {run.batch_size}, seed {run.seed}: {run.error or 'no reason recorded'} "
-                                   f"(`{str(run.fingerprint)[:SHORT]}`)" for run in failed.itertuples())))  # fmt: skip
+        blocks.append(
+            Points(
+                tuple(
+                    f"{evidence.params.loss(run.loss).label}, batch {run.batch_size}, seed {run.seed}: "
+                    f"{'no reason recorded' if pd.isna(run.error) else run.error} "
+                    f"(`{str(run.fingerprint)[:SHORT]}`)"
+                    for run in failed.itertuples()
+                )
+            )
+        )
     several = len(evidence.datasets) > 1
-    columns = [Column("Loss"), Column("Batch", True), Column("Seed", True), Column("Status"), Column("mAP, test", True),
-               Column("mAP, validation", True), Column("Fingerprint")]  # fmt: skip
+    columns = [
+        Column("Loss"),
+        Column("Batch", True),
+        Column("Seed", True),
+        Column("Status"),
+        Column("mAP, test", True),
+        Column("mAP, validation", True),
+        Column("Fingerprint"),
+    ]
     rows = []
     for run in trained.to_dict("records"):
-        cells = [Cell(evidence.params.loss(run["loss"]).label), Cell(str(run["batch_size"]), float(run["batch_size"])),
-                 Cell(str(run["seed"]), float(run["seed"])), Cell(run["status"]),
-                 *(_metric(run.get(f"{split}/{AP}")) for split in ("test", "val")),
-                 Cell(str(run["fingerprint"])[:SHORT], code=True)]  # fmt: skip
+        cells = [
+            Cell(evidence.params.loss(run["loss"]).label),
+            Cell(f"{int(run['batch_size']):,}", float(run["batch_size"])),
+            Cell(str(int(run["seed"])), float(run["seed"])),
+            Cell(run["status"]),
+            *(_metric(run.get(f"{split}/{AP}")) for split in ("test", "val")),
+            Cell(str(run["fingerprint"])[:SHORT], code=True),
+        ]
         rows.append((*([Cell(run["dataset"])] if several else []), *cells))
     head = ([Column("Data set")] if several else []) + columns
-    blocks.append(Table("runs", f"Every run behind the figures, with the first {SHORT} characters of its fingerprint (whole in the CSV). "
-                        "Validation values are optimistic: heads were chosen on them.",
-                        tuple(head), tuple(rows), trained, sortable=True, folded=True))  # fmt: skip
+    blocks.append(
+        Table(
+            "runs",
+            f"Every run behind the figures, with the first {SHORT} characters of its fingerprint (whole "
+            f"in the CSV). "
+            "Validation values are optimistic: heads were chosen on them.",
+            tuple(head),
+            tuple(rows),
+            trained,
+            sortable=True,
+            folded=True,
+        )
+    )
     return blocks
 
 
@@ -173,12 +250,32 @@ def licences(evidence: Evidence) -> list[Block]:
     sources = [(data, source) for data in evidence.datasets for source in data.card.get("sources", [])]
     if not sources:
         return [Paragraph("The data card names no sources.")]
-    rows = tuple((Cell(f"{source.get('package')} {source.get('version', '')}".strip()), Cell(str(source.get("author") or "–")),
-                  Cell(str(source.get("licence") or "–"), detail=str(source.get("licence_url") or ""))) for _, source in sources)  # fmt: skip
+    rows = tuple(
+        (
+            Cell(
+                f"{source.get('package')} {source.get('version', '')}".strip(),
+                detail=f"{str(source.get('integrity') or '')[:24]}…",
+            ),
+            Cell(str(source.get("author") or "–")),
+            Cell(str(source.get("licence") or "–"), detail=str(source.get("licence_url") or "")),
+        )
+        for _, source in sources
+    )
     frame = pd.DataFrame([{"dataset": data.name, **source} for data, source in sources])
-    return [Paragraph("The pictures in this report belong to their authors and stand under the licences below; they were redrawn at a small size."),
-            Table("sources", "Image sources, authors and licences.", (Column("Source"), Column("Author", wide=True), Column("Licence", wide=True)),
-                  rows, frame)]  # fmt: skip
+    return [
+        Paragraph(
+            "The pictures in this report belong to their authors and stand under the licences below; "
+            "they are shown at a small size."
+        ),
+        Table(
+            "sources",
+            "Image sources with the start of their integrity checksums (whole in the CSV), authors and "
+            "licences.",
+            (Column("Source"), Column("Author", wide=True), Column("Licence", wide=True)),
+            rows,
+            frame,
+        ),
+    ]
 
 
 def _counts(evidence: Evidence) -> Table:
@@ -187,11 +284,40 @@ def _counts(evidence: Evidence) -> Table:
         entries = [(split, "used", part) for split, part in data.card.get("counts", {}).items()]
         entries += [(reason, "set aside", part) for reason, part in data.card.get("set_aside", {}).items()]
         for name, use, part in entries:
-            rows.append((Cell(data.title), Cell(use), Cell(name.replace("_", " ")),
-                         *(Cell(f"{part[key]:,}" if key in part else number(None), part.get(key)) for key in ("images", "classes"))))  # fmt: skip
-            flat.append({"dataset": data.name, "use": use, "part": name, "images": part.get("images"), "classes": part.get("classes")})
-    columns = (Column("Data set"), Column("Use"), Column("Part", wide=True), Column("Images", True), Column("Classes", True))
-    return Table("data", "Images and classes of each split, and what was set aside and why.", columns, tuple(rows), pd.DataFrame(flat))
+            rows.append(
+                (
+                    Cell(data.title),
+                    Cell(use),
+                    Cell(name.replace("_", " ")),
+                    *(
+                        Cell(f"{part[key]:,}" if key in part else number(None), part.get(key))
+                        for key in ("images", "classes")
+                    ),
+                )
+            )
+            flat.append(
+                {
+                    "dataset": data.name,
+                    "use": use,
+                    "part": name,
+                    "images": part.get("images"),
+                    "classes": part.get("classes"),
+                }
+            )
+    columns = (
+        Column("Data set"),
+        Column("Use"),
+        Column("Part", wide=True),
+        Column("Images", True),
+        Column("Classes", True),
+    )
+    return Table(
+        "data",
+        "Images and classes of each split, and what was set aside and why.",
+        columns,
+        tuple(rows),
+        pd.DataFrame(flat),
+    )
 
 
 def _packages(records: list[dict[str, Any]]) -> Table:
@@ -200,9 +326,22 @@ def _packages(records: list[dict[str, Any]]) -> Table:
         for name, version in (record.get("packages") or {}).items():
             versions.setdefault(name, Counter())[str(version)] += 1
     rows = tuple((Cell(name), Cell(", ".join(sorted(found)))) for name, found in sorted(versions.items()))
-    frame = pd.DataFrame([(name, version, amount) for name, found in sorted(versions.items()) for version, amount in sorted(found.items())],
-                         columns=["package", "version", "runs"])  # fmt: skip
-    return Table("packages", "Package versions the runs recorded.", (Column("Package"), Column("Version", wide=True)), rows, frame, folded=True)
+    frame = pd.DataFrame(
+        [
+            (name, version, amount)
+            for name, found in sorted(versions.items())
+            for version, amount in sorted(found.items())
+        ],
+        columns=["package", "version", "runs"],
+    )
+    return Table(
+        "packages",
+        "Package versions the runs recorded.",
+        (Column("Package"), Column("Version", wide=True)),
+        rows,
+        frame,
+        folded=True,
+    )
 
 
 def _tally(values: Any) -> list[tuple[str, int]]:
@@ -212,7 +351,11 @@ def _tally(values: Any) -> list[tuple[str, int]]:
 
 def _flat(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key.replace('_', ' ')} {part if not isinstance(part, dict | list) else json.dumps(part, sort_keys=True)}" for key, part in value.items())  # fmt: skip
+        return ", ".join(
+            f"{key.replace('_', ' ')} "
+            f"{part if not isinstance(part, dict | list) else json.dumps(part, sort_keys=True)}"
+            for key, part in value.items()
+        )
     return str(value or "")
 
 

@@ -1,4 +1,4 @@
-"""The report as a document of plain values. HTML and PDF are two renderings of it and add nothing of their own."""
+"""The report as a document of plain values; HTML and PDF are two renderings that add nothing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ from dataclasses import dataclass
 import pandas as pd
 
 MISSING = "–"
+# Metrics of the leaderboard, by the names of the tables, with the names a reader knows.
+HEADLINE = {
+    "level0/AP": "mAP",
+    "level0/R_at_1": "R@1",
+    "level0/mAP_at_R": "mAP@R",
+    "NDCG": "NDCG",
+    "H_AP": "H-AP",
+}
 
 
 @dataclass(frozen=True)
@@ -186,10 +194,17 @@ def with_interval(mean: float, low: float, high: float, digits: int = 3) -> str:
     return f"{number(mean, digits)} {interval(low, high, digits)}".strip()
 
 
-def measured(mean: float, low: float, high: float, digits: int = 3, sign: bool = False, strong: bool = False) -> Cell:
+def measured(
+    mean: float, low: float, high: float, digits: int = 3, sign: bool = False, strong: bool = False
+) -> Cell:
     """A cell with a mean above its interval."""
     value = float(mean) if math.isfinite(mean) else None
     return Cell(number(mean, digits, sign), value, interval(low, high, digits, sign), strong)
+
+
+def whole(value: float) -> Cell:
+    """A cell with a whole number, or a dash where there is none."""
+    return Cell(number(None)) if pd.isna(value) else Cell(f"{int(value):,}", float(value))
 
 
 def count(amount: int, one: str, many: str | None = None) -> str:

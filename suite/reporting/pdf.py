@@ -10,11 +10,23 @@ from typing import Any
 
 import typst
 
-from suite.reporting.model import Cell, Example, Figure, Gallery, Paragraph, Picture, Points, Report, Section, Table, spans
+from suite.reporting.model import (
+    Cell,
+    Example,
+    Figure,
+    Gallery,
+    Paragraph,
+    Picture,
+    Points,
+    Report,
+    Section,
+    Table,
+    spans,
+)
 
 
 def render_pdf(report: Report) -> bytes:
-    """Set the report. Only typst's own fonts are used and no date is written, so the same report gives the same bytes."""
+    """Set the report with typst's own fonts alone and no date: the same report gives the same bytes."""
     source = (files("suite.reporting") / "templates" / "report.typ").read_bytes()
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
@@ -50,16 +62,37 @@ class _Content:
             case Points():
                 return {"kind": "points", "items": [_text(item) for item in block.items]}
             case Figure():
-                return {"kind": "figure", "caption": _text(block.caption), "alt": block.alt, "file": self.file(block.wide, "svg")}
+                return {
+                    "kind": "figure",
+                    "caption": _text(block.caption),
+                    "alt": block.alt,
+                    "file": self.file(block.wide, "svg"),
+                }
             case Table():
-                return {"kind": "table", "caption": _text(block.caption),
-                        "columns": [{"title": c.title, "numeric": c.numeric, "wide": c.wide} for c in block.columns],
-                        "rows": [[_cell(cell) for cell in row] for row in block.rows]}  # fmt: skip
+                return {
+                    "kind": "table",
+                    "caption": _text(block.caption),
+                    "columns": [
+                        {"title": c.title, "numeric": c.numeric, "wide": c.wide} for c in block.columns
+                    ],
+                    "rows": [[_cell(cell) for cell in row] for row in block.rows],
+                }
             case Gallery():
-                marks = {str(mark.verdict): {"glyph": mark.glyph, "border": mark.border, "colour": mark.colour, "meaning": mark.meaning}
-                         for mark in block.marks}  # fmt: skip
-                return {"kind": "gallery", "caption": _text(block.caption), "marks": marks,
-                        "examples": [self.example(example) for example in block.examples]}  # fmt: skip
+                marks = {
+                    str(mark.verdict): {
+                        "glyph": mark.glyph,
+                        "border": mark.border,
+                        "colour": mark.colour,
+                        "meaning": mark.meaning,
+                    }
+                    for mark in block.marks
+                }
+                return {
+                    "kind": "gallery",
+                    "caption": _text(block.caption),
+                    "marks": marks,
+                    "examples": [self.example(example) for example in block.examples],
+                }
         raise TypeError(f"no PDF rendering for {type(block).__name__}")
 
     def example(self, example: Example) -> dict[str, Any]:
@@ -67,10 +100,18 @@ class _Content:
             "reason": example.reason,
             "title": example.title,
             "query": self.picture(example.query),
-            "rankings": [{"label": ranking.label, "score": ranking.score,
-                          "results": [self.picture(result.picture) | {"verdict": str(result.verdict)} for result in ranking.results]}
-                         for ranking in example.rankings],
-        }  # fmt: skip
+            "rankings": [
+                {
+                    "label": ranking.label,
+                    "score": ranking.score,
+                    "results": [
+                        self.picture(result.picture) | {"verdict": str(result.verdict)}
+                        for result in ranking.results
+                    ],
+                }
+                for ranking in example.rankings
+            ],
+        }
 
     def picture(self, picture: Picture) -> dict[str, str]:
         return {"file": self.file(picture.data, picture.kind), "alt": picture.alt}

@@ -1,4 +1,4 @@
-"""Retrieval examples: queries chosen by a rule, their first ten results for the best loss and for the frozen floor."""
+"""Retrieval examples: queries chosen by a rule, first results of the best loss and of the frozen floor."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ LARGEST = 160
 def gallery(data: DatasetEvidence, loss: str, label: str) -> Gallery | None:
     """Examples for `loss` beside the frozen floor; None where neighbours or images are not on record.
 
-    The rule: with AP cut at the first ten results for each, take the queries that gain most over the floor, those whose
-    gain is nearest the median, and those that lose most; ties go to the earlier row of the data set. One query a class.
+    The rule: with AP cut at the first ten results, take the queries that gain most over the floor, those whose gain
+    is nearest the median, and those that lose most, one a class; ties go to the earlier row of the data set.
     """
     if not {loss, "frozen"} <= set(data.neighbours) or not data.images.exists():
         return None
@@ -29,8 +29,13 @@ def gallery(data: DatasetEvidence, loss: str, label: str) -> Gallery | None:
     if gain.empty:
         return None
     chosen = choose(gain, data.items[data.levels[0]])
-    near = {key: {query: rows.sort_values("rank") for query, rows in table[table["query"].isin(chosen)].groupby("query")}
-            for key, table in ((loss, data.neighbours[loss]), ("frozen", data.neighbours["frozen"]))}  # fmt: skip
+    near = {
+        key: {
+            query: rows.sort_values("rank")
+            for query, rows in table[table["query"].isin(chosen)].groupby("query")
+        }
+        for key, table in ((loss, data.neighbours[loss]), ("frozen", data.neighbours["frozen"]))
+    }
     shown = [*chosen, *(item for table in near.values() for rows in table.values() for item in rows["item"])]
     pictures = _pictures(data, shown)
     scores = {loss: trained, "frozen": frozen}
@@ -38,23 +43,34 @@ def gallery(data: DatasetEvidence, loss: str, label: str) -> Gallery | None:
     examples = []
     for query, reason in chosen.items():
         rankings = tuple(
-            Ranking(names[key], f"AP@{TOP} {number(float(scores[key][query]), 2)}",
-                    tuple(Result(pictures[row.item], int(row.rank), _verdict(data, query, row.item))
-                          for row in near[key][query].itertuples()))
+            Ranking(
+                names[key],
+                _score(data, key, query, float(scores[key][query])),
+                tuple(
+                    Result(pictures[row.item], int(row.rank), _verdict(data, query, row.item))
+                    for row in near[key][query].itertuples()
+                ),
+            )
             for key in (loss, "frozen")
-        )  # fmt: skip
+        )
         title = str(data.items.at[query, data.levels[0]])
-        examples.append(Example(f"{reason} ({number(float(gain[query]), 2, sign=True)})", title, pictures[query], rankings))
+        examples.append(
+            Example(
+                f"{reason} ({number(float(gain[query]), 2, sign=True)})", title, pictures[query], rankings
+            )
+        )
     caption = (
-        f"Retrieval examples on {data.title}: a query and its first {TOP} results with {label} (first seed) and with frozen "
-        f"features. Chosen by rule, not by eye: the {EACH} queries with the largest gain of AP@{TOP} over the frozen floor, "
+        f"Retrieval examples on {data.title}: a query and its first {TOP} results with {label} (first "
+        f"seed) and with frozen "
+        f"features. Chosen by rule, not by eye: the {EACH} queries with the largest gain of AP@{TOP} "
+        f"over the frozen floor, "
         f"the {EACH} nearest the median gain and the {EACH} with the largest loss, at most one a class."
     )
     return Gallery(f"{data.name}-retrieval", caption, marks(data.levels), tuple(examples))
 
 
 def choose(gain: pd.Series, classes: pd.Series, each: int = EACH) -> dict[int, str]:
-    """Query -> reason: `each` of the largest gains, of those nearest the median and of the smallest, one a class.
+    """Query -> reason: `each` of the largest gains, of the nearest to the median, of the smallest; one a class.
 
     Args:
         gain: gain of each query, indexed by its row among the items.
@@ -83,25 +99,34 @@ def choose(gain: pd.Series, classes: pd.Series, each: int = EACH) -> dict[int, s
 def marks(levels: list[str]) -> tuple[Mark, ...]:
     """The legend: finest level, each coarser one, none."""
     coarse = [("◐", "dashed", "#8a5a00"), ("◔", "dotted", "#6a4fa3")]
-    table = [Mark(0, "✓", "solid", "#1a7a45", f"right: same {levels[0]}")]
+    table = [Mark(0, "✓", "solid", "#1a7a45", f"right {levels[0]}")]
     for place, level in enumerate(levels[1:], start=1):
         glyph, border, colour = coarse[min(place, len(coarse)) - 1]
         glyph = glyph if place <= len(coarse) else str(place + 1)
-        table.append(Mark(place, glyph, border, colour, f"same {level} only"))
+        table.append(Mark(place, glyph, border, colour, f"right {level} only"))
     return (*table, Mark(-1, "✗", "double", "#b3261e", "wrong at every level"))
 
 
 def _top_ap(data: DatasetEvidence, neighbours: pd.DataFrame) -> pd.Series:
-    """AP cut at the first results, over min(TOP, positives): query -> value, NaN for a query without positives."""
+    """AP cut at TOP, over min(TOP, positives): query -> value, NaN for a query without positives."""
     labels = data.items[data.levels[0]].to_numpy()
     test = data.items[data.items["split"] == "test"]
     positives = test[data.levels[0]].map(test[data.levels[0]].value_counts()) - 1
     table = neighbours.sort_values(["query", "rank"])
     right = labels[table["query"].to_numpy()] == labels[table["item"].to_numpy()]
     hits = pd.Series(right, index=table.index).groupby(table["query"]).cumsum()
-    precision = pd.Series(np.where(right, hits / table["rank"], 0.0), index=table.index).groupby(table["query"]).sum()
+    precision = (
+        pd.Series(np.where(right, hits / table["rank"], 0.0), index=table.index).groupby(table["query"]).sum()
+    )
     most = positives.reindex(precision.index).clip(upper=TOP)
     return precision / most.where(most > 0)
+
+
+def _score(data: DatasetEvidence, key: str, query: int, top: float) -> str:
+    text = f"AP@{TOP} {number(top, 2)}"
+    table = data.queries.get(key)
+    row = None if table is None else table[table["item"] == query]
+    return text if row is None or row.empty else f"{text}, AP {number(float(row['level0/AP'].iloc[0]), 2)}"
 
 
 def _verdict(data: DatasetEvidence, query: int, item: int) -> int:
@@ -114,8 +139,10 @@ def _verdict(data: DatasetEvidence, query: int, item: int) -> int:
 def _pictures(data: DatasetEvidence, rows: list[int]) -> dict[int, Picture]:
     places = {row: int(data.items.at[row, "image"]) for row in rows}
     images = read_images(data.images, list(places.values()))
-    return {row: _picture(images[place], f"{data.items.at[row, data.levels[0]]} ({data.items.at[row, 'source']})")
-            for row, place in places.items()}  # fmt: skip
+    return {
+        row: _picture(images[place], f"{data.items.at[row, data.levels[0]]} ({data.items.at[row, 'source']})")
+        for row, place in places.items()
+    }
 
 
 def _picture(data: bytes, alt: str) -> Picture:

@@ -1,4 +1,4 @@
-"""A believable `artifacts/` tree drawn from a seed, laid out as docs/tables.md says: what reports are tested on."""
+"""A believable `artifacts/` tree drawn from a seed and laid out by docs/tables.md, to test reports on."""
 
 from __future__ import annotations
 
@@ -32,8 +32,15 @@ SCALED = ("smoothap", "supap", "roadmap", "recall_at_k")
 LEVELS = ("emoji", "subgroup", "group")
 STYLES = ("twemoji", "noto", "fluent", "openmoji", "fxemoji", "emojione")
 MEASURES = (32, 128, 512, 2048)
-FACTORS = {"level0/AP": 1, "level0/R_at_1": 1.7, "level0/mAP_at_R": 0.9, "NDCG": 2.2, "H_AP": 1.25,
-           "level1/AP": 1.1, "level2/AP": 1.3}  # fmt: skip
+FACTORS = {
+    "level0/AP": 1,
+    "level0/R_at_1": 1.7,
+    "level0/mAP_at_R": 0.9,
+    "NDCG": 2.2,
+    "H_AP": 1.25,
+    "level1/AP": 1.1,
+    "level2/AP": 1.3,
+}
 MAIN = 256
 
 
@@ -82,13 +89,19 @@ def _params(study: Study) -> Params:
         "seeds": {"main": seeds, "scaling": seeds[:3]},
         "workers": {"processes": 2},
         "backbone": {"name": "tf_efficientnet_lite0", "image_size": 96},
-        "training": {"protocol": "head", "epochs": 30, "samples_per_class": 4, "embedding_dim": 128,
-                     "weight_decay": 1e-4, "evaluations": 6},
+        "training": {
+            "protocol": "head",
+            "epochs": 30,
+            "samples_per_class": 4,
+            "embedding_dim": 128,
+            "weight_decay": 1e-4,
+            "evaluations": 6,
+        },
         "tuning": {"learning_rates": [0.0003, 0.001, 0.003], "seeds": [100]},
         "measure": {"batch_sizes": list(MEASURES), "partitions": 4, "samples_per_class": 4},
         "datasets": {name: {"builder": "emoji", "settings": {}} for name in study.datasets},
         "losses": losses,
-    }  # fmt: skip
+    }
     return parse(Params, raw, "synthetic")
 
 
@@ -97,8 +110,17 @@ def _write_dataset(root: Path, dataset: str) -> pd.DataFrame:
     for code in range(40):
         split = "train" if code % 10 < 5 else "val" if code % 10 < 7 else "test"
         for number, style in enumerate(STYLES):
-            rows.append({"image": len(rows), "key": f"{style}/shape-{code}", "source": style, "split": split,
-                         "emoji": f"shape {code}", "subgroup": f"subgroup {code // 4}", "group": f"group {code // 10}"})  # fmt: skip
+            rows.append(
+                {
+                    "image": len(rows),
+                    "key": f"{style}/shape-{code}",
+                    "source": style,
+                    "split": split,
+                    "emoji": f"shape {code}",
+                    "subgroup": f"subgroup {code // 4}",
+                    "group": f"group {code // 10}",
+                }
+            )
             images.append(_draw(code, number))
     items = pd.DataFrame(rows)
     folder = root / "datasets" / dataset
@@ -107,17 +129,41 @@ def _write_dataset(root: Path, dataset: str) -> pd.DataFrame:
     table = pa.table({"image": pa.array(images, type=pa.binary())})
     with pa.OSFile(str(folder / "images.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table, max_chunksize=50)
-    counts = {name: {"images": len(part), "classes": part["emoji"].nunique()} for name, part in items.groupby("split")}
-    sources = [{"package": f"@iconify-json/{style}", "version": f"1.2.{number}", "integrity": "sha512-" + "a1B2" * 22,
-                "licence": ("CC-BY-4.0", "Apache-2.0", "CC-BY-SA-4.0")[number % 3],
-                "licence_url": "https://creativecommons.org/licenses/", "author": f"The {style} artists"}
-               for number, style in enumerate(STYLES)]  # fmt: skip
-    card = {"name": dataset, "title": f"{dataset.capitalize()} styles", "levels": list(LEVELS), "counts": counts,
-            "sources": sources, "settings": {}, "set_aside": {"pixel duplicates of another class": {"images": 7, "classes": 1}}}  # fmt: skip
+    counts = {
+        name: {"images": len(part), "classes": part["emoji"].nunique()}
+        for name, part in items.groupby("split")
+    }
+    sources = [
+        {
+            "package": f"@iconify-json/{style}",
+            "version": f"1.2.{number}",
+            "integrity": "sha512-" + "a1B2" * 22,
+            "licence": ("CC-BY-4.0", "Apache-2.0", "CC-BY-SA-4.0")[number % 3],
+            "licence_url": "https://creativecommons.org/licenses/",
+            "author": f"The {style} artists",
+        }
+        for number, style in enumerate(STYLES)
+    ]
+    card = {
+        "name": dataset,
+        "title": f"{dataset.capitalize()} styles",
+        "levels": list(LEVELS),
+        "counts": counts,
+        "sources": sources,
+        "settings": {},
+        "set_aside": {"pixel duplicates of another class": {"images": 7, "classes": 1}},
+    }
     write_json(folder / "card.json", card)
-    write_json(root / "features" / dataset / "features.json",
-               {"backbone": "tf_efficientnet_lite0", "image_size": 96, "width": 1280, "weights_sha256": "b" * 64,
-                "digest": "c0ffee" * 10 + "beef"})  # fmt: skip
+    write_json(
+        root / "features" / dataset / "features.json",
+        {
+            "backbone": "tf_efficientnet_lite0",
+            "image_size": 96,
+            "width": 1280,
+            "weights_sha256": "b" * 64,
+            "digest": "c0ffee" * 10 + "beef",
+        },
+    )
     return items
 
 
@@ -146,20 +192,41 @@ def _runs(dataset: str, params: Params, study: Study, generator: np.random.Gener
             main = batch.batch_size == MAIN
             for seed in params.seeds.main if main else params.seeds.scaling:
                 failed = main and (key, seed) in study.failed
-                row = {"dataset": dataset, "loss": key, "label": loss.label, "batch_size": batch.batch_size,
-                       "seed": seed, "role": "main" if main else "scaling", "status": "failed" if failed else "finished",
-                       "error": "loss became NaN at step 12" if failed else None, "learning_rate": batch.learning_rate,
-                       "epochs": 30, "steps": 30 * max(1, 9000 // batch.batch_size),
-                       "fingerprint": f"{len(rows):04x}" + "5eed" * 15}  # fmt: skip
+                row = {
+                    "dataset": dataset,
+                    "loss": key,
+                    "label": loss.label,
+                    "batch_size": batch.batch_size,
+                    "seed": seed,
+                    "role": "main" if main else "scaling",
+                    "status": "failed" if failed else "finished",
+                    "error": "loss became NaN at step 12" if failed else None,
+                    "learning_rate": batch.learning_rate,
+                    "epochs": 30,
+                    "steps": 30 * max(1, 9000 // batch.batch_size),
+                    "fingerprint": f"{len(rows):04x}" + "5eed" * 15,
+                }
                 if not failed:
-                    level = QUALITY[key] + 0.012 * np.log2(batch.batch_size / MAIN) + generator.normal(0, 0.003)
+                    level = (
+                        QUALITY[key] + 0.012 * np.log2(batch.batch_size / MAIN) + generator.normal(0, 0.003)
+                    )
                     row |= {f"test/{m}": level * f + generator.normal(0, 0.001) for m, f in FACTORS.items()}
-                    row |= {f"val/{m}": 1.1 * level * f + generator.normal(0, 0.001) for m, f in FACTORS.items()}
+                    row |= {
+                        f"val/{m}": 1.1 * level * f + generator.normal(0, 0.001) for m, f in FACTORS.items()
+                    }
                     row |= {"val/queries": 48, "test/queries": 72}
                 rows.append(row)
     for control, quality in (("frozen", 0.205), ("random", 0.04)):
-        row = {"dataset": dataset, "loss": control, "label": control.capitalize(), "batch_size": 0, "seed": 0,
-               "role": "control", "status": "finished", "fingerprint": ""}  # fmt: skip
+        row = {
+            "dataset": dataset,
+            "loss": control,
+            "label": control.capitalize(),
+            "batch_size": 0,
+            "seed": 0,
+            "role": "control",
+            "status": "finished",
+            "fingerprint": "",
+        }
         row |= {f"{split}/{m}": quality * f for m, f in FACTORS.items() for split in ("test", "val")}
         rows.append(row)
     return pd.DataFrame(rows)
@@ -173,26 +240,70 @@ def _interval(values: np.ndarray) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
-def _compare(dataset: str, params: Params, runs: pd.DataFrame, generator: np.random.Generator) -> dict[str, pd.DataFrame]:
+def _compare(
+    dataset: str, params: Params, runs: pd.DataFrame, generator: np.random.Generator
+) -> dict[str, pd.DataFrame]:
     done = runs[runs["status"] == "finished"]
     board, scaling, pairs = [], [], []
     for split, metric in itertools.product(("test", "val"), FACTORS):
         column = f"{split}/{metric}"
         floor = float(done.loc[done["loss"] == "frozen", column].iloc[0])
-        board.append({"dataset": dataset, "loss": "frozen", "label": "Frozen features", "batch_size": 0, "split": split,
-                      "metric": metric, "seeds": 1, "mean": floor, "lift": 1.0})  # fmt: skip
+        board.append(
+            {
+                "dataset": dataset,
+                "loss": "frozen",
+                "label": "Frozen features",
+                "batch_size": 0,
+                "split": split,
+                "metric": metric,
+                "seeds": 1,
+                "mean": floor,
+                "lift": 1.0,
+            }
+        )
         for (key, size), part in done[done["batch_size"] > 0].groupby(["loss", "batch_size"], sort=False):
             mean, low, high = _interval(part[column].to_numpy())
-            row = {"dataset": dataset, "loss": key, "label": params.losses[key].label, "batch_size": size, "split": split,
-                   "metric": metric, "seeds": len(part), "mean": mean, "low": low, "high": high}  # fmt: skip
+            row = {
+                "dataset": dataset,
+                "loss": key,
+                "label": params.losses[key].label,
+                "batch_size": size,
+                "split": split,
+                "metric": metric,
+                "seeds": len(part),
+                "mean": mean,
+                "low": low,
+                "high": high,
+            }
             scaling.append(row | {"epochs": 30, "steps": int(part["steps"].iloc[0])})
             if size == MAIN:
                 board.append(row | {"lift": mean / floor, "lift_low": low / floor, "lift_high": high / floor})
         pairs += _pairs(dataset, split, metric, done[done["batch_size"] == MAIN], column)
-    pairwise = pd.DataFrame(pairs, columns=["dataset", "split", "metric", "loss_a", "loss_b", "seeds", "difference", "low",
-                                            "high", "p", "p_holm", "decision", "reason"])  # fmt: skip
-    return {"runs": runs, "leaderboard": pd.DataFrame(board), "pairwise": pairwise, "scaling": pd.DataFrame(scaling),
-            "gap": _gap(dataset, done, generator)}  # fmt: skip
+    pairwise = pd.DataFrame(
+        pairs,
+        columns=[
+            "dataset",
+            "split",
+            "metric",
+            "loss_a",
+            "loss_b",
+            "seeds",
+            "difference",
+            "low",
+            "high",
+            "p",
+            "p_holm",
+            "decision",
+            "reason",
+        ],
+    )
+    return {
+        "runs": runs,
+        "leaderboard": pd.DataFrame(board),
+        "pairwise": pairwise,
+        "scaling": pd.DataFrame(scaling),
+        "gap": _gap(dataset, done, generator),
+    }
 
 
 def _pairs(dataset: str, split: str, metric: str, done: pd.DataFrame, column: str) -> list[dict]:
@@ -202,8 +313,20 @@ def _pairs(dataset: str, split: str, metric: str, done: pd.DataFrame, column: st
         difference = (left - right).dropna().to_numpy()
         mean, low, high = _interval(difference)
         p = float(stats.ttest_1samp(difference, 0).pvalue) if len(difference) > 1 else float("nan")
-        rows.append({"dataset": dataset, "split": split, "metric": metric, "loss_a": a, "loss_b": b,
-                     "seeds": len(difference), "difference": mean, "low": low, "high": high, "p": p})  # fmt: skip
+        rows.append(
+            {
+                "dataset": dataset,
+                "split": split,
+                "metric": metric,
+                "loss_a": a,
+                "loss_b": b,
+                "seeds": len(difference),
+                "difference": mean,
+                "low": low,
+                "high": high,
+                "p": p,
+            }
+        )
     order = sorted(range(len(rows)), key=lambda index: rows[index]["p"])
     running = 0.0
     for place, index in enumerate(order):
@@ -211,8 +334,16 @@ def _pairs(dataset: str, split: str, metric: str, done: pd.DataFrame, column: st
         running = max(running, min(1.0, row["p"] * (len(rows) - place)))
         decided = running < 0.05
         row["p_holm"] = running if row["seeds"] > 1 else float("nan")
-        row["decision"] = ("a" if row["difference"] > 0 else "b") if decided and row["seeds"] > 1 else "undecided"
-        row["reason"] = "" if row["decision"] != "undecided" else "fewer than two common seeds" if row["seeds"] < 2 else "p after Holm is 0.05 or more"  # fmt: skip
+        row["decision"] = (
+            ("a" if row["difference"] > 0 else "b") if decided and row["seeds"] > 1 else "undecided"
+        )
+        row["reason"] = (
+            ""
+            if row["decision"] != "undecided"
+            else "fewer than two common seeds"
+            if row["seeds"] < 2
+            else "p after Holm is 0.05 or more"
+        )
     return rows
 
 
@@ -220,36 +351,69 @@ def _gap(dataset: str, done: pd.DataFrame, generator: np.random.Generator) -> pd
     rows = []
     for (key, size), part in done.groupby(["loss", "batch_size"], sort=False):
         for measure in MEASURES:
-            scale = {"frozen": 0.55, "random": 0.3}.get(key, 0.48 - 0.02 * list(LOSSES).index(key) if key in LOSSES else 0)
+            scale = {"frozen": 0.55, "random": 0.3}.get(
+                key, 0.48 - 0.02 * list(LOSSES).index(key) if key in LOSSES else 0
+            )
             values = scale * (measure / 32) ** -0.35 + generator.normal(0, 0.004, len(part))
-            row = {"dataset": dataset, "loss": key, "label": part["label"].iloc[0], "train_batch_size": size,
-                   "measure_batch_size": measure, "seeds": len(part)}  # fmt: skip
+            row = {
+                "dataset": dataset,
+                "loss": key,
+                "label": part["label"].iloc[0],
+                "train_batch_size": size,
+                "measure_batch_size": measure,
+                "seeds": len(part),
+            }
             ap = part["test/level0/AP"].to_numpy()
-            for name, sample in (("gap", values), ("fewer_negatives", values * 1.15), ("fewer_positives", -values * 0.15),
-                                 ("set_AP", ap), ("batch_AP", ap + values)):  # fmt: skip
+            for name, sample in (
+                ("gap", values),
+                ("fewer_negatives", values * 1.15),
+                ("fewer_positives", -values * 0.15),
+                ("set_AP", ap),
+                ("batch_AP", ap + values),
+            ):
                 row[name], row[f"{name}_low"], row[f"{name}_high"] = _interval(sample)
             rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _write_retrieval(root: Path, dataset: str, items: pd.DataFrame, params: Params, runs: pd.DataFrame,
-                     generator: np.random.Generator) -> None:  # fmt: skip
+def _write_retrieval(
+    root: Path,
+    dataset: str,
+    items: pd.DataFrame,
+    params: Params,
+    runs: pd.DataFrame,
+    generator: np.random.Generator,
+) -> None:
     test = items.index[items["split"] == "test"].to_numpy()
     codes = [pd.factorize(items.loc[test, level])[0] for level in LEVELS]
-    for key, strength in [("frozen", 0.5), *((key, 0.6 + 6 * (QUALITY[key] - 0.25)) for key in params.losses)]:
-        parts = [np.eye(code.max() + 1)[code] * weight for code, weight in zip(codes, (strength, 0.5, 0.4), strict=True)]
+    for key, strength in [
+        ("frozen", 0.5),
+        *((key, 0.6 + 6 * (QUALITY[key] - 0.25)) for key in params.losses),
+    ]:
+        parts = [
+            np.eye(code.max() + 1)[code] * weight
+            for code, weight in zip(codes, (strength, 0.5, 0.4), strict=True)
+        ]
         vectors = np.concatenate([*parts, generator.normal(0, 0.32, (len(test), 12))], axis=1)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         scores = vectors @ vectors.T
         np.fill_diagonal(scores, -np.inf)
         nearest = np.argsort(-scores, axis=1)[:, :10]
-        table = pd.DataFrame({"query": np.repeat(test, 10), "rank": np.tile(np.arange(1, 11), len(test)),
-                              "item": test[nearest].ravel(), "score": np.take_along_axis(scores, nearest, 1).ravel()})  # fmt: skip
+        table = pd.DataFrame(
+            {
+                "query": np.repeat(test, 10),
+                "rank": np.tile(np.arange(1, 11), len(test)),
+                "item": test[nearest].ravel(),
+                "score": np.take_along_axis(scores, nearest, 1).ravel(),
+            }
+        )
         folder = root / "controls" / dataset if key == "frozen" else root / "measures" / dataset / key
         folder.mkdir(parents=True)
         table.to_parquet(folder / "neighbours.parquet", index=False)
         if key != "frozen":
-            first = runs[(runs["loss"] == key) & (runs["batch_size"] == MAIN) & (runs["seed"] == params.seeds.main[0])]
+            first = runs[
+                (runs["loss"] == key) & (runs["batch_size"] == MAIN) & (runs["seed"] == params.seeds.main[0])
+            ]
             run = root / "runs" / dataset / key / first["fingerprint"].iloc[0]
             run.mkdir(parents=True)
             hits = (codes[0][nearest] == codes[0][:, None]).mean(axis=1)
@@ -258,10 +422,17 @@ def _write_retrieval(root: Path, dataset: str, items: pd.DataFrame, params: Para
 
 def _write_provenance(root: Path, dataset: str, runs: pd.DataFrame) -> None:
     for number, run in enumerate(runs[runs["batch_size"] > 0].itertuples()):
-        record = {"started": f"2001-01-01T00:{number % 60:02d}:00+00:00", "finished": "2001-01-01T01:00:00+00:00",
-                  "seconds": 12.5, "hardware": {"processor": "x86_64", "cores": 2, "memory_gib": 8}, "python": "3.11.2",
-                  "packages": {"torch": "2.11.0+cpu", "timm": "1.0.9", "numpy": "2.4.6"}, "commit": "abc1234" * 5 + "def01",
-                  "dirty": number == 3, "dependencies": {"artifacts/features": "1f" * 16}}  # fmt: skip
+        record = {
+            "started": f"2001-01-01T00:{number % 60:02d}:00+00:00",
+            "finished": "2001-01-01T01:00:00+00:00",
+            "seconds": 12.5,
+            "hardware": {"processor": "x86_64", "cores": 2, "memory_gib": 8},
+            "python": "3.11.2",
+            "packages": {"torch": "2.11.0+cpu", "timm": "1.0.9", "numpy": "2.4.6"},
+            "commit": "abc1234" * 5 + "def01",
+            "dirty": number == 3,
+            "dependencies": {"artifacts/features": "1f" * 16},
+        }
         write_json(root / "provenance" / dataset / run.loss / f"{run.fingerprint}.json", record)
 
 
@@ -270,11 +441,28 @@ def _write_benchmark(root: Path, params: Params) -> None:
     for place, key in enumerate([*params.losses, "pytorch_metric_learning_fastap"]):
         for size in (128, 256, 512):
             median = 0.0004 * (1 + place) * (size / 128) ** 1.8
-            cases.append({"name": f"test_loss[{key}-{size}]", "params": {"loss": key, "batch_size": size},
-                          "extra_info": {"peak_memory_bytes": 4_000_000 * size // 128} if place % 2 else {},
-                          "stats": {"median": median, "mean": median * 1.02, "q1": median * 0.95, "q3": median * 1.08,
-                                    "min": median * 0.9, "max": median * 1.4, "stddev": median * 0.05, "rounds": 20}})  # fmt: skip
-    machine = {"cpu": {"brand_raw": "Some processor", "count": 2}, "python_version": "3.11.2", "system": "Linux"}
+            cases.append(
+                {
+                    "name": f"test_loss[{key}-{size}]",
+                    "params": {"loss": key, "batch_size": size},
+                    "extra_info": {"peak_memory_bytes": 4_000_000 * size // 128} if place % 2 else {},
+                    "stats": {
+                        "median": median,
+                        "mean": median * 1.02,
+                        "q1": median * 0.95,
+                        "q3": median * 1.08,
+                        "min": median * 0.9,
+                        "max": median * 1.4,
+                        "stddev": median * 0.05,
+                        "rounds": 20,
+                    },
+                }
+            )
+    machine = {
+        "cpu": {"brand_raw": "Some processor", "count": 2},
+        "python_version": "3.11.2",
+        "system": "Linux",
+    }
     path = root / "benchmark" / "benchmark.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"machine_info": machine, "commit_info": {"id": "abc"}, "benchmarks": cases}))
