@@ -56,8 +56,7 @@ def control_tables(
         ks: cut-offs of the metrics.
 
     Returns:
-        Metrics with columns `control`, `seed`, `split`, `metric`, `value`; gap with those of
-        `measures.GAP_COLUMNS`.
+        Metrics with columns `METRIC_COLUMNS`, gap with columns `measures.GAP_COLUMNS`.
 
     Raises:
         SuiteError: if the test classes cannot fill a batch.

@@ -202,7 +202,8 @@ def _check_batch_sizes(batch_sizes: Sequence[int], classes: np.ndarray, samples_
         if size < 2 * samples_per_class or size % samples_per_class:
             raise SuiteError(
                 f"measuring batch size {size}: must be a multiple of samples_per_class ({samples_per_class})"
-                " with two classes or more; change measure.batch_sizes or measure.samples_per_class in params.yaml"
+                " with two classes or more; change measure.batch_sizes or measure.samples_per_class in"
+                " params.yaml"
             )
         if size // samples_per_class > there:
             raise SuiteError(
