@@ -99,12 +99,13 @@ class LiveTracker:
     @_tolerant
     def finish(self, fingerprint: str, run_directory: Path) -> None:
         """Complete a run from the directory it is recorded in."""
-        self._complete(read_record(run_directory, self.root))
+        self._complete(fingerprint, read_record(run_directory, self.root))
 
     @_tolerant
     def fail(self, fingerprint: str, error: str) -> None:
         """End an open run as failed, with the text of its error."""
-        self._complete(Record({**self._open[fingerprint].run, "status": "failed", "error": error}))
+        run = {**self._open[fingerprint].run, "status": "failed", "error": error}
+        self._complete(fingerprint, Record(run))
 
     def _start(self, run: Mapping[str, Any]) -> _Open:
         experiment = self._experiment(run["study"])
@@ -118,13 +119,13 @@ class LiveTracker:
         self._open[run["fingerprint"]] = opened
         return opened
 
-    def _complete(self, record: Record) -> None:
-        run = self._open.get(record.fingerprint) or self._start(record.run)
+    def _complete(self, fingerprint: str, record: Record) -> None:
+        run = self._open.get(fingerprint) or self._start(record.run)
         self._flush(run)
         run.experiment.complete(run.run_id, record, run.logged)
-        del self._open[record.fingerprint]
+        del self._open[fingerprint]
         # A run trained again, after a failure or a lost record, takes the place of what the store had.
-        for twin in run.experiment.twins(record.fingerprint):
+        for twin in run.experiment.twins(fingerprint):
             if twin.info.run_id != run.run_id:
                 run.experiment.delete(twin.info.run_id)
 

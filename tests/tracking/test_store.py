@@ -150,6 +150,37 @@ def test_sync_is_postponed_while_another_process_writes(synced, params) -> None:
         assert sync(params, root, wait=0.1) == SyncResult(postponed=True)
 
 
+def test_a_failure_gives_way_to_its_success(tmp_path, params, describe, record_run) -> None:
+    record_run(tmp_path, describe(), error="no memory left")
+    assert sync(params, tmp_path) == SyncResult(created=1)
+    record_run(tmp_path, describe())
+    assert sync(params, tmp_path) == SyncResult(created=1, removed=1)
+    run = stored(tmp_path)["emoji-supap-256-0"]
+    assert run.info.status == "FINISHED"
+    assert "error" not in run.data.tags
+
+
+def test_long_runs_are_thinned_alike_live_and_from_records(
+    tmp_path, params, describe, history_rows, record_run
+) -> None:
+    run = {**describe(), "steps": 1000}
+    with LiveTracker(tmp_path / "live") as tracker:
+        tracker.start(run)
+        for start in range(0, 1000, 90):
+            tracker.log(run["fingerprint"], history_rows(run)[start : start + 90])
+        tracker.finish(run["fingerprint"], record_run(tmp_path / "live", run))
+    record_run(tmp_path / "record", run)
+    sync(params, tmp_path / "record")
+    curves = []
+    for root in (tmp_path / "live", tmp_path / "record"):
+        stored_run = stored(root)["emoji-supap-256-0"]
+        curves.append([curve(root, stored_run, f"history/{key}") for key in ("loss", "val/level0/AP")])
+    assert curves[0] == curves[1]
+    # The first step, every fifth, and the three validations, which fall between.
+    assert len(curves[0][0]) == 1 + 200 + 3
+    assert [step for step, _ in curves[0][1]] == [333, 666, 999]
+
+
 def test_a_moved_store_is_refused_with_its_remedy(tmp_path, params, describe, record_run) -> None:
     record_run(tmp_path / "before", describe())
     sync(params, tmp_path / "before")
