@@ -1,0 +1,20 @@
+"""Statistics of a study: decomposability gap, intervals over seeds, paired comparisons, their tables."""
+
+from suite.statistics.comparisons import holm, paired_comparison, verdict
+from suite.statistics.controls import control_tables
+from suite.statistics.gap import decomposability_gap
+from suite.statistics.intervals import ratio_interval, t_interval
+from suite.statistics.measures import measure_gap
+from suite.statistics.tables import compare
+
+__all__ = [
+    "compare",
+    "control_tables",
+    "decomposability_gap",
+    "holm",
+    "measure_gap",
+    "paired_comparison",
+    "ratio_interval",
+    "t_interval",
+    "verdict",
+]

@@ -201,12 +201,13 @@ def _check_batch_sizes(batch_sizes: Sequence[int], classes: np.ndarray, samples_
     for size in batch_sizes:
         if size < 2 * samples_per_class or size % samples_per_class:
             raise SuiteError(
-                f"measuring batch size {size}: must be a multiple of samples_per_class ({samples_per_class}) with"
-                " two classes or more; change measure.batch_sizes or measure.samples_per_class in params.yaml"
+                f"measuring batch size {size}: must be a multiple of samples_per_class ({samples_per_class})"
+                " with two classes or more; change measure.batch_sizes or measure.samples_per_class in"
+                " params.yaml"
             )
         if size // samples_per_class > there:
             raise SuiteError(
                 f"measuring batch size {size}: needs {size // samples_per_class} classes of at least"
-                f" {samples_per_class} images, there are {there}; lower measure.batch_sizes in params.yaml to"
-                f" {there * samples_per_class} or less"
+                f" {samples_per_class} images, there are {there}; lower measure.batch_sizes or"
+                " measure.samples_per_class in params.yaml"
             )

@@ -1,0 +1,141 @@
+"""What training, measuring and the controls recorded, read back for comparison.
+
+Data sets and losses are those that `params.yaml` names; a folder that it does not name is not looked at.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from suite.config import Params
+from suite.errors import SuiteError
+from suite.statistics.controls import FROZEN, LABELS, METRIC_COLUMNS, RANDOM
+from suite.statistics.measures import GAP_COLUMNS
+
+# Columns of the `runs` table before its metrics, with their types; a control has no learning rate, epochs or
+# steps.
+RUN_COLUMNS = {
+    "dataset": "str",
+    "loss": "str",
+    "label": "str",
+    "batch_size": "int64",
+    "seed": "int64",
+    "role": "str",
+    "status": "str",
+    "error": "str",
+    "learning_rate": "float64",
+    "epochs": "Int64",
+    "steps": "Int64",
+    "fingerprint": "str",
+}
+
+
+def read_runs(params: Params, root: Path) -> pd.DataFrame:
+    """The `runs` table: controls and runs, failed ones included, in the order in which `params.yaml` names
+    them.
+
+    Raises:
+        SuiteError: naming the file that is missing or unreadable and the stage that makes it.
+    """
+    rows: list[dict[str, Any]] = []
+    for dataset in params.datasets:
+        rows += _control_rows(dataset, root)
+        for loss, entry in params.losses.items():
+            rows += _run_rows(dataset, loss, entry.label, root)
+    table = pd.DataFrame(rows)
+    metrics = sorted(name for name in table.columns if name not in RUN_COLUMNS)
+    return table.reindex(columns=[*RUN_COLUMNS, *metrics]).astype(
+        RUN_COLUMNS | dict.fromkeys(metrics, "float64")
+    )
+
+
+def read_gaps(params: Params, root: Path, runs: pd.DataFrame) -> pd.DataFrame:
+    """The recorded gap of the controls and of every finished run in `runs`.
+
+    Raises:
+        SuiteError: naming the file that is missing, or lacks a finished run, and the stage that makes it.
+    """
+    tables = []
+    for dataset in params.datasets:
+        path = root / "controls" / dataset / "gap.parquet"
+        tables.append(_read_table(path, f"controls@{dataset}", GAP_COLUMNS))
+        for loss in params.losses:
+            path, stage = root / "measures" / dataset / loss / "gap.parquet", f"measure@{dataset}-{loss}"
+            table = _read_table(path, stage, GAP_COLUMNS)
+            chosen = (runs["dataset"] == dataset) & (runs["loss"] == loss) & (runs["status"] == "finished")
+            wanted = runs.loc[chosen, "fingerprint"]
+            absent = sorted(set(wanted) - set(table["fingerprint"]))
+            if absent:
+                raise SuiteError(f"{path}: run {absent[0]} is not measured; run `dvc repro {stage}`")
+            tables.append(table[table["fingerprint"].isin(wanted)])
+    return pd.concat([table[list(GAP_COLUMNS)] for table in tables if len(table)], ignore_index=True)
+
+
+def _run_rows(dataset: str, loss: str, label: str, root: Path) -> list[dict[str, Any]]:
+    folder, stage = root / "runs" / dataset / loss, f"train@{dataset}-{loss}"
+    found = sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith("."))
+    if not found:
+        raise SuiteError(f"{folder}: holds no run; run `dvc repro {stage}`")
+    rows = []
+    for path in found:
+        run = _read_json(path / "run.json", stage)
+        row = {name: run.get(name) for name in RUN_COLUMNS}
+        row |= {"dataset": dataset, "loss": loss, "label": label, "error": run.get("error") or ""}
+        if row["status"] == "finished":
+            row |= _read_json(path / "metrics.json", stage)
+        rows.append(row)
+    # A fingerprint says nothing of which run comes first; batch size and seed do.
+    rows.sort(key=lambda row: (row["batch_size"], row["seed"], row["fingerprint"]))
+    for first, second in pairwise(rows):
+        if (first["batch_size"], first["seed"]) == (second["batch_size"], second["seed"]):
+            raise SuiteError(
+                f"{folder}: two runs at batch size {first['batch_size']}, seed {first['seed']}"
+                f" ({first['fingerprint']}, {second['fingerprint']}); run `dvc repro {stage}` to prune one"
+            )
+    return rows
+
+
+def _control_rows(dataset: str, root: Path) -> list[dict[str, Any]]:
+    path = root / "controls" / dataset / "metrics.parquet"
+    table = _read_table(path, f"controls@{dataset}", METRIC_COLUMNS)
+    rows = []
+    for control in (FROZEN, RANDOM):
+        for seed, values in table[table["control"] == control].groupby("seed", sort=True):
+            names = values["split"] + "/" + values["metric"]
+            row = {
+                "dataset": dataset,
+                "loss": control,
+                "label": LABELS[control],
+                "batch_size": 0,
+                "seed": seed,
+            }
+            row |= {"role": "control", "status": "finished", "error": "", "fingerprint": ""}
+            rows.append(row | dict(zip(names, values["value"], strict=True)))
+    if not any(row["loss"] == FROZEN for row in rows):
+        raise SuiteError(f"{path}: has no control '{FROZEN}'; run `dvc repro --force controls@{dataset}`")
+    return rows
+
+
+def _read_json(path: Path, stage: str) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SuiteError(f"{path}: not found; run `dvc repro {stage}`") from None
+    except json.JSONDecodeError as error:
+        raise SuiteError(f"{path}: not valid JSON ({error}); run `dvc repro --force {stage}`") from None
+
+
+def _read_table(path: Path, stage: str, columns: Sequence[str]) -> pd.DataFrame:
+    if not path.is_file():
+        raise SuiteError(f"{path}: not found; run `dvc repro {stage}`")
+    table = pd.read_parquet(path)
+    lacking = [name for name in columns if name not in table.columns]
+    if lacking:
+        raise SuiteError(f"{path}: has no column '{lacking[0]}'; run `dvc repro --force {stage}`")
+    return table

@@ -1,0 +1,204 @@
+"""The tables of `artifacts/compare/` (docs/tables.md), made from recorded results alone."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from suite.config import Params
+from suite.files import atomic_directory, write_table
+from suite.statistics.comparisons import holm, paired_comparison, verdict
+from suite.statistics.controls import FROZEN, LABELS, RANDOM, SPLITS
+from suite.statistics.intervals import ratio_interval, t_interval
+from suite.statistics.records import read_gaps, read_runs
+
+_GROUP = {"dataset": "str", "loss": "str", "label": "str", "batch_size": "int64"}
+_METRIC = {"split": "str", "metric": "str"}
+_MEAN = {"seeds": "int64", "mean": "float64", "low": "float64", "high": "float64"}
+LEADERBOARD = _GROUP | _METRIC | _MEAN | dict.fromkeys(("lift", "lift_low", "lift_high"), "float64")
+SCALING = _GROUP | _METRIC | _MEAN | {"epochs": "Int64", "steps": "Int64"}
+PAIRWISE = (
+    {"dataset": "str"}
+    | _METRIC
+    | {"loss_a": "str", "loss_b": "str", "seeds": "int64"}
+    | dict.fromkeys(("difference", "low", "high", "p", "p_holm"), "float64")
+    | {"decision": "str", "reason": "str"}
+)
+GAP_PARTS = ("gap", "fewer_negatives", "fewer_positives", "set_AP", "batch_AP")
+GAP = (
+    {
+        "dataset": "str",
+        "loss": "str",
+        "label": "str",
+        "train_batch_size": "int64",
+        "measure_batch_size": "int64",
+    }
+    | {"seeds": "int64"}
+    | {f"{part}{end}": "float64" for part in GAP_PARTS for end in ("", "_low", "_high")}
+)
+
+
+def compare(params: Params, root: Path = Path("artifacts")) -> None:
+    """Write `runs`, `leaderboard`, `pairwise`, `scaling` and `gap` into `root`/compare.
+
+    Failed runs stand in `runs` and enter nothing else. The same recorded results give the same bytes.
+
+    Args:
+        params: the study; data sets and losses are taken from it, in its order.
+        root: the folder that holds `runs`, `measures` and `controls`.
+
+    Raises:
+        SuiteError: naming the file that is missing and the stage that makes it.
+    """
+    root = Path(root)
+    runs = read_runs(params, root)
+    tables = {
+        "runs": runs,
+        "leaderboard": leaderboard(runs, params),
+        "pairwise": pairwise(runs, params),
+        "scaling": scaling(runs, params),
+        "gap": gap_table(read_gaps(params, root, runs), params),
+    }
+    with atomic_directory(root / "compare") as folder:
+        for name, table in tables.items():
+            write_table(folder / name, table)
+
+
+def leaderboard(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
+    """Mean and interval over seeds of each metric at the main batch size, and ratio to the frozen floor."""
+    parts = []
+    for dataset in params.datasets:
+        floor = _values(runs, dataset, FROZEN, 0)
+        for loss, size in [(FROZEN, 0), *((loss, params.main_batch_size) for loss in params.losses)]:
+            values = _values(runs, dataset, loss, size)
+            if len(values):
+                lift = ratio_interval(values.to_numpy(), floor.to_numpy()[0])
+                parts.append(
+                    _summary(values, dataset, loss, size, params).assign(
+                        lift=lift.mean, lift_low=lift.low, lift_high=lift.high
+                    )
+                )
+    return _table(parts, LEADERBOARD)
+
+
+def scaling(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
+    """Mean and interval over seeds of every metric at every trained batch size."""
+    parts = []
+    for dataset in params.datasets:
+        for loss in params.losses:
+            trained = runs[
+                (runs["dataset"] == dataset) & (runs["loss"] == loss) & (runs["status"] == "finished")
+            ]
+            for size, group in trained.groupby("batch_size", sort=True):
+                values = _values(runs, dataset, loss, size)
+                parts.append(
+                    _summary(values, dataset, loss, size, params).assign(
+                        epochs=group["epochs"].max(), steps=group["steps"].max()
+                    )
+                )
+    return _table(parts, SCALING)
+
+
+def pairwise(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
+    """Every pair of losses at the main batch size and equal seeds; Holm over the pairs of a metric."""
+    parts = []
+    for dataset in params.datasets:
+        values = {loss: _values(runs, dataset, loss, params.main_batch_size) for loss in params.losses}
+        pairs = list(combinations(values, 2))
+        if not pairs:
+            continue
+        shared = [values[a].index.intersection(values[b].index).sort_values() for a, b in pairs]
+        results = [
+            paired_comparison(values[a].loc[seeds].to_numpy(), values[b].loc[seeds].to_numpy())
+            for (a, b), seeds in zip(pairs, shared, strict=True)
+        ]
+        adjusted = holm(np.stack([result.p for result in results]))
+        for (a, b), seeds, result, p_holm in zip(pairs, shared, results, adjusted, strict=True):
+            decided = [
+                verdict(len(seeds), difference, p)
+                for difference, p in zip(result.difference, p_holm, strict=True)
+            ]
+            parts.append(
+                _metric_names(values[a]).assign(
+                    dataset=dataset,
+                    loss_a=a,
+                    loss_b=b,
+                    seeds=len(seeds),
+                    p_holm=p_holm,
+                    decision=[decision for decision, _ in decided],
+                    reason=[reason for _, reason in decided],
+                    **result._asdict(),
+                )
+            )
+    return _table(parts, PAIRWISE)
+
+
+def gap_table(gaps: pd.DataFrame, params: Params) -> pd.DataFrame:
+    """Mean of the gap and its parts: over the partitions of a run, then, with an interval, over seeds."""
+    order = {loss: place for place, loss in enumerate([FROZEN, RANDOM, *params.losses])}
+    datasets = {dataset: place for place, dataset in enumerate(params.datasets)}
+    keys = ["dataset", "loss", "train_batch_size", "measure_batch_size"]
+    by_seed = gaps.groupby([*keys, "seed"], sort=True)[list(GAP_PARTS)].mean()
+    rows = []
+    for key, group in by_seed.groupby(level=keys, sort=True):
+        interval = t_interval(group.to_numpy())
+        row = dict(zip(keys, key, strict=True)) | {"label": _label(key[1], params), "seeds": len(group)}
+        for place, part in enumerate(GAP_PARTS):
+            row |= {
+                part: interval.mean[place],
+                f"{part}_low": interval.low[place],
+                f"{part}_high": interval.high[place],
+            }
+        rows.append(row)
+    rows.sort(
+        key=lambda row: (datasets[row["dataset"]], order[row["loss"]], *(row[name] for name in keys[2:]))
+    )
+    return _table([pd.DataFrame(rows)], GAP)
+
+
+def _values(runs: pd.DataFrame, dataset: str, loss: str, batch_size: int) -> pd.DataFrame:
+    """Metrics of the finished runs, a row a seed (the index), a column a `split/metric` (no counts)."""
+    chosen = (
+        (runs["dataset"] == dataset)
+        & (runs["loss"] == loss)
+        & (runs["batch_size"] == batch_size)
+        & (runs["status"] == "finished")
+    )
+    columns = [
+        name
+        for split in SPLITS
+        for name in runs.columns
+        if name.startswith(f"{split}/") and not name.endswith("queries")
+    ]
+    return runs[chosen].set_index("seed")[columns].sort_index()
+
+
+def _summary(values: pd.DataFrame, dataset: str, loss: str, batch_size: int, params: Params) -> pd.DataFrame:
+    interval = t_interval(values.to_numpy())
+    return _metric_names(values).assign(
+        dataset=dataset,
+        loss=loss,
+        label=_label(loss, params),
+        batch_size=batch_size,
+        seeds=len(values),
+        **interval._asdict(),
+    )
+
+
+def _metric_names(values: pd.DataFrame) -> pd.DataFrame:
+    split, metric = zip(*(name.split("/", 1) for name in values.columns), strict=True)
+    return pd.DataFrame({"split": split, "metric": metric})
+
+
+def _label(loss: str, params: Params) -> str:
+    return LABELS[loss] if loss in LABELS else params.losses[loss].label
+
+
+def _table(parts: list[pd.DataFrame], schema: dict[str, str]) -> pd.DataFrame:
+    """Join the parts with the columns and types of a schema, an empty table included."""
+    if not parts:
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in schema.items()})
+    return pd.concat(parts, ignore_index=True)[list(schema)].astype(schema)

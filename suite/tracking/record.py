@@ -1,0 +1,209 @@
+"""What the store shows of one recorded run: parameters, tags and metric points, within MLflow's limits."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from suite.errors import SuiteError
+
+FILES = ("metrics.json", "history.parquet", "queries.parquet", "head.safetensors")
+# A curve of this many points loses nothing on a screen, and thinning keeps a store of many long runs small.
+POINTS = 200
+
+_NAME_LENGTH, _VALUE_LENGTH, _TAG_LENGTH = 250, 6000, 8000
+_FORBIDDEN = re.compile(r"[^\w/. \-]")
+# MLflow has a step of its own, and an epoch is a number of steps.
+_NOT_SERIES = {"step", "epoch"}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a metric: its name in the store, its time in milliseconds since 1970 (UTC), its step."""
+
+    key: str
+    value: float
+    timestamp: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """A recorded run as docs/tables.md lays it down.
+
+    Attributes:
+        run: `run.json`.
+        metrics: `metrics.json`; empty for a failed run.
+        history: `history.parquet`; empty for a failed run.
+        files: the files shown as artifacts beside `run.json`.
+        provenance: the run's provenance; empty where none is kept.
+    """
+
+    run: dict[str, Any]
+    metrics: dict[str, float] = field(default_factory=dict)
+    history: pd.DataFrame = field(default_factory=pd.DataFrame)
+    files: tuple[Path, ...] = ()
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """The run's fingerprint."""
+        return self.run["fingerprint"]
+
+    @property
+    def status(self) -> str:
+        """MLflow's status of the run: FINISHED or FAILED."""
+        return "FAILED" if self.run["status"] == "failed" else "FINISHED"
+
+    def time(self, key: str) -> int | None:
+        """`started` or `finished` in milliseconds since 1970 (UTC); None where provenance has none."""
+        text = self.provenance.get(key)
+        return round(datetime.fromisoformat(text).timestamp() * 1000) if text else None
+
+
+def read_record(directory: Path, root: Path) -> Record:
+    """Read the run recorded in `directory`. Raises SuiteError naming a file that is missing or broken."""
+    directory = Path(directory)
+    run = _read_json(directory / "run.json")
+    provenance = Path(root) / "provenance" / run["dataset"] / run["loss"] / f"{run['fingerprint']}.json"
+    known = _read_json(provenance) if provenance.exists() else {}
+    if run["status"] == "failed":
+        return Record(run=run, provenance=known)
+    files = tuple(directory / name for name in FILES)
+    for path in files:
+        if not path.exists():
+            raise SuiteError(f"{path}: missing; delete the run's folder and train it again")
+    metrics = _read_json(directory / "metrics.json")
+    history = pd.read_parquet(directory / "history.parquet")
+    return Record(run=run, metrics=metrics, history=history, files=files, provenance=known)
+
+
+def read_records(root: Path, dataset: str, loss: str) -> list[Record]:
+    """Every run recorded for a data set and a loss, by fingerprint; none if nothing is trained yet."""
+    folder = Path(root) / "runs" / dataset / loss
+    if not folder.is_dir():
+        return []
+    directories = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [read_record(directory, root) for directory in directories]
+
+
+def parameters(run: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters of a run as MLflow takes them: nested keys joined by dots, every value a text.
+
+    What identifies a run in a comparison (batch size, seed, learning rate, epochs, steps) is always there.
+    """
+    always = ("batch_size", "seed", "learning_rate", "epochs", "steps")
+    values = {key: run[key] for key in always if key in run} | dict(run.get("parameters", {}))
+    return {name(key): _text(value)[:_VALUE_LENGTH] for key, value in _flatten(values)}
+
+
+def tags(run: Mapping[str, Any]) -> dict[str, str]:
+    """The tags by which a run is found and filtered."""
+    keys = ("dataset", "loss", "label", "batch_size", "seed", "protocol", "role", "fingerprint")
+    return {key: str(run[key])[:_TAG_LENGTH] for key in keys} | {"group": group(run)}
+
+
+def group(run: Mapping[str, Any]) -> str:
+    """The name of the parent run: data set and loss."""
+    return f"{run['dataset']}-{run['loss']}"
+
+
+def run_name(run: Mapping[str, Any]) -> str:
+    """The name of a run in the store."""
+    return f"{group(run)}-{run['batch_size']}-{run['seed']}"
+
+
+def row_points(row: Mapping[str, Any], timestamp: int) -> list[Point]:
+    """The points of one history row; what is not evaluated at its step, or not finite, has none.
+
+    Series are named `history/<column>`: `val/level0/AP` of a step is not that of the head chosen in the end,
+    and the store could not tell them apart under one name.
+    """
+    step = int(row["step"])
+    numbers = ((key, _number(value)) for key, value in row.items() if key not in _NOT_SERIES)
+    found = ((name(f"history/{key}"), value) for key, value in numbers if value is not None)
+    return [Point(key, value, timestamp, step) for key, value in found]
+
+
+def shown(row: Mapping[str, Any], steps: int) -> bool:
+    """Whether a history row of a run of `steps` steps is kept when thinning to about `POINTS` rows.
+
+    Rows with a validation always are. It depends on the row alone: live logging and sync keep the same ones.
+    """
+    stride = max(1, math.ceil(steps / POINTS))
+    evaluated = any(str(key).startswith("val/") and _number(value) is not None for key, value in row.items())
+    return evaluated or int(row["step"]) % stride == 0
+
+
+def history_points(record: Record, skip: Iterable[int], started: int, finished: int) -> list[Point]:
+    """The points of the recorded history, thinned, without the steps in `skip`.
+
+    A history holds no times (it would not be reproducible), so steps are spread evenly over the run's time.
+    """
+    rows = record.history.to_dict("records")
+    skip, ends = set(skip), {0, len(rows) - 1}
+    points: list[Point] = []
+    for index, row in enumerate(rows):
+        if row["step"] not in skip and (index in ends or shown(row, record.run["steps"])):
+            points += row_points(row, started + round((finished - started) * (index + 1) / len(rows)))
+    return points
+
+
+def final_points(record: Record, finished: int) -> list[Point]:
+    """The points of `metrics.json` and the chosen epoch, at the run's last step."""
+    step = int(record.run.get("steps", 0))
+    values = {**record.metrics, "best_epoch": record.run.get("best_epoch")}
+    numbers = ((key, _number(value)) for key, value in values.items())
+    return [Point(name(key), value, finished, step) for key, value in numbers if value is not None]
+
+
+def main_runs(records: Iterable[Record]) -> list[Record]:
+    """The finished runs of the main comparison, by seed."""
+    main = (r for r in records if r.status == "FINISHED" and r.run["role"] == "main")
+    return sorted(main, key=lambda record: record.run["seed"])
+
+
+def means(records: Iterable[Record]) -> dict[str, float]:
+    """The mean of every final metric over the finished runs of the main comparison; empty without any."""
+    table = pd.DataFrame([record.metrics for record in main_runs(records)])
+    return {name(key): float(value) for key, value in table.mean().items() if math.isfinite(value)}
+
+
+def name(key: str) -> str:
+    """`key` as MLflow accepts it: a character it forbids becomes an underscore, at most 250 of them."""
+    return _FORBIDDEN.sub("_", str(key))[:_NAME_LENGTH]
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def _number(value: Any) -> float | None:
+    if value is None or isinstance(value, str):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SuiteError(f"{path}: missing; delete the run's folder and train it again") from None
+    except ValueError as error:
+        raise SuiteError(f"{path}: not valid JSON ({error}); delete the run and train it again") from None

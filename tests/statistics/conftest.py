@@ -1,0 +1,168 @@
+"""A synthetic study: settings and the files that training, measuring and the controls would have left."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from suite.config import Params, parse
+from suite.statistics.controls import control_tables
+from suite.statistics.measures import GAP_COLUMNS
+
+METRICS = {"level0/AP": 0.3, "level0/R_at_1": 0.5, "NDCG": 0.7}
+# What training adds to the mean of each loss, and the spread over seeds.
+EFFECTS = {"supap": 0.10, "triplet": 0.02, "contrastive": 0.02}
+
+
+class Study:
+    """Writes artifacts under `root`; `params()` gives the settings that go with them."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def params(
+        self, losses=tuple(EFFECTS), main=(0, 1, 2, 3, 4), scaling=(0, 1, 2), batches=(32, 256)
+    ) -> Params:
+        raw = {
+            "study": "smoke",
+            "main_batch_size": 256,
+            "seeds": {"main": list(main), "scaling": list(scaling)},
+            "workers": {"processes": 1},
+            "backbone": {"name": "tiny", "image_size": 32},
+            "training": {
+                "protocol": "head",
+                "epochs": 2,
+                "samples_per_class": 4,
+                "embedding_dim": 8,
+                "weight_decay": 0.0,
+                "evaluations": 1,
+            },
+            "tuning": {"learning_rates": [0.1], "seeds": [0]},
+            "measure": {"batch_sizes": [4, 8], "partitions": 2, "samples_per_class": 2},
+            "datasets": {"emoji": {"builder": "emoji", "settings": {}}},
+            "losses": {
+                name: {
+                    "loss": name,
+                    "label": name.title(),
+                    "batches": [{"batch_size": size, "learning_rate": 0.1} for size in batches],
+                }
+                for name in losses
+            },
+        }
+        return parse(Params, raw, "params.yaml")
+
+    def write(self, params: Params, failed: tuple[tuple[str, int, int], ...] = ()) -> None:
+        """Controls, runs and measures of `params`; `failed`: (loss, batch size, seed) of failing runs."""
+        for dataset in params.datasets:
+            self.write_controls(dataset, params)
+            for place, (loss, entry) in enumerate(params.losses.items()):
+                gaps = []
+                for batch in entry.batches:
+                    main = batch.batch_size == params.main_batch_size
+                    for seed in params.seeds.main if main else params.seeds.scaling:
+                        run = self.write_run(
+                            dataset,
+                            loss,
+                            batch.batch_size,
+                            seed,
+                            place,
+                            (loss, batch.batch_size, seed) in failed,
+                        )
+                        gaps += self._gaps(params, run) if run["status"] == "finished" else []
+                folder = self.root / "measures" / dataset / loss
+                folder.mkdir(parents=True)
+                pd.DataFrame(gaps, columns=list(GAP_COLUMNS)).to_parquet(folder / "gap.parquet", index=False)
+
+    def write_run(
+        self, dataset: str, loss: str, batch_size: int, seed: int, place: int, failed: bool = False
+    ) -> dict:
+        generator = np.random.default_rng([place, batch_size, seed])
+        run = {
+            "fingerprint": f"{generator.integers(2**48):012x}",
+            "status": "failed" if failed else "finished",
+            "study": "smoke",
+            "dataset": dataset,
+            "loss": loss,
+            "label": loss.title(),
+            "batch_size": batch_size,
+            "seed": seed,
+            "protocol": "head",
+            "role": "main" if batch_size == 256 else "scaling",
+            "learning_rate": 0.1,
+            "epochs": 2,
+            "steps": 512 // batch_size,
+            "parameters": {},
+        }
+        if failed:
+            run["error"] = "loss is not finite"
+        folder = self.root / "runs" / dataset / loss / run["fingerprint"]
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(json.dumps(run))
+        if not failed:
+            shift = EFFECTS[loss] + generator.normal(scale=0.01)
+            metrics = {
+                f"{split}/{name}": value + shift
+                for split in ("val", "test")
+                for name, value in METRICS.items()
+            }
+            counts = {
+                f"{split}/{name}": 40.0 for split in ("val", "test") for name in ("queries", "level0/queries")
+            }
+            (folder / "metrics.json").write_text(json.dumps(metrics | counts))
+        return run
+
+    def write_controls(self, dataset: str, params: Params) -> None:
+        generator = np.random.default_rng(0)
+        labels = np.repeat(np.arange(16), 5)
+        metrics, gap = control_tables(
+            generator.normal(size=(80, 6)),
+            labels,
+            np.where(labels < 8, "val", "test"),
+            dataset=dataset,
+            random_width=4,
+            seeds=params.seeds.scaling,
+            batch_sizes=params.measure.batch_sizes,
+            partitions=params.measure.partitions,
+            samples_per_class=params.measure.samples_per_class,
+            ks=(1,),
+        )
+        wanted = [*METRICS, "queries", "level0/queries"]
+        folder = self.root / "controls" / dataset
+        folder.mkdir(parents=True)
+        metrics[metrics["metric"].isin(wanted)].to_parquet(folder / "metrics.parquet", index=False)
+        gap.to_parquet(folder / "gap.parquet", index=False)
+
+    def table(self, name: str) -> pd.DataFrame:
+        return pd.read_parquet(self.root / "compare" / f"{name}.parquet")
+
+    @staticmethod
+    def _gaps(params: Params, run: dict) -> list[dict]:
+        generator = np.random.default_rng(run["seed"])
+        rows = []
+        for size in params.measure.batch_sizes:
+            for partition in range(params.measure.partitions):
+                negatives, positives = generator.random(2)
+                rows.append(
+                    {name: run[name] for name in ("dataset", "loss", "seed", "fingerprint")}
+                    | {
+                        "train_batch_size": run["batch_size"],
+                        "measure_batch_size": size,
+                        "partition": partition,
+                    }
+                    | {"queries": 40, "set_AP": 0.4, "batch_AP": 0.4 + negatives - positives}
+                    | {
+                        "gap": negatives - positives,
+                        "fewer_negatives": negatives,
+                        "fewer_positives": -positives,
+                    }
+                )
+        return rows
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return Study(tmp_path / "artifacts")

@@ -1,0 +1,272 @@
+"""The comparison of a synthetic study: what each table says, and what happens when a piece is missing."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from suite.errors import SuiteError
+from suite.statistics import compare, control_tables, measure_gap
+from suite.statistics.measures import GAP_COLUMNS
+
+TABLES = ("runs", "leaderboard", "pairwise", "scaling", "gap")
+
+
+def pick(table, **where):
+    for name, value in where.items():
+        table = table[table[name] == value]
+    return table
+
+
+def test_a_whole_study(study):
+    params = study.params()
+    study.write(params)
+    compare(params, study.root)
+
+    runs = study.table("runs")
+    # One frozen and three random draws; three losses with three seeds at 32 and five at 256.
+    assert runs["loss"].value_counts().to_dict() == {
+        "frozen": 1, "random": 3, "supap": 8, "triplet": 8, "contrastive": 8
+    }  # fmt: skip
+    assert (pick(runs, role="control")["fingerprint"] == "").all()
+
+    scores = pick(runs, loss="supap", batch_size=256)["test/level0/AP"].to_numpy()
+    floor = pick(runs, loss="frozen")["test/level0/AP"].item()
+    row = pick(study.table("leaderboard"), loss="supap", split="test", metric="level0/AP").iloc[0]
+    low, high = stats.t.interval(0.95, 4, scores.mean(), stats.sem(scores))
+    assert (row["seeds"], row["batch_size"], row["label"]) == (5, 256, "Supap")
+    np.testing.assert_allclose(row[["mean", "low", "high"]].astype(float), [scores.mean(), low, high])
+    np.testing.assert_allclose(
+        row[["lift", "lift_low", "lift_high"]].astype(float), np.array([scores.mean(), low, high]) / floor
+    )
+    frozen = pick(study.table("leaderboard"), loss="frozen", split="test", metric="level0/AP").iloc[0]
+    assert (frozen["seeds"], frozen["lift"], frozen["label"]) == (1, 1.0, "Frozen features")
+    assert np.isnan(frozen[["low", "high"]].astype(float)).all()
+
+    leading = study.table("leaderboard")
+    assert set(leading["metric"]) == {"level0/AP", "level0/R_at_1", "NDCG"}
+    assert set(leading["split"]) == {"val", "test"}
+    scaling = pick(study.table("scaling"), loss="triplet", split="test", metric="NDCG")
+    assert scaling[["batch_size", "seeds", "steps"]].to_numpy().tolist() == [[32, 3, 16], [256, 5, 2]]
+
+
+def test_pairs_are_decided_where_the_seeds_can(study):
+    params = study.params()
+    study.write(params)
+    compare(params, study.root)
+    pairs = pick(study.table("pairwise"), split="test", metric="level0/AP").set_index(["loss_a", "loss_b"])
+    assert list(pairs.index) == [("supap", "triplet"), ("supap", "contrastive"), ("triplet", "contrastive")]
+    assert pairs["decision"].tolist() == ["a", "a", "undecided"]
+    assert (pairs["p_holm"] >= pairs["p"]).all()
+    assert pairs["reason"].iloc[2].startswith("5 seeds cannot separate them: Holm-adjusted p = ")
+
+
+def test_gap_averages_partitions_before_seeds(study):
+    params = study.params()
+    study.write(params)
+    compare(params, study.root)
+    measured = pd.read_parquet(study.root / "measures" / "emoji" / "supap" / "gap.parquet")
+    at = pick(measured, train_batch_size=32, measure_batch_size=8)
+    by_seed = at.groupby("seed")["gap"].mean().to_numpy()
+    table = study.table("gap")
+    row = pick(table, loss="supap", train_batch_size=32, measure_batch_size=8).iloc[0]
+    low, high = stats.t.interval(0.95, 2, by_seed.mean(), stats.sem(by_seed))
+    assert row["seeds"] == 3
+    np.testing.assert_allclose(row[["gap", "gap_low", "gap_high"]].astype(float), [by_seed.mean(), low, high])
+    np.testing.assert_allclose(table["fewer_negatives"] + table["fewer_positives"], table["gap"], atol=1e-12)
+    assert list(dict.fromkeys(table["loss"])) == ["frozen", "random", "supap", "triplet", "contrastive"]
+    assert pick(table, loss="frozen")[["gap_low", "gap_high"]].isna().all(axis=None)
+    assert pick(table, loss="random")[["gap_low", "gap_high"]].notna().all(axis=None)
+
+
+def test_one_seed_gives_means_without_intervals(study):
+    params = study.params(main=(0,), scaling=(0,))
+    study.write(params)
+    compare(params, study.root)
+    assert study.table("leaderboard")[["low", "high", "lift_low", "lift_high"]].isna().all(axis=None)
+    assert study.table("leaderboard")["mean"].notna().all()
+    assert set(study.table("pairwise")["reason"]) == {"fewer than two equal seeds"}
+    assert study.table("gap")["gap_low"].isna().all()
+
+
+def test_a_failed_run_is_listed_and_left_out(study):
+    params = study.params()
+    study.write(params, failed=(("supap", 256, 3),))
+    compare(params, study.root)
+    failed = pick(study.table("runs"), status="failed")
+    assert failed[["loss", "seed", "error"]].to_numpy().tolist() == [["supap", 3, "loss is not finite"]]
+    assert failed["test/level0/AP"].isna().all()
+    leading = pick(study.table("leaderboard"), metric="NDCG", split="test").set_index("loss")["seeds"]
+    assert leading.to_dict() == {"frozen": 1, "supap": 4, "triplet": 5, "contrastive": 5}
+    pairs = pick(study.table("pairwise"), metric="NDCG", split="test").set_index(["loss_a", "loss_b"])[
+        "seeds"
+    ]
+    assert pairs.tolist() == [4, 4, 5]
+    assert set(pick(study.table("gap"), loss="supap", train_batch_size=256)["seeds"]) == {4}
+
+
+def test_a_loss_whose_runs_all_failed_leaves_the_others_standing(study):
+    params = study.params(losses=("supap", "triplet"), batches=(256,), main=(0, 1))
+    study.write(params, failed=(("supap", 256, 0), ("supap", 256, 1)))
+    compare(params, study.root)
+    assert set(study.table("leaderboard")["loss"]) == {"frozen", "triplet"}
+    assert set(study.table("scaling")["loss"]) == {"triplet"}
+    assert set(study.table("pairwise")["reason"]) == {"fewer than two equal seeds"}
+    assert set(study.table("gap")["loss"]) == {"frozen", "random", "triplet"}
+
+
+def test_one_loss_has_no_pairs(study):
+    params = study.params(losses=("supap",))
+    study.write(params)
+    compare(params, study.root)
+    pairs = study.table("pairwise")
+    assert len(pairs) == 0
+    assert list(pairs.columns) == [
+        "dataset", "split", "metric", "loss_a", "loss_b", "seeds", "difference", "low", "high", "p", "p_holm",
+        "decision", "reason",
+    ]  # fmt: skip
+
+
+def test_losses_that_params_no_longer_names_are_not_read(study):
+    study.write(study.params())
+    params = study.params(losses=("triplet",))
+    (study.root / "runs" / "emoji" / "supap" / "rubble").mkdir()
+    compare(params, study.root)
+    assert set(study.table("runs")["loss"]) == {"frozen", "random", "triplet"}
+
+
+def test_same_records_give_the_same_bytes(study):
+    params = study.params()
+    study.write(params)
+    written = []
+    for _ in range(2):
+        compare(params, study.root)
+        folder = study.root / "compare"
+        written.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert set(written[0]) == {f"{name}.{kind}" for name in TABLES for kind in ("parquet", "csv")}
+    assert written[0] == written[1]
+
+
+def test_unfinished_folders_are_passed_over(study):
+    params = study.params()
+    study.write(params)
+    (study.root / "runs" / "emoji" / "supap" / ".half").mkdir()
+    compare(params, study.root)
+    assert len(pick(study.table("runs"), loss="supap")) == 8
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ("measures/emoji/supap/gap.parquet", "not found; run `dvc repro measure@emoji-supap`"),
+        ("controls/emoji/metrics.parquet", "not found; run `dvc repro controls@emoji`"),
+        ("controls/emoji/gap.parquet", "not found; run `dvc repro controls@emoji`"),
+    ],
+)
+def test_a_missing_file_names_its_stage_and_leaves_the_last_comparison(study, missing, message):
+    params = study.params()
+    study.write(params)
+    compare(params, study.root)
+    before = (study.root / "compare" / "runs.csv").read_bytes()
+    (study.root / missing).unlink()
+    with pytest.raises(SuiteError, match=re.escape(f"{study.root / missing}: {message}")):
+        compare(params, study.root)
+    assert (study.root / "compare" / "runs.csv").read_bytes() == before
+    assert sorted(path.name for path in study.root.iterdir()) == ["compare", "controls", "measures", "runs"]
+
+
+def test_a_loss_without_runs_names_its_stage(study):
+    study.write(study.params(losses=("supap",)))
+    with pytest.raises(
+        SuiteError, match=r"runs/emoji/triplet: holds no run; run `dvc repro train@emoji-triplet`"
+    ):
+        compare(study.params(losses=("supap", "triplet")), study.root)
+
+
+def test_damaged_and_doubled_records_are_named(study):
+    params = study.params(losses=("supap",), batches=(256,))
+    study.write(params)
+    first, second = sorted((study.root / "runs" / "emoji" / "supap").iterdir())[:2]
+    kept = (first / "run.json").read_text()
+    (first / "run.json").write_text(kept[:40])
+    with pytest.raises(SuiteError, match=r"run\.json: not valid JSON"):
+        compare(params, study.root)
+    twin = json.loads((second / "run.json").read_text()) | {"fingerprint": first.name}
+    (first / "run.json").write_text(json.dumps(twin))
+    with pytest.raises(SuiteError, match="two runs at batch size 256, seed"):
+        compare(params, study.root)
+    (first / "run.json").write_text(kept)
+    (first / "metrics.json").unlink()
+    with pytest.raises(SuiteError, match=r"metrics\.json: not found; run `dvc repro train@emoji-supap`"):
+        compare(params, study.root)
+
+
+def test_a_finished_run_that_was_not_measured_is_named(study):
+    params = study.params(losses=("supap",), batches=(256,), main=(0, 1))
+    study.write(params)
+    run = study.write_run("emoji", "supap", 256, 7, 0)
+    with pytest.raises(SuiteError, match=f"run {run['fingerprint']} is not measured"):
+        compare(params, study.root)
+
+
+CONTROL = {
+    "dataset": "emoji", "random_width": 8, "seeds": [3, 4], "batch_sizes": [4], "partitions": 2,
+    "samples_per_class": 2,
+}  # fmt: skip
+
+
+def test_controls_cover_both_splits_and_every_draw():
+    generator = np.random.default_rng(0)
+    labels = np.repeat(np.arange(12), 4)
+    splits = np.repeat(["train", "val", "test"], 16)
+    metrics, gap = control_tables(generator.normal(size=(48, 5)), labels, splits, **CONTROL)
+    drawn = metrics[["control", "seed"]].drop_duplicates().to_numpy().tolist()
+    assert drawn == [["frozen", 0], ["random", 3], ["random", 4]]
+    assert set(metrics["split"]) == {"val", "test"}
+    assert set(pick(metrics, metric="queries")["value"]) == {16.0}
+    assert list(gap.columns) == list(GAP_COLUMNS)
+    assert set(gap["train_batch_size"]) == {0}
+    assert set(gap["fingerprint"]) == {""}
+
+
+def test_frozen_features_are_compared_by_direction():
+    generator = np.random.default_rng(1)
+    features, labels = generator.normal(size=(48, 5)), np.repeat(np.arange(12), 4)
+    splits = np.repeat(["train", "val", "test"], 16)
+    lengths = 2.0 ** generator.integers(-3, 4, (48, 1))
+    plain = control_tables(features, labels, splits, **CONTROL)
+    scaled = control_tables(features * lengths, labels, splits, **CONTROL)
+    assert all(one.equals(other) for one, other in zip(plain, scaled, strict=True))
+
+
+def test_controls_need_both_splits():
+    with pytest.raises(ValueError, match=r"^splits: no item in val$"):
+        control_tables(np.eye(8), np.repeat(np.arange(4), 2), np.repeat("test", 8), **CONTROL)
+
+
+def test_all_runs_are_measured_on_the_same_partitions():
+    generator = np.random.default_rng(0)
+    embeddings, labels = generator.normal(size=(40, 6)), np.repeat(np.arange(10), 4)
+    run = {
+        "dataset": "emoji",
+        "train_batch_size": 32,
+        "batch_sizes": [8],
+        "partitions": 3,
+        "samples_per_class": 2,
+    }
+    one = measure_gap(embeddings, labels, loss="supap", seed=0, fingerprint="a", **run)
+    other = measure_gap(embeddings, labels, loss="triplet", seed=5, fingerprint="b", **run)
+    assert one["gap"].equals(other["gap"])
+    assert set(other["seed"]) == {5}
+
+
+def test_a_table_of_another_layout_is_named(study):
+    params = study.params(losses=("supap",), batches=(256,))
+    study.write(params)
+    path = study.root / "measures" / "emoji" / "supap" / "gap.parquet"
+    pd.DataFrame({"dataset": ["emoji"]}).to_parquet(path)
+    with pytest.raises(SuiteError, match=re.escape(f"{path}: has no column 'loss'; run")):
+        compare(params, study.root)

@@ -1,0 +1,276 @@
+"""A real SQLite store: what sync and live logging make of recorded runs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.entities import Run
+
+from suite.errors import SuiteError
+from suite.tracking import LiveTracker, SyncResult, prepare_store, sync
+from suite.tracking.experiment import Experiment
+
+
+def stored(root: Path) -> dict[str, Run]:
+    """The runs of the study by name; fails where two share one."""
+    client = MlflowClient(tracking_uri=f"sqlite:///{root.resolve() / 'mlflow' / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("trial")
+    runs = client.search_runs([experiment.experiment_id])
+    names = [run.info.run_name for run in runs]
+    assert len(set(names)) == len(names), sorted(names)
+    return dict(zip(names, runs, strict=True))
+
+
+def curve(root: Path, run: Run, key: str) -> list[tuple[int, float]]:
+    """The steps and values of a metric in the store."""
+    client = MlflowClient(tracking_uri=prepare_store(root))
+    points = client.get_metric_history(run.info.run_id, key)
+    return sorted((point.step, point.value) for point in points)
+
+
+def files(run: Run) -> dict[str, Path]:
+    """The artifacts of a run by name."""
+    folder = Path(download_artifacts(artifact_uri=run.info.artifact_uri))
+    return {path.name: path for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory, describe, record_run) -> Path:
+    """A root (with a space in its name) of three finished runs and a failed one."""
+    root = tmp_path_factory.mktemp("a study")
+    record_run(root, describe(seed=0))
+    record_run(root, describe(seed=1))
+    record_run(root, describe(seed=0, batch_size=32), **{"test/level0/AP": 0.9})
+    record_run(root, describe("smoothap"), error="the loss is not finite at step 3")
+    return root
+
+
+@pytest.fixture(scope="module")
+def synced(recorded: Path, params) -> tuple[Path, SyncResult]:
+    """That root after its first sync."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        return recorded, sync(params, recorded)
+
+
+def test_sync_builds_parents_and_children(synced) -> None:
+    root, result = synced
+    runs = stored(root)
+    assert result == SyncResult(created=4)
+    children = {"emoji-supap-256-0", "emoji-supap-256-1", "emoji-supap-32-0", "emoji-smoothap-256-0"}
+    assert set(runs) == children | {"emoji-supap", "emoji-smoothap"}
+    for child in children:
+        parent = runs[child.rsplit("-", 2)[0]]
+        assert runs[child].data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert (parent.data.tags["role"], parent.info.status) == ("parent", "FINISHED")
+
+
+def test_sync_writes_parameters_tags_metrics_and_times(synced, describe, history_rows) -> None:
+    root, _ = synced
+    run = stored(root)["emoji-supap-256-1"]
+    described = describe(seed=1)
+    assert run.info.status == "FINISHED"
+    # 10:00 to 10:01 UTC on 1 May 2024, from the provenance.
+    assert (run.info.start_time, run.info.end_time) == (1714557600000, 1714557660000)
+    assert run.data.tags["fingerprint"] == described["fingerprint"]
+    assert run.data.tags["current"] == "true"
+    assert run.data.tags["mlflow.source.git.commit"] == "a" * 40
+    assert run.data.params["settings.tau"] == "0.01"
+    assert run.data.params["seed"] == "1"
+    assert run.data.metrics["val/level0/AP"] == 0.5
+    assert run.data.metrics["test/level0/AP"] == 0.5
+    assert run.data.metrics["best_epoch"] == 2
+    rows = history_rows(described)
+    assert curve(root, run, "history/loss") == [(row["step"], row["loss"]) for row in rows]
+    validated = [(row["step"], row["val/level0/AP"]) for row in rows if row["val/level0/AP"] is not None]
+    assert curve(root, run, "history/val/level0/AP") == validated
+
+
+def test_sync_keeps_the_files_of_a_run(synced, describe) -> None:
+    root, _ = synced
+    run = stored(root)["emoji-supap-256-0"]
+    directory = root / "runs" / "emoji" / "supap" / describe()["fingerprint"]
+    kept = files(run)
+    assert set(kept) == {"run.json", "metrics.json", "history.parquet", "queries.parquet", "head.safetensors"}
+    for name, path in kept.items():
+        assert path.read_bytes() == (directory / name).read_bytes(), name
+    assert (root / "mlflow" / "artifacts").resolve() in kept["run.json"].resolve().parents
+
+
+def test_a_failed_run_is_failed_and_says_why(synced) -> None:
+    root, _ = synced
+    run = stored(root)["emoji-smoothap-256-0"]
+    assert run.info.status == "FAILED"
+    assert run.data.tags["error"] == "the loss is not finite at step 3"
+    assert json.loads(files(run)["run.json"].read_text())["status"] == "failed"
+
+
+def test_a_parent_carries_the_mean_over_main_seeds(synced) -> None:
+    root, _ = synced
+    parent = stored(root)["emoji-supap"]
+    assert parent.data.metrics["test/level0/AP"] == pytest.approx(0.45)
+    assert parent.data.tags["seeds"] == "0,1"
+    assert parent.data.params == {"dataset": "emoji", "loss": "supap"}
+
+
+def test_a_second_sync_changes_nothing(synced, params) -> None:
+    root, _ = synced
+    before = {name: run.to_dictionary() for name, run in stored(root).items()}
+    assert sync(params, root) == SyncResult(kept=4)
+    assert {name: run.to_dictionary() for name, run in stored(root).items()} == before
+
+
+def test_a_run_left_running_is_rebuilt_and_so_is_a_twin(synced, params, describe) -> None:
+    root, _ = synced
+    experiment = Experiment(root, "trial")
+    described = describe(seed=1)
+    whole = stored(root)["emoji-supap-256-1"]
+    experiment.delete(whole.info.run_id)
+    parent = experiment.parent(described)
+    left = experiment.create(described, parent.info.run_id)
+    orphan = experiment.create({**described, "fingerprint": "0" * 8, "seed": 7}, parent.info.run_id)
+    assert sync(params, root) == SyncResult(created=1, kept=3, removed=2)
+    run = stored(root)["emoji-supap-256-1"]
+    assert run.info.status == "FINISHED"
+    assert run.info.run_id not in {left, orphan, whole.info.run_id}
+    assert run.data.metrics["test/level0/AP"] == 0.5
+
+
+def test_sync_is_postponed_while_another_process_writes(synced, params) -> None:
+    root, _ = synced
+    with FileLock(root / "mlflow" / "writer.lock"):
+        assert sync(params, root, wait=0.1) == SyncResult(postponed=True)
+
+
+def test_a_failure_gives_way_to_its_success(tmp_path, params, describe, record_run) -> None:
+    record_run(tmp_path, describe(), error="no memory left")
+    assert sync(params, tmp_path) == SyncResult(created=1)
+    record_run(tmp_path, describe())
+    assert sync(params, tmp_path) == SyncResult(created=1, removed=1)
+    run = stored(tmp_path)["emoji-supap-256-0"]
+    assert run.info.status == "FINISHED"
+    assert "error" not in run.data.tags
+
+
+def test_long_runs_are_thinned_alike_live_and_from_records(
+    tmp_path, params, describe, history_rows, record_run
+) -> None:
+    run = {**describe(), "steps": 1000}
+    with LiveTracker(tmp_path / "live") as tracker:
+        tracker.start(run)
+        for start in range(0, 1000, 90):
+            tracker.log(run["fingerprint"], history_rows(run)[start : start + 90])
+        tracker.finish(run["fingerprint"], record_run(tmp_path / "live", run))
+    record_run(tmp_path / "record", run)
+    sync(params, tmp_path / "record")
+    curves = []
+    for root in (tmp_path / "live", tmp_path / "record"):
+        stored_run = stored(root)["emoji-supap-256-0"]
+        curves.append([curve(root, stored_run, f"history/{key}") for key in ("loss", "val/level0/AP")])
+    assert curves[0] == curves[1]
+    # The first step, every fifth, and the three validations, which fall between.
+    assert len(curves[0][0]) == 1 + 200 + 3
+    assert [step for step, _ in curves[0][1]] == [333, 666, 999]
+
+
+def test_a_moved_store_is_refused_with_its_remedy(tmp_path, params, describe, record_run) -> None:
+    record_run(tmp_path / "before", describe())
+    sync(params, tmp_path / "before")
+    (tmp_path / "before").rename(tmp_path / "after")
+    with pytest.raises(SuiteError, match="delete its mlflow folder"):
+        sync(params, tmp_path / "after")
+
+
+def live(tracker: LiveTracker, run: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """Start a run and log its first two thirds in two goes."""
+    tracker.start(run)
+    for part in (rows[:10], rows[10:20]):
+        tracker.log(run["fingerprint"], part)
+
+
+def test_live_runs_are_what_sync_would_write(tmp_path, params, describe, history_rows, record_run) -> None:
+    good, bad, cut = describe(seed=0), describe("smoothap"), describe(seed=1)
+    with LiveTracker(tmp_path) as tracker:
+        for run in (good, bad, cut):
+            live(tracker, run, history_rows(run))
+        assert stored(tmp_path)["emoji-supap-256-0"].info.status == "RUNNING"
+        tracker.finish(good["fingerprint"], record_run(tmp_path, good))
+        record_run(tmp_path, bad, error="diverged")
+        tracker.fail(bad["fingerprint"], "diverged")
+        assert not tracker.off
+    runs = stored(tmp_path)
+    states = {name: run.info.status for name, run in runs.items()}
+    assert states == {
+        "emoji-supap": "FINISHED",
+        "emoji-smoothap": "FINISHED",
+        "emoji-supap-256-0": "FINISHED",
+        "emoji-smoothap-256-0": "FAILED",
+        "emoji-supap-256-1": "KILLED",
+    }
+    finished = runs["emoji-supap-256-0"]
+    expected = [(row["step"], row["loss"]) for row in history_rows(good)]
+    assert curve(tmp_path, finished, "history/loss") == expected
+    assert "head.safetensors" in files(finished)
+    assert runs["emoji-smoothap-256-0"].data.tags["error"] == "diverged"
+    assert curve(tmp_path, runs["emoji-supap-256-1"], "history/loss") == [
+        (row["step"], row["loss"]) for row in history_rows(cut)[:20]
+    ]
+    assert runs["emoji-supap"].data.metrics["test/level0/AP"] == 0.4
+
+    assert sync(params, tmp_path) == SyncResult(kept=2, removed=1)
+    again = stored(tmp_path)
+    assert set(again) == set(runs) - {"emoji-supap-256-1"}
+    assert again["emoji-supap"].data.metrics == runs["emoji-supap"].data.metrics
+
+    # A retried run takes the place of its failure; one that is no longer recorded stays, as history.
+    with LiveTracker(tmp_path) as tracker:
+        tracker.start(bad)
+        tracker.finish(bad["fingerprint"], record_run(tmp_path, bad))
+    assert stored(tmp_path)["emoji-smoothap-256-0"].info.status == "FINISHED"
+    shutil.rmtree(tmp_path / "runs" / "emoji" / "supap" / good["fingerprint"])
+    assert sync(params, tmp_path) == SyncResult(kept=1)
+    assert stored(tmp_path)["emoji-supap-256-0"].data.tags["current"] == "false"
+
+
+def test_a_stage_without_runs_makes_no_store(tmp_path) -> None:
+    with LiveTracker(tmp_path) as tracker:
+        assert not tracker.off
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("uri", ["sqlite:////proc/nowhere/mlflow.db", "http://127.0.0.1:9"])
+def test_a_store_out_of_reach_never_stops_training(
+    tmp_path, monkeypatch, caplog, describe, history_rows, record_run, uri: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    run = describe()
+    with caplog.at_level(logging.WARNING, "suite.tracking"), LiveTracker(tmp_path) as tracker:
+        live(tracker, run, history_rows(run))
+        tracker.finish(run["fingerprint"], record_run(tmp_path, run))
+        tracker.fail("unknown", "error")
+        assert tracker.off
+    warnings = [record.getMessage() for record in caplog.records if record.name.startswith("suite.")]
+    assert len(warnings) == 1
+    assert "'ranksuite mlflow sync'" in warnings[0]
+
+
+def test_a_store_that_breaks_under_way_never_stops_training(
+    tmp_path, caplog, params, describe, history_rows, record_run
+) -> None:
+    run = describe()
+    with LiveTracker(tmp_path) as tracker:
+        tracker.start(run)
+        (tmp_path / "mlflow" / "mlflow.db").write_bytes(b"no database any more" * 1000)
+        tracker.log(run["fingerprint"], history_rows(run))
+        tracker.finish(run["fingerprint"], record_run(tmp_path, run))
+        assert tracker.off
+    with pytest.raises(SuiteError, match=r"mlflow\.db: cannot be opened as the MLflow store"):
+        sync(params, tmp_path)
