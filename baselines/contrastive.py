@@ -26,8 +26,12 @@ class ContrastiveLoss(RetrievalLoss):
     """
 
     def __init__(
-        self, pos_margin: float | None = None, neg_margin: float | None = None, distance: str = "euclidean",
-        level: int = 0, block_bytes: int | None = None,
+        self,
+        pos_margin: float | None = None,
+        neg_margin: float | None = None,
+        distance: str = "euclidean",
+        level: int = 0,
+        block_bytes: int | None = None,
     ):
         super().__init__(level, block_bytes)
         self.distance = check_choice("distance", distance, DISTANCES)

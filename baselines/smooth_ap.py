@@ -10,14 +10,15 @@ from suite.kernels.sweep import Swept
 
 
 class SmoothAPLoss(RetrievalLoss):
-    """1 - mean over queries of AP_i, AP_i = mean over positives j of rank+_j / rank_j, both ranks with sigmoids.
+    """1 - mean over queries and their positives j of rank+_j / rank_j, both ranks with sigmoids.
 
     Embeddings are taken as they are: normalise them first.
 
     Args:
         tau: temperature of the sigmoid.
         level: label column that says who is relevant.
-        self_match: what a query is in its own batch: `exclude`, `positive` (as in the authors' code) or `rank_only`.
+        self_match: what a query is in its own batch: `exclude`, `positive` (as in the authors' code) or
+            `rank_only`.
         block_bytes: upper limit of one work buffer in bytes; None: tuned to the cache.
     """
 
@@ -31,5 +32,11 @@ class SmoothAPLoss(RetrievalLoss):
     def compute(self, batch: Batch) -> Swept:
         step = SigmoidStep(self.tau)
         return rank_loss(
-            batch.queries, batch.references, batch.gallery, step, step, AveragePrecisionHead(), self.block_bytes
+            batch.queries,
+            batch.references,
+            batch.gallery,
+            step,
+            step,
+            AveragePrecisionHead(),
+            self.block_bytes,
         )

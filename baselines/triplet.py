@@ -15,15 +15,19 @@ class TripletLoss(RetrievalLoss):
 
     Args:
         margin: in units of the distance.
-        mining: `all`; `semihard`: d_ap < d_an <= d_ap + margin; `batch_hard`: an anchor's farthest positive and
-            nearest negative. Triplets given in a call replace the mining.
+        mining: `all`; `semihard`: d_ap < d_an <= d_ap + margin; `batch_hard`: an anchor's farthest positive
+            and nearest negative. Triplets given in a call replace the mining.
         distance: `euclidean`, or `cosine` (1 - s).
         level: label column that says who is relevant.
         block_bytes: upper limit of one work buffer in bytes; None: tuned to the cache.
     """
 
     def __init__(
-        self, margin: float = 0.05, mining: str = "all", distance: str = "euclidean", level: int = 0,
+        self,
+        margin: float = 0.05,
+        mining: str = "all",
+        distance: str = "euclidean",
+        level: int = 0,
         block_bytes: int | None = None,
     ):
         super().__init__(level, block_bytes)

@@ -1,4 +1,4 @@
-"""The calling convention of every loss built on the kernels: what goes in, checked, and the module around it."""
+"""The calling convention of every loss built on the kernels: the checks and the module around a kernel."""
 
 from __future__ import annotations
 
@@ -34,13 +34,16 @@ class Batch(NamedTuple):
 
 
 class RetrievalLoss(nn.Module):
-    """Base of the losses: settings in the constructor, `loss(embeddings, labels, ...)` as in pytorch-metric-learning.
+    """Base of the losses: settings in the constructor, the call of pytorch-metric-learning.
 
-    A subclass gives `compute`, and `compute_indexed` if pairs or triplets chosen by a miner mean something to it.
+    A subclass gives `compute`, and `compute_indexed` if pairs or triplets chosen by a miner mean something to
+    it.
 
     Args:
-        level: the column of the labels that says who is relevant; 0 is the finest. Labels (B,) have level 0 alone.
-        block_bytes: upper limit in bytes of one work buffer, never less than one query's; None: tuned to the cache.
+        level: the column of the labels that says who is relevant; 0 is the finest. Labels (B,) have level 0
+            alone.
+        block_bytes: upper limit in bytes of one work buffer, never less than one query's; None: tuned to the
+            cache.
     """
 
     self_match = "exclude"
@@ -52,8 +55,12 @@ class RetrievalLoss(nn.Module):
         self._warned = False
 
     def forward(
-        self, embeddings: Tensor, labels: Tensor, indices_tuple: Indices | None = None,
-        ref_emb: Tensor | None = None, ref_labels: Tensor | None = None,
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        indices_tuple: Indices | None = None,
+        ref_emb: Tensor | None = None,
+        ref_labels: Tensor | None = None,
     ) -> Tensor:
         """The loss of a batch, a scalar with a graph.
 
@@ -62,19 +69,21 @@ class RetrievalLoss(nn.Module):
         Args:
             embeddings: (B, D), floating point.
             labels: (B,) or (B, L), integers, the finest level first.
-            indices_tuple: (anchors, positives, negatives) or (anchors, positives, anchors, negatives) of a miner,
-                for the losses of pairs and triplets.
-            ref_emb: (G, D), another gallery; None, or the very tensor `embeddings`: the batch is its own gallery.
+            indices_tuple: (anchors, positives, negatives) or (anchors, positives, anchors, negatives) of a
+                miner, for the losses of pairs and triplets.
+            ref_emb: (G, D), another gallery; None, or the very tensor `embeddings`: the batch is its own
+                gallery.
             ref_labels: (G,) or (G, L), required with `ref_emb`.
 
         Raises:
             ValueError: an argument that is none of the above, with its name and shape.
         """
         batch = prepare(embeddings, labels, ref_emb, ref_labels, self.level, self.self_match)
-        if indices_tuple is None:
-            result = self.compute(batch)
-        else:
-            result = self.compute_indexed(batch, check_indices(indices_tuple, batch))
+        with torch.autocast(embeddings.device.type, enabled=False):
+            if indices_tuple is None:
+                result = self.compute(batch)
+            else:
+                result = self.compute_indexed(batch, check_indices(indices_tuple, batch))
         if not self._warned and not bool(result.counts.any()) and not batch.gallery.has_positives():
             self._warned = True
             warnings.warn(
@@ -98,7 +107,12 @@ class RetrievalLoss(nn.Module):
 
 
 def prepare(
-    embeddings: Tensor, labels: Tensor, ref_emb: Tensor | None, ref_labels: Tensor | None, level: int, self_match: str
+    embeddings: Tensor,
+    labels: Tensor,
+    ref_emb: Tensor | None,
+    ref_labels: Tensor | None,
+    level: int,
+    self_match: str,
 ) -> Batch:
     """Check the tensors of a call and bring them into the form the kernels take. Raises ValueError."""
     bound = _check_embeddings("embeddings", embeddings)
@@ -106,7 +120,7 @@ def prepare(
     if ref_emb is None and ref_labels is not None:
         raise ValueError(f"ref_labels: given with shape {tuple(ref_labels.shape)}, but there is no ref_emb")
     own_gallery = ref_emb is None or ref_emb is embeddings
-    dtype = _working_dtype(embeddings)
+    dtype = working_dtype(embeddings)
     references, gallery_labels, ref_bound = None, query_labels, bound
     if ref_emb is not None and not (own_gallery and ref_labels is None):
         if ref_labels is None:
@@ -114,19 +128,22 @@ def prepare(
         ref_bound = _check_embeddings("ref_emb", ref_emb)
         if ref_emb.shape[1] != embeddings.shape[1]:
             raise ValueError(
-                f"ref_emb: shape {tuple(ref_emb.shape)} differs in dimension from embeddings {tuple(embeddings.shape)}"
+                f"ref_emb: shape {tuple(ref_emb.shape)} and embeddings "
+                f"{tuple(embeddings.shape)} differ in dimension"
             )
         gallery_labels = _labels_at("ref_labels", ref_labels, "ref_emb", ref_emb, level)
         if not own_gallery:
-            dtype = torch.promote_types(dtype, _working_dtype(ref_emb))
+            dtype = torch.promote_types(dtype, working_dtype(ref_emb))
             references = ref_emb.to(embeddings.device, dtype)
     if bound * ref_bound * embeddings.shape[1] > torch.finfo(dtype).max * 1e-8:
         raise ValueError(
-            f"embeddings: values up to {max(bound, ref_bound):.3g} at shape {tuple(embeddings.shape)} overflow the "
-            "similarities; normalise them"
+            f"embeddings: values up to {max(bound, ref_bound):.3g} at shape {tuple(embeddings.shape)} "
+            "overflow the similarities; normalise them"
         )
     gallery = Gallery(
-        query_labels.to(embeddings.device), gallery_labels.to(embeddings.device), self_match if own_gallery else None
+        query_labels.to(embeddings.device),
+        gallery_labels.to(embeddings.device),
+        self_match if own_gallery else None,
     )
     return Batch(embeddings.to(dtype), references, gallery)
 
@@ -135,16 +152,24 @@ def check_indices(indices_tuple: Any, batch: Batch) -> Indices:
     """Check a miner's index tensors against the sizes of a batch. Raises ValueError."""
     if not isinstance(indices_tuple, tuple | list) or len(indices_tuple) not in (3, 4):
         raise ValueError(
-            "indices_tuple: expected (anchors, positives, negatives) or (anchors, positives, anchors, negatives)"
+            "indices_tuple: expected (anchors, positives, negatives) or "
+            "(anchors, positives, anchors, negatives)"
         )
     queries, items = len(batch.gallery.query_labels), len(batch.gallery.labels)
     sizes = (queries, items, items) if len(indices_tuple) == 3 else (queries, items, queries, items)
     indices = []
     for place, (index, size) in enumerate(zip(indices_tuple, sizes, strict=True)):
-        if not isinstance(index, Tensor) or index.dim() != 1 or index.is_floating_point() or index.dtype == torch.bool:
+        if (
+            not isinstance(index, Tensor)
+            or index.dim() != 1
+            or index.is_floating_point()
+            or index.dtype == torch.bool
+        ):
             raise ValueError(f"indices_tuple[{place}]: expected a 1-dimensional tensor of integers")
-        if len(index) and not (0 <= int(index.min()) and int(index.max()) < size):
-            raise ValueError(f"indices_tuple[{place}]: shape {tuple(index.shape)} holds indices outside 0..{size - 1}")
+        if len(index) and (int(index.min()) < 0 or int(index.max()) >= size):
+            raise ValueError(
+                f"indices_tuple[{place}]: shape {tuple(index.shape)} holds indices outside 0..{size - 1}"
+            )
         indices.append(index.to(batch.queries.device, torch.long))
     pairs = [(0, 1), (0, 2)] if len(indices) == 3 else [(0, 1), (2, 3)]
     for left, right in pairs:
@@ -157,8 +182,10 @@ def check_indices(indices_tuple: Any, batch: Batch) -> Indices:
 
 
 def check_number(name: str, value: Any, above: float = -math.inf, least: float = -math.inf) -> float:
-    """`value` as a finite float, greater than `above` and at least `least`. Raises ValueError naming `name`."""
-    bound = f" above {above:g}" if above > -math.inf else f" of at least {least:g}" if least > -math.inf else ""
+    """`value` as a finite float above `above` and of at least `least`. Raises ValueError naming `name`."""
+    bound = (
+        f" above {above:g}" if above > -math.inf else f" of at least {least:g}" if least > -math.inf else ""
+    )
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{name}: expected a number{bound}, found {value!r}")
     if value <= above or value < least:
@@ -202,7 +229,8 @@ def check_self_match(value: Any) -> str:
     return check_choice("self_match", value, SELF_MATCHES)
 
 
-def _working_dtype(embeddings: Tensor) -> torch.dtype:
+def working_dtype(embeddings: Tensor) -> torch.dtype:
+    """The dtype of the arithmetic: float64 for float64, else float32."""
     return torch.float64 if embeddings.dtype == torch.float64 else torch.float32
 
 
@@ -228,12 +256,14 @@ def _labels_at(name: str, labels: Any, of_name: str, embeddings: Tensor, level: 
     shape = tuple(labels.shape)
     if labels.dim() not in (1, 2) or shape[0] != len(embeddings):
         raise ValueError(
-            f"{name}: expected shape ({len(embeddings)},) or ({len(embeddings)}, levels) beside {of_name} of shape "
-            f"{tuple(embeddings.shape)}, found {shape}"
+            f"{name}: expected shape ({len(embeddings)},) or ({len(embeddings)}, levels) beside "
+            f"{of_name} of shape {tuple(embeddings.shape)}, found {shape}"
         )
     if labels.is_floating_point() or labels.is_complex():
         raise ValueError(f"{name}: expected integers, found {labels.dtype} of shape {shape}")
     levels = 1 if labels.dim() == 1 else shape[1]
     if level >= levels:
-        raise ValueError(f"level: {level} is out of range for {name} of shape {shape}, which has {levels} level(s)")
+        raise ValueError(
+            f"level: {level} is out of range for {name} of shape {shape}, which has {levels} level(s)"
+        )
     return labels if labels.dim() == 1 else labels[:, level].contiguous()

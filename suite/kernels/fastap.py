@@ -1,8 +1,8 @@
 """FastAP: average precision over a soft histogram of squared distances (Cakir et al., CVPR 2019).
 
 With x = ||e_i - e_j||^2 / width of a bin, in [0, bins], item j gives bin m = 0..bins the weight
-max(0, 1 - |x - m|). Summed up to bin m these triangles are clamp(m + 1 - x, 0, 1): cumulative histograms need no
-triangle, and their derivative is -1 in the one bin floor(x).
+max(0, 1 - |x - m|). Summed up to bin m these triangles are clamp(m + 1 - x, 0, 1): cumulative histograms need
+no triangle, and their derivative is -1 in the one bin floor(x).
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from suite.kernels.sweep import BLOCK_BYTES, BlockResult, Swept, sweep
 
 
 def fast_ap(
-    queries: Tensor, references: Tensor | None, gallery: Gallery, num_bins: int = 10, block_bytes: int | None = None
+    queries: Tensor,
+    references: Tensor | None,
+    gallery: Gallery,
+    num_bins: int = 10,
+    block_bytes: int | None = None,
 ) -> Swept:
     """Mean over queries with positives of 1 - FastAP_i = 1 - (1 / |P_i|) sum over m of h+_m H+_m / H_m.
 
@@ -64,7 +68,9 @@ class _FastAPBlock:
             histogram = torch.diff(cumulative, dim=1, prepend=torch.zeros_like(cumulative[:, :1]))
             share = 1.0 / positives.to(scores.dtype)[:, None]
             # A bin without positives adds nothing, whatever stands below the line.
-            inverse = torch.where(histogram * cumulative > 0, share / total.clamp_min(torch.finfo(x.dtype).tiny), 0.0)
+            inverse = torch.where(
+                histogram * cumulative > 0, share / total.clamp_min(torch.finfo(x.dtype).tiny), 0.0
+            )
             precision = histogram * cumulative * inverse
             sums += (1.0 - precision.sum(1)).sum(dtype=torch.float64)
             count += len(items)

@@ -1,4 +1,4 @@
-"""Who is a positive of whom: membership of gallery items, block by block, and positives gathered into few columns."""
+"""Who is a positive of whom, block by block, and the positives gathered into few columns."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ SELF_MATCHES = ("exclude", "positive", "rank_only")
 class Gallery:
     """Labels of queries (Q,) and gallery (G,), and what a query is that stands in its own gallery.
 
-    `self_match` is None where no query is its own gallery item; otherwise item i of the gallery is query i and
-    `exclude`: not in the gallery; `positive`: one of its positives; `rank_only`: in every rank, no positive.
+    `self_match` is None where no query is its own gallery item; otherwise item i of the gallery is query i
+    and `exclude`: not in the gallery; `positive`: one of its positives; `rank_only`: in every rank, no
+    positive.
     """
 
     query_labels: Tensor
@@ -46,10 +47,11 @@ class Gallery:
 
 
 class Columns(NamedTuple):
-    """The positives of some queries, gathered: row r of `items` lists the gallery places of one query's positives.
+    """The positives of some queries: row r of `items` lists the gallery places of one query's positives.
 
-    `rows` places the queries in the block (a slice where they follow each other, else an index tensor); `items` is
-    (queries, P), padded with place 0 where `valid` is False; `valid` is None if nothing is padded; `count` (queries,).
+    `rows` places the queries in the block (a slice where they follow each other, else an index tensor);
+    `items` is (queries, P), padded with place 0 where `valid` is False; `valid` is None if nothing is padded;
+    `count` (queries,).
     """
 
     rows: slice | Tensor
@@ -59,7 +61,7 @@ class Columns(NamedTuple):
 
 
 def gather_positives(positives: Tensor, pair_bytes: int, limit: int) -> Iterator[Columns]:
-    """Split a block's queries that have positives into chunks whose (queries, P) pairs hold at most `limit` bytes.
+    """Split a block's queries that have positives into chunks of at most `limit` bytes.
 
     Queries with about as many positives share a chunk, so that unequal classes cost little padding.
 
@@ -92,5 +94,7 @@ def gather_positives(positives: Tensor, pair_bytes: int, limit: int) -> Iterator
         rows = order[start:stop]
         valid = place[:width] < count[rows, None]
         padded = torch.where(valid, first[rows, None] + place[:width], 0)
-        yield Columns(rows, torch.where(valid, items[padded], 0), None if bool(valid.all()) else valid, count[rows])
+        yield Columns(
+            rows, torch.where(valid, items[padded], 0), None if bool(valid.all()) else valid, count[rows]
+        )
         stop = start

@@ -1,7 +1,8 @@
 """Heads: from the ranks of a query's positives to the query's loss and its derivatives.
 
-A head gets rank_plus and rank_minus, (queries, positives) each, whose sum is the rank; `valid` (same shape, or None
-where all are) marks the places that hold a positive, `count` (queries,) how many do. Where invalid, ranks are 1 + 0.
+A head gets rank_plus and rank_minus, (queries, positives) each, whose sum is the rank; `valid` (same shape,
+or None where all are) marks the places that hold a positive, `count` (queries,) how many do. Where invalid,
+ranks are 1 + 0.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from torch import Tensor
 
 
 class HeadResult(NamedTuple):
-    """A loss a query (queries,) and its derivatives with respect to rank_plus and rank_minus, zero where invalid."""
+    """A loss a query (queries,), and its derivatives by rank_plus and rank_minus, zero where invalid."""
 
     losses: Tensor
     of_plus: Tensor
@@ -47,8 +48,8 @@ class AveragePrecisionHead:
 class RecallHead:
     """1 - mean over k of R@k_i, with R@k_i = sum over positives j of sigma(k - rank_j) over min(k, |P_i|).
 
-    `temperature` divides k - rank_j. With `clip` the sum is cut at k before the division, and has no gradient there
-    (Patel et al., CVPR 2022).
+    `temperature` divides k - rank_j. With `clip` the sum is cut at k before the division, and has no gradient
+    there (Patel et al., CVPR 2022).
     """
 
     ks: tuple[int, ...]

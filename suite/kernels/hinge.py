@@ -1,7 +1,7 @@
 """Hinges on single pairs: calibration and contrastive losses.
 
-With u the similarity of a pair, positives pay max(0, pos_bound - u) and negatives max(0, u - neg_bound); each side
-is averaged over its own pairs with a non-zero loss, and the two means are added.
+With u the similarity of a pair, positives pay max(0, pos_bound - u) and negatives max(0, u - neg_bound); each
+side is averaged over its own pairs with a non-zero loss, and the two means are added.
 """
 
 from __future__ import annotations
@@ -17,8 +17,13 @@ from suite.kernels.sweep import BlockResult, Swept, sweep
 
 
 def pair_hinge(
-    queries: Tensor, references: Tensor | None, gallery: Gallery, pos_bound: float, neg_bound: float,
-    distance: str = "cosine", block_bytes: int | None = None,
+    queries: Tensor,
+    references: Tensor | None,
+    gallery: Gallery,
+    pos_bound: float,
+    neg_bound: float,
+    distance: str = "cosine",
+    block_bytes: int | None = None,
 ) -> Swept:
     """Mean hinge of the non-zero positive pairs plus mean hinge of the non-zero negative pairs.
 
@@ -40,10 +45,14 @@ def pair_hinge(
 
 
 def indexed_pair_hinge(
-    queries: Tensor, references: Tensor, pairs: tuple[Tensor, Tensor, Tensor, Tensor], pos_bound: float,
-    neg_bound: float, distance: str = "cosine",
+    queries: Tensor,
+    references: Tensor,
+    pairs: tuple[Tensor, Tensor, Tensor, Tensor],
+    pos_bound: float,
+    neg_bound: float,
+    distance: str = "cosine",
 ) -> Swept:
-    """`pair_hinge` over chosen pairs: (anchors, positives, anchors, negatives), indices of queries and gallery."""
+    """`pair_hinge` over chosen (anchors, positives, anchors, negatives), indices of queries and gallery."""
     anchors, positives, others, negatives = pairs
     scores = queries @ references.t()
     hinges = (
@@ -86,5 +95,7 @@ class _HingeBlock:
         if not needs_gradient:
             return BlockResult(sums, counts, ())
         of_positive = torch.zeros_like(scores)
-        of_positive[row, column] = violating.neg_() if slope is None else violating.neg_().mul_(slope[row, column])
+        of_positive[row, column] = (
+            violating.neg_() if slope is None else violating.neg_().mul_(slope[row, column])
+        )
         return BlockResult(sums, counts, (of_positive, intruding if slope is None else intruding.mul_(slope)))

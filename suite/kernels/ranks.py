@@ -21,7 +21,12 @@ from suite.kernels.sweep import BLOCK_BYTES, BlockResult, Swept, sweep
 
 
 def rank_loss(
-    queries: Tensor, references: Tensor | None, gallery: Gallery, positive_step: Step, negative_step: Step, head: Head,
+    queries: Tensor,
+    references: Tensor | None,
+    gallery: Gallery,
+    positive_step: Step,
+    negative_step: Step,
+    head: Head,
     block_bytes: int | None = None,
 ) -> Swept:
     """Mean of `head` over the queries that have positives.
@@ -33,12 +38,15 @@ def rank_loss(
         positive_step: step for items as relevant as the one ranked.
         negative_step: step for less relevant items.
         head: from ranks to losses.
-        block_bytes: upper limit of one work buffer in bytes (never less than one query); None: tuned to the cache.
+        block_bytes: upper limit of one work buffer in bytes (never less than one query); None: tuned to the
+            cache.
 
     Returns:
         The loss, and the number of queries in its mean.
     """
-    block = _RankBlock(gallery, positive_step, negative_step, head, BLOCK_BYTES if block_bytes is None else block_bytes)
+    block = _RankBlock(
+        gallery, positive_step, negative_step, head, BLOCK_BYTES if block_bytes is None else block_bytes
+    )
     return sweep(queries, references, block, block_bytes=block_bytes)
 
 
@@ -60,7 +68,7 @@ class Workspace:
 
 
 def lowest(dtype: torch.dtype) -> float:
-    """A score below any other, whose differences and multiples stay finite: it stands for items that do not count."""
+    """A finite score below any other, with finite differences: it stands for items that do not count."""
     return torch.finfo(dtype).min * 1e-6
 
 
@@ -92,12 +100,18 @@ class _RankBlock:
         return BlockResult(sums, sums.new_tensor(float(count)), () if gradient is None else (gradient,))
 
     def _chunk(
-        self, scores: Tensor, negatives: Tensor, itself: Tensor | None, columns: Columns, gradient: Tensor | None
+        self,
+        scores: Tensor,
+        negatives: Tensor,
+        itself: Tensor | None,
+        columns: Columns,
+        gradient: Tensor | None,
     ) -> Tensor:
         rows, items, valid, count = columns
         needs_gradient = gradient is not None
         own = scores[rows].gather(1, items)
-        # As an item to be ranked a padded place is above all others, as one that is counted below: no step is taken.
+        # As an item to be ranked a padded place is above all others, as one that is counted below: no step
+        # is taken.
         high = own if valid is None else own.masked_fill(~valid, -lowest(own.dtype))
         lows = own if valid is None else own.masked_fill(~valid, lowest(own.dtype))
 

@@ -1,4 +1,4 @@
-"""Step functions: what one gallery item adds to the rank of another, as a function of the score difference."""
+"""Step functions: what one gallery item adds to the rank of another, given their score difference."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torch import Tensor
 class Step(Protocol):
     """A step and its derivative, summed and computed in place.
 
-    `differentiable` says whether it has a gradient; `at_zero` is its value at 0. The derivative is given up to the
-    factor `slope`, so that a constant costs no pass over a block.
+    `differentiable` says whether it has a gradient; `at_zero` is its value at 0. The derivative is given up
+    to the factor `slope`, so that a constant costs no pass over a block.
     """
 
     differentiable: bool
@@ -24,7 +24,8 @@ class Step(Protocol):
     def accumulate(self, differences: Tensor, spare: Tensor, needs_gradient: bool) -> Tensor:
         """Sum of step(differences) over the last dimension.
 
-        `differences` is overwritten: with the derivative over `slope` if `needs_gradient`, else with anything.
+        `differences` is overwritten: with the derivative over `slope` if `needs_gradient`, else with
+            anything.
         `spare` has the same shape and is overwritten.
         """
         ...
@@ -65,7 +66,7 @@ class SigmoidStep:
 
 @dataclass(frozen=True)
 class SupRankStep:
-    """The upper bound H^- of the true step, for items less relevant than the one ranked (Ramzi et al., TPAMI 2025).
+    """The upper bound H^- of the true step, for less relevant items (Ramzi et al., TPAMI 2025).
 
     sigma_tau(x) for x <= 0; sigma_tau(x) + start for 0 < x <= delta; rho (x - delta) + offset for x > delta.
     Its derivative is that of sigma_tau up to delta and rho beyond.

@@ -1,9 +1,9 @@
 """One sweep over blocks of queries gives a loss and its gradient with respect to the embeddings.
 
-A loss on similarities is a weighted sum of means, `sum over terms t of sum_t / count_t`, whose sums and counts add
-up over queries. The sweep computes the scores of a block of queries with the whole gallery, hands them to a block
-function, and turns the d(sum_t)/d(scores) that it returns into gradients of both embeddings at once, so that
-nothing larger than (block, gallery) outlives a block.
+A loss on similarities is a weighted sum of means, `sum over terms t of sum_t / count_t`, whose sums and
+counts add up over queries. The sweep computes the scores of a block of queries with the whole gallery, hands
+them to a block function, and turns the d(sum_t)/d(scores) that it returns into gradients of both embeddings
+at once, so that nothing larger than (block, gallery) outlives a block.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ SCORE_BYTES = 4 << 20
 class BlockResult(NamedTuple):
     """What a block of queries adds to the loss.
 
-    `sums` and `counts` have one entry a term; `gradients` holds d(sums[t]) / d(scores), one (block, gallery) tensor
-    a term, or is empty when no gradient was asked for.
+    `sums` and `counts` have one entry a term; `gradients` holds d(sums[t]) / d(scores), one (block, gallery)
+    tensor a term, or is empty when no gradient was asked for.
     """
 
     sums: Tensor
@@ -34,7 +34,7 @@ class BlockResult(NamedTuple):
 
 
 class Block(Protocol):
-    """A block function: scores (block, gallery) of the queries from row `start` on, and whether to differentiate."""
+    """A block function: from scores (block, gallery) of the queries from row `start` on to their terms."""
 
     def __call__(self, scores: Tensor, start: int, needs_gradient: bool) -> BlockResult: ...
 
@@ -47,17 +47,21 @@ class Swept(NamedTuple):
 
 
 def sweep(
-    queries: Tensor, references: Tensor | None, block: Block, weights: tuple[float, ...] = (1.0,),
+    queries: Tensor,
+    references: Tensor | None,
+    block: Block,
+    weights: tuple[float, ...] = (1.0,),
     block_bytes: int | None = None,
 ) -> Swept:
-    """The loss `sum_t weights[t] * sum_t / count_t` of the scores `queries @ references.T`, differentiable once.
+    """The loss `sum_t weights[t] * sum_t / count_t` of all scores `queries @ references.T`.
 
     Args:
         queries: (Q, D), float32 or float64.
         references: (G, D) of the same dtype, or None when the queries are their own gallery.
         block: gives the terms of a block of scores.
         weights: one weight a term. A term with count 0 is 0.
-        block_bytes: upper limit of the bytes of one block of scores (never less than one query); None: `SCORE_BYTES`.
+        block_bytes: upper limit of the bytes of one block of scores (never less than one query); None:
+            `SCORE_BYTES`.
 
     Raises:
         RuntimeError: on differentiating the gradient again.
@@ -104,7 +108,7 @@ class _Gradients:
             of_queries[start:stop].addmm_(gradient, self.references)
 
     def total(self, scales: list[float]) -> tuple[Tensor, Tensor | None]:
-        """Gradients of the scaled sum of all terms: of the queries, and of the gallery unless it is the queries."""
+        """Gradients of the scaled sum of all terms by the queries, and by the gallery unless that is they."""
         if self.whole is not None:
             gradient = _weighted(self.whole, scales)
             if self.own_gallery:
@@ -141,10 +145,11 @@ class _Sweep(torch.autograd.Function):
                 counts += result.counts
                 if gradients is not None:
                     gradients.add(start, stop, result.gradients)
-        means = [weight / count if count else 0.0 for weight, count in zip(weights, counts.tolist(), strict=True)]
-        value = (sums * sums.new_tensor(means)).sum().to(queries.dtype)
-        if gradients is not None:
-            ctx.save_for_backward(queries, references, *gradients.total(means))
+            pairs = zip(weights, counts.tolist(), strict=True)
+            scales = [weight / count if count else 0.0 for weight, count in pairs]
+            value = (sums * sums.new_tensor(scales)).sum().to(queries.dtype)
+            if gradients is not None:
+                ctx.save_for_backward(queries, references, *gradients.total(scales))
         ctx.mark_non_differentiable(counts)
         return value, counts
 

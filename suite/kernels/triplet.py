@@ -1,7 +1,7 @@
 """Triplet hinge: max(0, u_an - u_ap + margin) averaged over the triplets where it is not zero.
 
-u is the similarity of a pair; with u minus the euclidean distance this is the triplet margin loss. All triplets of
-a chunk of anchors are one (anchors, P, gallery) buffer, so no triplet is ever listed.
+u is the similarity of a pair; with u minus the euclidean distance this is the triplet margin loss. All
+triplets of a chunk of anchors are one (anchors, P, gallery) buffer, so no triplet is ever listed.
 """
 
 from __future__ import annotations
@@ -20,8 +20,13 @@ MININGS = ("all", "semihard", "batch_hard")
 
 
 def triplet_hinge(
-    queries: Tensor, references: Tensor | None, gallery: Gallery, margin: float, mining: str = "all",
-    distance: str = "euclidean", block_bytes: int | None = None,
+    queries: Tensor,
+    references: Tensor | None,
+    gallery: Gallery,
+    margin: float,
+    mining: str = "all",
+    distance: str = "euclidean",
+    block_bytes: int | None = None,
 ) -> Swept:
     """Mean hinge over the triplets with a non-zero one.
 
@@ -44,10 +49,13 @@ def triplet_hinge(
 
 
 def indexed_triplet_hinge(
-    queries: Tensor, references: Tensor, triplets: tuple[Tensor, Tensor, Tensor], margin: float,
+    queries: Tensor,
+    references: Tensor,
+    triplets: tuple[Tensor, Tensor, Tensor],
+    margin: float,
     distance: str = "euclidean",
 ) -> Swept:
-    """`triplet_hinge` over chosen triplets: (anchors, positives, negatives), indices of queries and gallery."""
+    """`triplet_hinge` over chosen (anchors, positives, negatives), indices of queries and gallery."""
     anchors, positives, negatives = triplets
     similar = similarity(queries @ references.t(), distance)
     hinge = (similar[anchors, negatives] - similar[anchors, positives] + margin).clamp_min(0.0)
@@ -56,7 +64,7 @@ def indexed_triplet_hinge(
 
 
 def triplets_of(indices: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
-    """A miner's triplets, or all that its pairs (anchors, positives, anchors, negatives) form at a common anchor."""
+    """A miner's triplets, or all that its pairs form at a common anchor."""
     if len(indices) == 3:
         return indices[0], indices[1], indices[2]
     anchors, positives, others, negatives = indices

@@ -1,7 +1,6 @@
 """Rank losses for image retrieval, and what combines them: the public library.
 
-    loss = create_loss("supap", tau=0.01)
-    loss(embeddings, labels).backward()
+`create_loss("supap", tau=0.01)` gives a module that is called as `loss(embeddings, labels)`.
 """
 
 from suite.kernels.calling import RetrievalLoss

@@ -8,10 +8,10 @@ from suite.kernels.sweep import Swept
 
 
 class CalibrationLoss(RetrievalLoss):
-    """Keeps positives above and negatives below one cosine threshold of all queries, to lower the decomposability gap.
+    """Keeps the positives of all queries above one cosine, the negatives below another.
 
-    Mean of max(0, pos_margin - s) over its non-zero positive pairs plus mean of max(0, s - neg_margin) over its
-    non-zero negative pairs. Embeddings are L2-normalised inside; a query is not paired with itself.
+    Mean of max(0, pos_margin - s) over its non-zero positive pairs plus mean of max(0, s - neg_margin) over
+    its non-zero negative pairs. Embeddings are L2-normalised inside; a query is not paired with itself.
 
     Args:
         pos_margin: cosine above which a positive pair costs nothing.

@@ -32,8 +32,12 @@ class CombinedLoss(nn.Module):
             self.losses.append(create_loss(term["loss"], **settings))
 
     def forward(
-        self, embeddings: Tensor, labels: Tensor, indices_tuple: Indices | None = None,
-        ref_emb: Tensor | None = None, ref_labels: Tensor | None = None,
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        indices_tuple: Indices | None = None,
+        ref_emb: Tensor | None = None,
+        ref_labels: Tensor | None = None,
     ) -> Tensor:
         """The weighted sum; arguments as in `RetrievalLoss.forward`, passed on to every loss."""
         values = [loss(embeddings, labels, indices_tuple, ref_emb, ref_labels) for loss in self.losses]

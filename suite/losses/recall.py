@@ -17,6 +17,8 @@ from suite.kernels.calling import (
     check_ks,
     check_number,
     check_self_match,
+    prepare,
+    working_dtype,
 )
 from suite.kernels.heads import Head, RecallHead
 from suite.kernels.ranks import rank_loss
@@ -29,9 +31,10 @@ KS = (1, 2, 4, 8, 16)
 
 
 class SupRecallLoss(SupRankLoss):
-    """1 - mean over ks and queries of R@k_i, with ranks counted by the SupRank step (Ramzi et al., TPAMI 2025).
+    """1 - mean over ks and queries of R@k_i, ranks by the SupRank step (Ramzi et al., TPAMI 2025).
 
-    R@k_i = sum over positives j of sigma(k - rank_j) over min(k, |P_i|), sigma of temperature `k_temperature`.
+    R@k_i = sum over positives j of sigma(k - rank_j) over min(k, |P_i|), sigma of temperature
+    `k_temperature`.
 
     Args:
         ks: the cut-offs.
@@ -40,9 +43,17 @@ class SupRecallLoss(SupRankLoss):
     """
 
     def __init__(
-        self, ks: Sequence[int] = KS, k_temperature: float = 1.0, tau: float = 0.01, rho: float = 100.0,
-        delta: float = 0.05, start: float = 0.5, offset: float | None = 1.44, level: int = 0,
-        self_match: str = "exclude", block_bytes: int | None = None,
+        self,
+        ks: Sequence[int] = KS,
+        k_temperature: float = 1.0,
+        tau: float = 0.01,
+        rho: float = 100.0,
+        delta: float = 0.05,
+        start: float = 0.5,
+        offset: float | None = 1.44,
+        level: int = 0,
+        self_match: str = "exclude",
+        block_bytes: int | None = None,
     ):
         super().__init__(tau, rho, delta, start, offset, level, self_match, block_bytes)
         self.ks = check_ks("ks", ks)
@@ -67,8 +78,13 @@ class SmoothRecallLoss(RetrievalLoss):
     clip = False
 
     def __init__(
-        self, ks: Sequence[int] = KS, k_temperature: float = 1.0, tau: float = 0.01, level: int = 0,
-        self_match: str = "exclude", block_bytes: int | None = None,
+        self,
+        ks: Sequence[int] = KS,
+        k_temperature: float = 1.0,
+        tau: float = 0.01,
+        level: int = 0,
+        self_match: str = "exclude",
+        block_bytes: int | None = None,
     ):
         super().__init__(level, block_bytes)
         self.ks = check_ks("ks", ks)
@@ -89,15 +105,23 @@ class RecallAtKLoss(SmoothRecallLoss):
 
     Args:
         ks, k_temperature, tau, level, self_match, block_bytes: see `SmoothRecallLoss`.
-        simix: let a mix of every pair of positives join the batch (`mix_positive_pairs`), with fresh weights a call.
+        simix: let a mix of every pair of positives join the batch (`mix_positive_pairs`), with fresh weights
+            a call.
         seed: seed of the generator that draws those weights; its state is part of the state_dict.
     """
 
     clip = True
 
     def __init__(
-        self, ks: Sequence[int] = KS, k_temperature: float = 1.0, tau: float = 0.01, level: int = 0,
-        self_match: str = "exclude", block_bytes: int | None = None, simix: bool = False, seed: int = 0,
+        self,
+        ks: Sequence[int] = KS,
+        k_temperature: float = 1.0,
+        tau: float = 0.01,
+        level: int = 0,
+        self_match: str = "exclude",
+        block_bytes: int | None = None,
+        simix: bool = False,
+        seed: int = 0,
     ):
         super().__init__(ks, k_temperature, tau, level, self_match, block_bytes)
         self.simix = check_flag("simix", simix)
@@ -105,15 +129,24 @@ class RecallAtKLoss(SmoothRecallLoss):
         self.generator = torch.Generator().manual_seed(seed)
 
     def forward(
-        self, embeddings: Tensor, labels: Tensor, indices_tuple: Indices | None = None,
-        ref_emb: Tensor | None = None, ref_labels: Tensor | None = None,
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        indices_tuple: Indices | None = None,
+        ref_emb: Tensor | None = None,
+        ref_labels: Tensor | None = None,
     ) -> Tensor:
         if self.simix:
+            prepare(embeddings, labels, None, None, self.level, self.self_match)
             if ref_emb is not None and ref_emb is not embeddings:
                 raise ValueError(
-                    f"ref_emb: shape {tuple(ref_emb.shape)} cannot be ranked with simix, whose items join the batch"
+                    f"ref_emb: shape {tuple(ref_emb.shape)} cannot be ranked with simix, "
+                    "whose virtual items join the batch"
                 )
-            embeddings, labels = mix_positive_pairs(embeddings, labels, generator=self.generator)
+            # A mix rounded to half precision would fall in other ranks.
+            exact = embeddings.to(working_dtype(embeddings))
+            with torch.autocast(embeddings.device.type, enabled=False):
+                embeddings, labels = mix_positive_pairs(exact, labels, generator=self.generator)
             ref_emb = ref_labels = None
         return super().forward(embeddings, labels, indices_tuple, ref_emb, ref_labels)
 

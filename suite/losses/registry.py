@@ -1,4 +1,4 @@
-"""Names of losses. Entries are import strings, resolved when asked for, so a loss imports only what it needs."""
+"""Names of losses: import strings, resolved when asked for, so that importing one loss imports no other."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def loss_import_string(name: str) -> str:
 
 
 def create_loss(name: str, **settings: Any) -> nn.Module:
-    """The loss `name` with its settings, called as `loss(embeddings, labels, indices_tuple, ref_emb, ref_labels)`.
+    """The loss `name` with its settings; its call is that of `RetrievalLoss.forward`.
 
     Raises:
         SuiteError: there is no loss of that name.

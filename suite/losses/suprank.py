@@ -12,8 +12,8 @@ from suite.kernels.sweep import Swept
 class SupRankLoss(RetrievalLoss):
     """Base of the losses on ranks counted with the SupRank step; a subclass gives its head.
 
-    Items less relevant than the one ranked take the step H^-, which does not vanish for badly ranked pairs; the others
-    take H, without gradient (Ramzi et al., TPAMI 2025).
+    Items less relevant than the one ranked take the step H^-, which does not vanish for badly ranked pairs;
+    the others take H, without gradient (Ramzi et al., TPAMI 2025).
 
     Args:
         tau: temperature of the sigmoid.
@@ -27,8 +27,15 @@ class SupRankLoss(RetrievalLoss):
     """
 
     def __init__(
-        self, tau: float = 0.01, rho: float = 100.0, delta: float = 0.05, start: float = 0.5,
-        offset: float | None = 1.44, level: int = 0, self_match: str = "exclude", block_bytes: int | None = None,
+        self,
+        tau: float = 0.01,
+        rho: float = 100.0,
+        delta: float = 0.05,
+        start: float = 0.5,
+        offset: float | None = 1.44,
+        level: int = 0,
+        self_match: str = "exclude",
+        block_bytes: int | None = None,
     ):
         super().__init__(level, block_bytes)
         self.tau = check_number("tau", tau, above=0.0)

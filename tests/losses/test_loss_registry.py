@@ -1,0 +1,115 @@
+"""create_loss and the registry: names, settings, and what a mistake says."""
+
+import inspect
+
+import pytest
+import torch
+from torch import nn
+
+from suite.errors import SuiteError
+from suite.losses import CombinedLoss, SupAPLoss, create_loss, list_losses, loss_import_string
+
+EXPECTED = [
+    "calibration",
+    "combine",
+    "contrastive",
+    "fastap",
+    "recall_at_k",
+    "smoothap",
+    "smoothrecall",
+    "supap",
+    "suprecall",
+    "triplet",
+]
+
+
+def test_names_are_sorted_and_complete():
+    assert list_losses() == sorted(list_losses())
+    assert set(EXPECTED) <= set(list_losses())
+
+
+@pytest.mark.parametrize("name", [name for name in EXPECTED if name != "combine"])
+def test_every_loss_keeps_the_calling_convention(name):
+    loss = create_loss(name)
+    assert isinstance(loss, nn.Module)
+    called = list(inspect.signature(loss.forward).parameters)
+    assert called == ["embeddings", "labels", "indices_tuple", "ref_emb", "ref_labels"]
+    assert loss_import_string(name).endswith(":" + type(loss).__name__)
+    assert "level=0" in repr(loss)
+
+
+def test_unknown_loss_names_the_nearest():
+    with pytest.raises(SuiteError, match="unknown loss 'supapp': did you mean 'supap'"):
+        create_loss("supapp")
+
+
+def test_unknown_setting_names_loss_and_settings():
+    with pytest.raises(ValueError, match=r"^supap: unknown setting 'tua'; it takes: tau, rho, delta"):
+        create_loss("supap", tua=0.1)
+
+
+def test_missing_setting_is_named():
+    with pytest.raises(ValueError, match="combine: setting 'terms' is required"):
+        create_loss("combine")
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("supap", {"tau": 0}, "supap: tau: expected a number above 0, found 0"),
+        ("supap", {"tau": "0.1"}, "supap: tau"),
+        ("supap", {"tau": float("nan")}, "supap: tau"),
+        ("supap", {"rho": -1.0}, "supap: rho"),
+        ("supap", {"offset": True}, "supap: offset"),
+        ("smoothap", {"tau": -0.1}, "smoothap: tau"),
+        (
+            "smoothap",
+            {"self_match": "self"},
+            "smoothap: self_match: expected one of exclude, positive, rank_only",
+        ),
+        ("suprecall", {"ks": []}, "suprecall: ks"),
+        ("suprecall", {"ks": [0, 1]}, "suprecall: ks: expected an integer of at least 1, found 0"),
+        ("suprecall", {"ks": [1, 1]}, "suprecall: ks: values repeat"),
+        ("recall_at_k", {"k_temperature": 0.0}, "recall_at_k: k_temperature"),
+        ("recall_at_k", {"simix": "yes"}, "recall_at_k: simix"),
+        ("recall_at_k", {"level": -1}, "recall_at_k: level"),
+        ("fastap", {"num_bins": 0}, "fastap: num_bins"),
+        ("fastap", {"block_bytes": 0}, "fastap: block_bytes"),
+        ("triplet", {"mining": "hard"}, "triplet: mining: expected one of all, semihard, batch_hard"),
+        ("triplet", {"margin": -0.1}, "triplet: margin"),
+        ("contrastive", {"distance": "l1"}, "contrastive: distance"),
+        ("calibration", {"pos_margin": float("inf")}, "calibration: pos_margin"),
+        ("combine", {"terms": []}, "combine: terms"),
+        ("combine", {"terms": [{"loss": "supap"}]}, r"combine: terms\[0\]: expected a mapping"),
+        ("combine", {"terms": [{"loss": "supap", "weight": -1}]}, r"combine: terms\[0\].weight"),
+        ("combine", {"terms": [{"loss": "supap", "weight": 1, "tau": 0}]}, "combine: supap: tau"),
+    ],
+)
+def test_invalid_settings_name_loss_and_argument(name, settings, message):
+    with pytest.raises(ValueError, match=message):
+        create_loss(name, **settings)
+
+
+def test_unknown_loss_in_a_combination():
+    with pytest.raises(SuiteError, match="unknown loss 'calibraton': did you mean 'calibration'"):
+        create_loss("combine", terms=[{"loss": "calibraton", "weight": 1.0}])
+
+
+def test_combination_is_the_weighted_sum():
+    terms = [
+        {"loss": "supap", "weight": 0.9, "tau": 0.02},
+        {"loss": "calibration", "weight": 0.1, "pos_margin": 0.8},
+    ]
+    generator = torch.Generator().manual_seed(0)
+    points = nn.functional.normalize(torch.randn(20, 8, generator=generator).double(), dim=1).requires_grad_()
+    labels = torch.arange(20) // 4
+    roadmap = create_loss("combine", terms=terms)
+    parts = [create_loss("supap", tau=0.02), create_loss("calibration", pos_margin=0.8)]
+    value, expected = roadmap(points, labels), 0.9 * parts[0](points, labels) + 0.1 * parts[1](points, labels)
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(value, points)[0], torch.autograd.grad(expected, points)[0]
+    )
+    assert isinstance(roadmap, CombinedLoss)
+    assert isinstance(roadmap.losses[0], SupAPLoss)
+    assert terms[0]["weight"] == 0.9

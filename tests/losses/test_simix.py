@@ -1,0 +1,97 @@
+"""SiMix: which virtual items there are, in what order, and how RS@k draws them."""
+
+import copy
+from itertools import combinations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from suite.losses import create_loss, mix_positive_pairs
+
+
+def points(rows, dim=4, seed=0):
+    return torch.randn(rows, dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@settings(max_examples=60, deadline=None)
+@given(labels=st.lists(st.integers(-2, 3), min_size=1, max_size=14), levels=st.booleans())
+def test_pairs_come_by_class_then_by_position(labels, levels):
+    finest = torch.tensor(labels)
+    given_labels = torch.stack([finest, finest % 2, finest * 0], 1) if levels else finest
+    pairs = [
+        (i, j)
+        for label in sorted(set(labels))
+        for i, j in combinations([place for place, other in enumerate(labels) if other == label], 2)
+    ]
+    embeddings, alphas = points(len(labels)), torch.linspace(0, 1, len(pairs), dtype=torch.float64)
+    mixed, mixed_labels = mix_positive_pairs(embeddings, given_labels, alphas)
+    assert torch.equal(mixed[: len(labels)], embeddings)
+    assert torch.equal(mixed_labels[: len(labels)], given_labels)
+    for row, ((i, j), alpha) in enumerate(zip(pairs, alphas, strict=True), start=len(labels)):
+        torch.testing.assert_close(mixed[row], alpha * embeddings[i] + (1 - alpha) * embeddings[j])
+        assert torch.equal(mixed_labels[row], given_labels[i])
+    assert len(mixed) == len(mixed_labels) == len(labels) + len(pairs)
+
+
+def test_gradients_flow_to_the_originals():
+    embeddings = points(6).requires_grad_()
+    labels = torch.tensor([0, 1, 0, 1, 0, 2])
+    alphas = torch.tensor([0.2, 0.5, 0.9, 0.4], dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda e: mix_positive_pairs(e, labels, alphas)[0], embeddings)
+
+
+def test_the_generator_decides_the_weights():
+    labels = torch.arange(12) // 4
+    first, second, other = (
+        mix_positive_pairs(points(12), labels, generator=torch.Generator().manual_seed(seed))[0]
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, second)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"embeddings": points(4)[0]}, r"embeddings: .*\(4,\)"),
+        ({"embeddings": points(4).long()}, "embeddings"),
+        ({"labels": torch.zeros(3, dtype=int)}, r"labels: .*found \(3,\)"),
+        ({"alphas": torch.rand(2)}, r"alphas: expected one a pair, shape \(6,\), found \(2,\)"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        mix_positive_pairs(**{"embeddings": points(4), "labels": torch.zeros(4, dtype=int)} | arguments)
+
+
+def test_recall_at_k_mixes_with_its_own_generator():
+    embeddings, labels = torch.nn.functional.normalize(points(16), dim=1), torch.arange(16) // 4
+    loss = create_loss("recall_at_k", simix=True, seed=5)
+    generator = torch.Generator().manual_seed(5)
+    for _ in range(2):
+        mixed, mixed_labels = mix_positive_pairs(embeddings, labels, generator=generator)
+        assert loss(embeddings, labels) == create_loss("recall_at_k")(mixed, mixed_labels)
+
+
+def test_simix_goes_on_from_a_saved_state():
+    embeddings, labels = points(16), torch.arange(16) // 4
+    loss, resumed = create_loss("recall_at_k", simix=True), create_loss("recall_at_k", simix=True, seed=3)
+    loss(embeddings, labels)
+    state = copy.deepcopy(loss.state_dict())
+    expected = loss(embeddings, labels)
+    resumed.load_state_dict(state)
+    assert resumed(embeddings, labels) == expected
+
+
+def test_simix_refuses_another_gallery():
+    loss = create_loss("recall_at_k", simix=True)
+    with pytest.raises(ValueError, match=r"ref_emb: shape \(8, 4\) cannot be ranked with simix"):
+        loss(points(4), torch.zeros(4, dtype=int), ref_emb=points(8), ref_labels=torch.zeros(8, dtype=int))
+
+
+def test_simix_reports_bad_input_like_any_loss():
+    loss = create_loss("recall_at_k", simix=True)
+    with pytest.raises(ValueError, match=r"embeddings: shape \(4, 4\) holds NaN"):
+        loss(points(4) * float("nan"), torch.zeros(4, dtype=int))
