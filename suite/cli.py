@@ -180,6 +180,9 @@ def sync() -> None:
     from suite.tracking import sync as fill
 
     result = fill(load_params(), ROOT)
+    if result.postponed:
+        click.echo("MLflow: a training is logging live; run `ranksuite mlflow sync` again when it has ended")
+        return
     click.echo(f"MLflow: {result.created} runs added, {result.kept} there already, {result.removed} incomplete ones replaced")
 
 

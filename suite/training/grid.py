@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
-from suite.training.head import HeadData, load_head_data, train_head
+from suite.training.head import HeadData, load_head_data, planned_steps, train_head
 from suite.training.provenance import Provenance
 from suite.training.specification import RunSpecification
 from suite.training.store import RunStore, describe
@@ -39,6 +39,15 @@ class GridOutcome:
     trained: int
     present: int
     failed: int
+
+
+@dataclass(frozen=True)
+class News:
+    """What a worker tells of its run: how many steps it has in all, and new rows of the history."""
+
+    fingerprint: str
+    steps: int
+    rows: list[dict[str, Any]]
 
 
 def run_grid(
@@ -83,13 +92,13 @@ def _train(
         waiting: dict[Future[str | None], RunSpecification] = {pool.submit(_run, spec): spec for spec in specs}
         while waiting:
             done, _ = wait(waiting, timeout=POLL_SECONDS)
-            for fingerprint, rows in _drain(news):
-                if fingerprint not in started:
-                    started[fingerprint] = time.time()
+            for item in _drain(news):
+                if item.fingerprint not in started:
+                    started[item.fingerprint] = time.time()
                     if tracker is not None:
-                        tracker.start(describe(by_fingerprint[fingerprint]))
-                if rows and tracker is not None:
-                    tracker.log(fingerprint, rows)
+                        tracker.start(describe(by_fingerprint[item.fingerprint]) | {"steps": item.steps})
+                if item.rows and tracker is not None:
+                    tracker.log(item.fingerprint, item.rows)
             for future in done:
                 spec = waiting.pop(future)
                 _conclude(spec, future.result(), store, tracker, provenance, started, bar)
@@ -124,7 +133,7 @@ class _Worker:
 
     root: Path
     store: RunStore
-    report: Callable[[tuple[str, list[dict[str, Any]]]], None]
+    report: Callable[[News], None]
     data: dict[str, HeadData]
 
 
@@ -134,11 +143,13 @@ def _open_worker(root: Path, store: RunStore, news: Any) -> None:
 
 def _run(spec: RunSpecification) -> str | None:
     """Train and record one run in a worker process; returns the error of a run that failed."""
-    _Worker.report((spec.fingerprint, []))
     if spec.dataset not in _Worker.data:
         _Worker.data[spec.dataset] = load_head_data(_Worker.root, spec.dataset)
+    data = _Worker.data[spec.dataset]
+    steps = planned_steps(spec, data)
+    _Worker.report(News(spec.fingerprint, steps, []))
     try:
-        trained = train_head(spec, _Worker.data[spec.dataset], lambda rows: _Worker.report((spec.fingerprint, rows)))
+        trained = train_head(spec, data, lambda rows: _Worker.report(News(spec.fingerprint, steps, rows)))
     except (ArithmeticError, ValueError, RuntimeError) as error:
         message = f"{type(error).__name__}: {' '.join(str(error).split())}"
         _Worker.store.record_failed(spec, message)
@@ -147,7 +158,7 @@ def _run(spec: RunSpecification) -> str | None:
     return None
 
 
-def _drain(news: Any) -> list[tuple[str, list[dict[str, Any]]]]:
+def _drain(news: Any) -> list[News]:
     items = []
     while True:
         try:

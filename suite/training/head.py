@@ -61,6 +61,11 @@ def load_head_data(root: Path, dataset: str) -> HeadData:
     return HeadData(torch.from_numpy(load_features(root, dataset)), torch.from_numpy(labels), split)
 
 
+def planned_steps(spec: RunSpecification, data: HeadData) -> int:
+    """Optimiser steps of the whole run."""
+    return spec.epochs * _sampler(spec, data.labels[data.rows("train")]).batches_per_epoch
+
+
 def train_head(spec: RunSpecification, data: HeadData, report: Callable[[list[dict[str, Any]]], None]) -> Trained:
     """Train one head and judge it: the epoch with the best mean AP on the validation classes is kept.
 
@@ -77,7 +82,7 @@ def train_head(spec: RunSpecification, data: HeadData, report: Callable[[list[di
     generator = torch.Generator().manual_seed(spec.seed)
     train = data.rows("train")
     features, labels = data.features[train], data.labels[train]
-    sampler = MPerClassSampler(labels[:, 0].numpy(), spec.batch_size, spec.samples_per_class, spec.seed)
+    sampler = _sampler(spec, labels)
     head = EmbeddingHead(features, spec.embedding_dim, generator)
     loss = create_loss(spec.loss, **spec.settings)
     total = spec.epochs * sampler.batches_per_epoch
@@ -131,6 +136,10 @@ def evaluate(
     per_query = per_query_metrics(embeddings, data.labels[rows], ks=KS, levels=levels, hierarchical=levels is None)
     means = {f"{split}/{key}": value for key, value in mean_metrics(per_query).items()}
     return means, pd.DataFrame({"item": rows, **per_query})
+
+
+def _sampler(spec: RunSpecification, labels: Tensor) -> MPerClassSampler:
+    return MPerClassSampler(labels[:, 0].numpy(), spec.batch_size, spec.samples_per_class, spec.seed)
 
 
 def _update(
