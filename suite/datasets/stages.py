@@ -110,6 +110,6 @@ def _check_counts(items: pd.DataFrame, finest: str, expected: Expected | None, n
     where = f"{PARAMS}: datasets.{name}.settings.expected"
     if expected and (images, classes) != (expected.images, expected.classes):
         raise SuiteError(
-            f"{where}: {expected.images} images of {expected.classes} classes, but the build gave {images} of "
-            f"{classes}; check the pinned versions, or state the new counts"
+            f"{where}: {expected.images} images of {expected.classes} classes, but the build gave "
+            f"{images} of {classes}; check the pinned versions, or state the new counts"
         )

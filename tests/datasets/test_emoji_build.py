@@ -143,7 +143,7 @@ def test_expected_counts_that_are_met_pass(make_params, tmp_path: Path):
 
 
 def test_expected_counts_that_are_off_stop_the_build_and_leave_nothing(make_params, tmp_path: Path):
-    line = r"params\.yaml: datasets\.mini\.settings\.expected: 300 images of 51 classes, but the build gave 304 of 51"
+    line = r"datasets\.mini\.settings\.expected: 300 images of 51 classes, but the build gave 304 of 51"
     with pytest.raises(SuiteError, match=line):
         built(make_params, tmp_path, expected={"images": 300, "classes": 51})
     assert list((tmp_path / "datasets").iterdir()) == []

@@ -69,20 +69,26 @@ def embedded(root: Path, processes: int) -> tuple[np.ndarray, dict]:
     return np.load(folder / "features.npy"), json.loads((folder / "features.json").read_text())
 
 
-def test_features_are_the_same_bits_for_any_number_of_processes(root: Path):
-    one, about_one = embedded(root, 1)
+@pytest.fixture(scope="module")
+def one_process(root: Path) -> tuple[np.ndarray, dict]:
+    return embedded(root, 1)
+
+
+@pytest.mark.slow
+def test_features_are_the_same_bits_for_any_number_of_processes(root: Path, one_process):
+    one, about_one = one_process
     two, about_two = embedded(root, 2)
     assert one.tobytes() == two.tobytes()
     assert about_one == about_two
 
 
-def test_features_follow_the_rows_of_the_items(root: Path):
-    features, about = embedded(root, 2)
+def test_features_follow_the_rows_of_the_items(root: Path, one_process):
+    features, about = one_process
     assert (features.shape, features.dtype) == ((ITEMS, 1280), np.float32)
     assert about["width"] == 1280
     assert len(about["weights_sha256"]) == len(about["digest"]) == 64
     store = ImageStore(root / "datasets" / "drawn" / "images.arrow")
-    last = np.asarray(store.decode(ITEMS - 1))[None]
+    last = np.array(store.decode(ITEMS - 1))[None]
     np.testing.assert_allclose(
         features[:1], load_backbone("efficientnet_lite0").features(last), rtol=1e-3, atol=1e-3
     )
