@@ -20,7 +20,7 @@ _MAX_ALIASES = 8
 
 
 def icon_svg(icons: Mapping[str, Any], name: str) -> str:
-    """The SVG document of icon `name` of an Iconify set, aliases and their transformations followed.
+    """The square SVG document of icon `name` of an Iconify set, aliases and their reflections followed.
 
     Args:
         icons: parsed `icons.json`: `icons` and `aliases` by name, default `width`, `height`, `left`, `top`.
@@ -54,7 +54,7 @@ def icon_svg(icons: Mapping[str, Any], name: str) -> str:
 
 
 def draw_png(svg: str, size: int) -> bytes:
-    """Draw an SVG document on white, letterboxed into `size` x `size` pixels; returns an RGB PNG.
+    """Draw a square SVG document on white, `size` x `size` pixels; returns an RGB PNG.
 
     Fonts of the machine are left out: a drawing must not depend on them.
     """
@@ -109,8 +109,10 @@ def _document(icon: Mapping[str, Any], horizontal: bool, vertical: bool) -> str:
         x, y = (2 * left + width) * horizontal, (2 * top + height) * vertical
         scale = f"{-1 if horizontal else 1} {-1 if vertical else 1}"
         body = f'<g transform="translate({x} {y}) scale({scale})">{body}</g>'
+    side = max(width, height)
+    box = f"{left - (side - width) / 2:g} {top - (side - height) / 2:g} {side} {side}"
     # Monochrome sets paint with currentColor, which is the document's `color`.
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" color="#000000" '
-        f'width="{width}" height="{height}" viewBox="{left} {top} {width} {height}">{body}</svg>'
+        f'width="{side}" height="{side}" viewBox="{box}">{body}</svg>'
     )

@@ -107,8 +107,9 @@ def _check_splits(items: pd.DataFrame, finest: str, name: str) -> None:
 
 def _check_counts(items: pd.DataFrame, finest: str, expected: Expected | None, name: str) -> None:
     images, classes = len(items), int(items[finest].nunique())
+    where = f"{PARAMS}: datasets.{name}.settings.expected"
     if expected and (images, classes) != (expected.images, expected.classes):
         raise SuiteError(
-            f"{PARAMS}: datasets.{name}.settings.expected: {expected.images} images of {expected.classes} "
-            f"classes, but the build gave {images} of {classes}; check the pinned versions, or state the new counts"
+            f"{where}: {expected.images} images of {expected.classes} classes, but the build gave "
+            f"{images} of {classes}; check the pinned versions, or state the new counts"
         )
