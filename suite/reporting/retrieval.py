@@ -19,8 +19,8 @@ LARGEST = 160
 def gallery(data: DatasetEvidence, loss: str, label: str) -> Gallery | None:
     """Examples for `loss` beside the frozen floor; None where neighbours or images are not on record.
 
-    The rule: with AP cut at the first ten results, take the queries that gain most over the floor, those whose gain
-    is nearest the median, and those that lose most, one a class; ties go to the earlier row of the data set.
+    The rule: with AP cut at the first ten results, take the queries that gain most, those whose
+    gain is nearest the median, and those that lose most, one a class; ties go to the earlier row.
     """
     if not {loss, "frozen"} <= set(data.neighbours) or not data.images.exists():
         return None
@@ -70,7 +70,7 @@ def gallery(data: DatasetEvidence, loss: str, label: str) -> Gallery | None:
 
 
 def choose(gain: pd.Series, classes: pd.Series, each: int = EACH) -> dict[int, str]:
-    """Query -> reason: `each` of the largest gains, of the nearest to the median, of the smallest; one a class.
+    """Query -> reason: `each` of the largest gains, of those nearest the median, of the smallest.
 
     Args:
         gain: gain of each query, indexed by its row among the items.

@@ -42,6 +42,7 @@ FACTORS = {
     "level2/AP": 1.3,
 }
 MAIN = 256
+SUMMARY = ["dataset", "loss", "label", "batch_size", "split", "metric", "seeds", "mean", "low", "high"]
 
 
 @dataclass(frozen=True)
@@ -299,9 +300,9 @@ def _compare(
     )
     return {
         "runs": runs,
-        "leaderboard": pd.DataFrame(board),
+        "leaderboard": pd.DataFrame(board, columns=[*SUMMARY, "lift", "lift_low", "lift_high"]),
         "pairwise": pairwise,
-        "scaling": pd.DataFrame(scaling),
+        "scaling": pd.DataFrame(scaling, columns=[*SUMMARY, "epochs", "steps"]),
         "gap": _gap(dataset, done, generator),
     }
 
