@@ -60,10 +60,10 @@ def gallery(data: DatasetEvidence, loss: str, label: str) -> Gallery | None:
             )
         )
     caption = (
-        f"Retrieval examples on {data.title}: a query and its first {TOP} results with {label} (first seed) and "
-        f"with frozen features. Chosen by rule, not by eye: the {EACH} queries with the largest gain of AP@{TOP} "
-        f"over the frozen floor, the {EACH} nearest the median gain and the {EACH} at the far end, at most one a "
-        "class."
+        f"Retrieval examples on {data.title}: a query and its first {TOP} results with {label} (first seed) "
+        f"and with frozen features. Chosen by rule, not by eye: the {EACH} queries with the largest gain of "
+        f"AP@{TOP} over the frozen floor, the {EACH} nearest the median gain and the {EACH} at the far end, "
+        "at most one a class."
     )
     return Gallery(f"{data.name}-retrieval", caption, marks(data.levels), tuple(examples))
 
