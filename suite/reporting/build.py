@@ -18,10 +18,10 @@ from suite.reporting.timings import timing_table
 def write_reports(
     params: Params, root: Path = Path("artifacts"), destination: Path = Path("reports")
 ) -> None:
-    """Write `report.html`, `report.pdf`, `figures/` and `tables/` under `destination` from the records under `root`.
+    """Write `report.html`, `report.pdf`, `figures/` and `tables/` from the records under `root`.
 
-    Nothing else is read: the same records and settings give the same bytes. Raises SuiteError naming a table that
-    is missing and the stage that makes it.
+    Nothing else is read: the same records and settings give the same bytes. Raises SuiteError naming
+    a table that is missing and the stage that makes it.
     """
     evidence = read_evidence(params, Path(root))
     report = build_report(evidence)

@@ -14,6 +14,8 @@ import pyarrow as pa
 from suite.config import Params
 from suite.errors import SuiteError
 
+CONTROLS = ("frozen", "random")
+
 
 @dataclass(frozen=True)
 class DatasetEvidence:
@@ -58,7 +60,7 @@ class DatasetEvidence:
     def board(self, metric: str, split: str = "test") -> pd.DataFrame:
         """Leaderboard rows of the losses for one metric, best first; equal means keep their order."""
         table = self.leaderboard
-        table = table[(table["metric"] == metric) & (table["split"] == split) & (table["loss"] != "frozen")]
+        table = table[(table["metric"] == metric) & (table["split"] == split) & ~table["loss"].isin(CONTROLS)]
         return table.dropna(subset=["mean"]).sort_values("mean", ascending=False, kind="stable")
 
     def floor(self, metric: str, split: str = "test") -> float | None:
@@ -108,11 +110,11 @@ def read_images(path: Path, places: list[int]) -> dict[int, bytes]:
 def _dataset(params: Params, root: Path, name: str, compare: dict[str, pd.DataFrame]) -> DatasetEvidence:
     folder = root / "datasets" / name
     tables = {key: table[table["dataset"] == name] for key, table in compare.items()}
-    known = [*params.losses, "frozen", "random"]
+    known = [*params.losses, *CONTROLS]
     for key in ("runs", "leaderboard", "scaling", "gap"):
         tables[key] = tables[key][tables[key]["loss"].isin(known)]
     pairs = tables["pairwise"]
-    tables["pairwise"] = pairs[pairs["loss_a"].isin(known) & pairs["loss_b"].isin(known)]
+    tables["pairwise"] = pairs[pairs["loss_a"].isin(params.losses) & pairs["loss_b"].isin(params.losses)]
     neighbours = {"frozen": root / "controls" / name / "neighbours.parquet"}
     neighbours |= {loss: root / "measures" / name / loss / "neighbours.parquet" for loss in params.losses}
     provenance, queries = {}, {}
@@ -140,7 +142,10 @@ def _dataset(params: Params, root: Path, name: str, compare: dict[str, pd.DataFr
 def _table(path: Path, stage: str) -> pd.DataFrame:
     if not path.exists():
         raise SuiteError(f"{path}: not found; the {stage} stage makes it: run dvc repro")
-    return pd.read_parquet(path)
+    table = pd.read_parquet(path)
+    # A column of nothing but nulls has lost its type; it is one of numbers without a value.
+    empty = [name for name in table if table[name].isna().all() and table[name].dtype == object]
+    return table.astype(dict.fromkeys(empty, float))
 
 
 def _json(path: Path, stage: str) -> dict[str, Any]:

@@ -172,7 +172,7 @@ def gap_figure(gap: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
 
 
 def gap_training_figure(gap: pd.DataFrame, controls: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
-    """The gap against training batch size, one panel a measuring size; the frozen control is a line across."""
+    """The gap against training batch size, one panel a measuring size; the frozen control goes across."""
     sizes = sorted(gap["measure_batch_size"].unique())[:6]
     columns = 1 if narrow else 2
     rows = -(-len(sizes) // columns)

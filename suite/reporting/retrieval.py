@@ -19,8 +19,8 @@ LARGEST = 160
 def gallery(data: DatasetEvidence, loss: str, label: str) -> Gallery | None:
     """Examples for `loss` beside the frozen floor; None where neighbours or images are not on record.
 
-    The rule: with AP cut at the first ten results, take the queries that gain most over the floor, those whose gain
-    is nearest the median, and those that lose most, one a class; ties go to the earlier row of the data set.
+    The rule: with AP cut at the first ten results, take the queries that gain most, those whose
+    gain is nearest the median, and those that lose most, one a class; ties go to the earlier row.
     """
     if not {loss, "frozen"} <= set(data.neighbours) or not data.images.exists():
         return None
@@ -60,17 +60,16 @@ def gallery(data: DatasetEvidence, loss: str, label: str) -> Gallery | None:
             )
         )
     caption = (
-        f"Retrieval examples on {data.title}: a query and its first {TOP} results with {label} (first "
-        f"seed) and with frozen "
-        f"features. Chosen by rule, not by eye: the {EACH} queries with the largest gain of AP@{TOP} "
-        f"over the frozen floor, "
-        f"the {EACH} nearest the median gain and the {EACH} with the largest loss, at most one a class."
+        f"Retrieval examples on {data.title}: a query and its first {TOP} results with {label} (first seed) "
+        f"and with frozen features. Chosen by rule, not by eye: the {EACH} queries with the largest gain of "
+        f"AP@{TOP} over the frozen floor, the {EACH} nearest the median gain and the {EACH} at the far end, "
+        "at most one a class."
     )
     return Gallery(f"{data.name}-retrieval", caption, marks(data.levels), tuple(examples))
 
 
 def choose(gain: pd.Series, classes: pd.Series, each: int = EACH) -> dict[int, str]:
-    """Query -> reason: `each` of the largest gains, of the nearest to the median, of the smallest; one a class.
+    """Query -> reason: `each` of the largest gains, of those nearest the median, of the smallest.
 
     Args:
         gain: gain of each query, indexed by its row among the items.

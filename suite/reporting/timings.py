@@ -12,7 +12,7 @@ from suite.reporting.model import Block, Cell, Column, Figure, Paragraph, Table,
 
 
 def timing_table(benchmark: dict[str, Any] | None) -> pd.DataFrame:
-    """One row a benchmark case: loss, batch size, median and quartiles in ms, rounds, peak memory in bytes."""
+    """One row a benchmark case: loss, batch size, median and quartiles in ms, rounds, peak memory (bytes)."""
     rows = []
     for case in (benchmark or {}).get("benchmarks", []):
         params, stats = case.get("params") or {}, case["stats"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import json
 from dataclasses import dataclass
@@ -10,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-from PIL import Image, ImageDraw
 from scipy import stats
+from synthetic_images import LEVELS, write_dataset
 
 from suite.config import Params, parse
 from suite.files import write_json, write_table
@@ -29,8 +27,6 @@ LOSSES = {
 }
 QUALITY = dict(zip(LOSSES, (0.250, 0.262, 0.268, 0.291, 0.306, 0.308, 0.289, 0.296), strict=True))
 SCALED = ("smoothap", "supap", "roadmap", "recall_at_k")
-LEVELS = ("emoji", "subgroup", "group")
-STYLES = ("twemoji", "noto", "fluent", "openmoji", "fxemoji", "emojione")
 MEASURES = (32, 128, 512, 2048)
 FACTORS = {
     "level0/AP": 1,
@@ -42,6 +38,7 @@ FACTORS = {
     "level2/AP": 1.3,
 }
 MAIN = 256
+SUMMARY = ["dataset", "loss", "label", "batch_size", "split", "metric", "seeds", "mean", "low", "high"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ def make_study(root: Path, study: Study) -> Params:
     generator = np.random.default_rng(7)
     compare: dict[str, list[pd.DataFrame]] = {}
     for dataset in study.datasets:
-        items = _write_dataset(root, dataset)
+        items = write_dataset(root, dataset)
         runs = _runs(dataset, params, study, generator)
         for name, table in _compare(dataset, params, runs, generator).items():
             compare.setdefault(name, []).append(table)
@@ -103,86 +100,6 @@ def _params(study: Study) -> Params:
         "losses": losses,
     }
     return parse(Params, raw, "synthetic")
-
-
-def _write_dataset(root: Path, dataset: str) -> pd.DataFrame:
-    rows, images = [], []
-    for code in range(40):
-        split = "train" if code % 10 < 5 else "val" if code % 10 < 7 else "test"
-        for number, style in enumerate(STYLES):
-            rows.append(
-                {
-                    "image": len(rows),
-                    "key": f"{style}/shape-{code}",
-                    "source": style,
-                    "split": split,
-                    "emoji": f"shape {code}",
-                    "subgroup": f"subgroup {code // 4}",
-                    "group": f"group {code // 10}",
-                }
-            )
-            images.append(_draw(code, number))
-    items = pd.DataFrame(rows)
-    folder = root / "datasets" / dataset
-    folder.mkdir(parents=True)
-    items.to_parquet(folder / "items.parquet", index=False)
-    table = pa.table({"image": pa.array(images, type=pa.binary())})
-    with pa.OSFile(str(folder / "images.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table, max_chunksize=50)
-    counts = {
-        name: {"images": len(part), "classes": part["emoji"].nunique()}
-        for name, part in items.groupby("split")
-    }
-    sources = [
-        {
-            "package": f"@iconify-json/{style}",
-            "version": f"1.2.{number}",
-            "integrity": "sha512-" + "a1B2" * 22,
-            "licence": ("CC-BY-4.0", "Apache-2.0", "CC-BY-SA-4.0")[number % 3],
-            "licence_url": "https://creativecommons.org/licenses/",
-            "author": f"The {style} artists",
-        }
-        for number, style in enumerate(STYLES)
-    ]
-    card = {
-        "name": dataset,
-        "title": f"{dataset.capitalize()} styles",
-        "levels": list(LEVELS),
-        "counts": counts,
-        "sources": sources,
-        "settings": {},
-        "set_aside": {"pixel duplicates of another class": {"images": 7, "classes": 1}},
-    }
-    write_json(folder / "card.json", card)
-    write_json(
-        root / "features" / dataset / "features.json",
-        {
-            "backbone": "tf_efficientnet_lite0",
-            "image_size": 96,
-            "width": 1280,
-            "weights_sha256": "b" * 64,
-            "digest": "c0ffee" * 10 + "beef",
-        },
-    )
-    return items
-
-
-def _draw(code: int, style: int) -> bytes:
-    image = Image.new("RGB", (64, 64), (255, 255 - 8 * style, 255 - 6 * style))
-    pen = ImageDraw.Draw(image)
-    colour = ((200, 60, 60), (40, 130, 90), (60, 80, 190), (210, 150, 30))[code // 10]
-    size = 12 + 4 * (code % 4)
-    box = (32 - size, 32 - size, 32 + size, 32 + size)
-    outline = {"outline": (20, 20, 20), "width": style % 3}
-    if code // 4 % 3 == 0:
-        pen.ellipse(box, fill=colour, **outline)
-    elif code // 4 % 3 == 1:
-        pen.rectangle(box, fill=colour, **outline)
-    else:
-        pen.regular_polygon((32, 32, size), n_sides=5 if code % 2 else 3, fill=colour, rotation=12 * style)
-    handle = io.BytesIO()
-    image.save(handle, "PNG")
-    return handle.getvalue()
 
 
 def _runs(dataset: str, params: Params, study: Study, generator: np.random.Generator) -> pd.DataFrame:
@@ -299,9 +216,9 @@ def _compare(
     )
     return {
         "runs": runs,
-        "leaderboard": pd.DataFrame(board),
+        "leaderboard": pd.DataFrame(board, columns=[*SUMMARY, "lift", "lift_low", "lift_high"]),
         "pairwise": pairwise,
-        "scaling": pd.DataFrame(scaling),
+        "scaling": pd.DataFrame(scaling, columns=[*SUMMARY, "epochs", "steps"]),
         "gap": _gap(dataset, done, generator),
     }
 

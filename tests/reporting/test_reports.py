@@ -1,0 +1,348 @@
+"""Reports say what the tables say, ask nothing of anyone, and are the same bytes for the same records."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pypdfium2
+import pytest
+from synthetic import LOSSES, Study, make_study
+
+from suite.errors import SuiteError
+from suite.reporting import write_reports
+from suite.reporting.figures import looks
+from suite.reporting.retrieval import choose
+
+VOID = {"meta", "img", "source", "br", "link", "input", "hr"}
+FAILED = (("triplet", 2), ("supap", 1))
+
+
+@dataclass
+class Page(HTMLParser):
+    """What the tests look at: balance of tags, addresses, tables by name, alternative texts."""
+
+    problems: list[str] = field(default_factory=list)
+    addresses: list[tuple[str, str]] = field(default_factory=list)
+    images: list[dict] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    tables: dict[str, list[list[dict]]] = field(default_factory=dict)
+    heads: list[dict] = field(default_factory=list)
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.table = ""
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        values = dict(attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+        self.addresses += [
+            (tag, values[name]) for name in ("src", "href", "srcset", "poster", "data") if name in values
+        ]
+        self.ids += [values["id"]] if "id" in values else []
+        if tag == "img":
+            self.images.append(values)
+        elif tag == "table":
+            self.table = values["data-name"]
+            self.tables[self.table] = []
+        elif tag == "tr":
+            self.tables[self.table].append([])
+        elif tag in ("td", "th"):
+            self.tables[self.table][-1].append({"text": "", "value": values.get("data-value")})
+            self.heads += [values] if tag == "th" else []
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.problems.append(f"</{tag}> at {self.getpos()}")
+
+    def handle_data(self, data: str) -> None:
+        if "table" in self.open and {"td", "th"} & set(self.open):
+            self.tables[self.table][-1][-1]["text"] += data
+        elif not {"script", "style"} & set(self.open):
+            self.text += data
+
+
+def parse(path: Path) -> Page:
+    page = Page()
+    page.feed(path.read_text(encoding="utf-8"))
+    page.close()
+    return page
+
+
+def pdf_text(path: Path) -> tuple[int, str]:
+    document = pypdfium2.PdfDocument(path)
+    text = " ".join(page.get_textpage().get_text_range() for page in document)
+    # Typst hyphenates and breaks lines where it likes.
+    return len(document), " ".join(re.sub("[\ufffe\u200b]", "", text).split())
+
+
+def build(folder: Path, study: Study) -> tuple[Path, Path]:
+    root, destination = folder / "artifacts", folder / "reports"
+    write_reports(make_study(root, study), root, destination)
+    return root, destination
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return build(tmp_path_factory.mktemp("full"), Study(failed=FAILED))
+
+
+def test_leaderboard_shows_the_recorded_numbers(full: tuple[Path, Path]) -> None:
+    root, destination = full
+    recorded = pd.read_parquet(root / "compare" / "leaderboard.parquet")
+    recorded = recorded[recorded["split"] == "test"].set_index(["label", "metric"])
+    rows = parse(destination / "report.html").tables["emoji-leaderboard"]
+    metrics = ["level0/AP", "level0/R_at_1", "level0/mAP_at_R", "NDCG", "H_AP"]
+    assert len(rows) == 1 + len(LOSSES) + 1
+    means = [float(row[2]["value"]) for row in rows[1:-1]]
+    assert means == sorted(means, reverse=True)
+    for row in rows[1:]:
+        label = row[0]["text"].replace(" (floor)", "")
+        for cell, metric in zip(row[2:], metrics, strict=False):
+            truth = recorded.loc[(label, metric)]
+            assert float(cell["value"]) == truth["mean"]
+            assert cell["text"].startswith(f"{truth['mean']:.3f}")
+            if label != "Frozen features":
+                assert f"[{truth['low']:.3f}, {truth['high']:.3f}]" in cell["text"]
+
+
+def test_gap_scaling_and_pairwise_tables_show_the_recorded_numbers(full: tuple[Path, Path]) -> None:
+    root, destination = full
+    tables = parse(destination / "report.html").tables
+    gap = pd.read_parquet(root / "compare" / "gap.parquet")
+    shown = sorted(float(cell["value"]) for row in tables["emoji-gap"][1:] for cell in row[4:])
+    assert shown == sorted(gap["gap"])
+    scaling = pd.read_parquet(root / "compare" / "scaling.parquet")
+    scaling = scaling[(scaling["split"] == "test") & (scaling["metric"] == "level0/AP")]
+    studied = scaling[scaling.groupby("loss")["batch_size"].transform("nunique") > 1]
+    assert sorted(float(row[5]["value"]) for row in tables["emoji-scaling"][1:]) == sorted(studied["mean"])
+    pairs = pd.read_parquet(root / "compare" / "pairwise.parquet")
+    pairs = pairs[(pairs["split"] == "test") & (pairs["metric"] == "level0/AP")]
+    rows = tables["emoji-pairwise"][1:]
+    assert [float(row[3]["value"]) for row in rows] == list(pairs["difference"])
+    for row, decision in zip(rows, pairs["decision"], strict=True):
+        winner = {"a": row[0]["text"], "b": row[1]["text"]}.get(decision)
+        assert row[6]["text"].startswith("undecided" if winner is None else f"{winner} higher")
+
+
+def test_csv_tables_keep_every_digit(full: tuple[Path, Path]) -> None:
+    root, destination = full
+    recorded = pd.read_parquet(root / "compare" / "gap.parquet").drop(columns="dataset")
+    again = pd.read_csv(destination / "tables" / "emoji-gap.csv")
+    pd.testing.assert_frame_equal(again, recorded, rtol=1e-14, check_dtype=False)
+    assert len(pd.read_csv(destination / "tables" / "runs.csv")) == 8 * 5 + 4 * 4 * 3
+
+
+def test_page_is_whole_and_alone(full: tuple[Path, Path]) -> None:
+    page = parse(full[1] / "report.html")
+    assert page.problems == []
+    assert page.open == []
+    assert len(page.ids) == len(set(page.ids))
+    for tag, address in page.addresses:
+        assert address.startswith("data:" if tag in ("img", "source") else "#"), (tag, address[:60])
+    source = (full[1] / "report.html").read_text(encoding="utf-8")
+    assert "@import" not in source
+    assert "url(" not in source
+    assert "<link" not in source
+    assert all(image.get("alt") for image in page.images)
+    assert all(head.get("scope") in ("col", "row") for head in page.heads)
+    anchors = {address[1:] for tag, address in page.addresses if tag == "a"}
+    assert anchors <= set(page.ids)
+
+
+def test_summary_follows_the_numbers(full: tuple[Path, Path]) -> None:
+    root, destination = full
+    board = pd.read_parquet(root / "compare" / "leaderboard.parquet")
+    board = board[(board["split"] == "test") & (board["metric"] == "level0/AP") & (board["loss"] != "frozen")]
+    best = board.loc[board["mean"].idxmax()]
+    text = " ".join(parse(destination / "report.html").text.split())
+    assert (
+        f"{best.label} has the highest test mAP, {best['mean']:.3f} [{best.low:.3f}, {best.high:.3f}]" in text
+    )
+    pairs = pd.read_parquet(root / "compare" / "pairwise.parquet")
+    pairs = pairs[(pairs["split"] == "test") & (pairs["metric"] == "level0/AP")]
+    mine = pairs[(pairs["loss_a"] == best.loss) | (pairs["loss_b"] == best.loss)]
+    undecided = int((mine["decision"] == "undecided").sum())
+    assert undecided > 0
+    assert (
+        "one is" if undecided == 1 else f"{undecided} are"
+    ) + " not told apart from it by these seeds" in text
+    assert "2 runs of 88 failed" in text
+    assert text.count("loss became NaN at step 12") == len(FAILED)
+
+
+def test_pdf_says_the_same(full: tuple[Path, Path]) -> None:
+    pages, text = pdf_text(full[1] / "report.pdf")
+    assert 8 <= pages <= 14
+    assert f"1 / {pages}" in text
+    for words in (
+        "Summary",
+        "Leaderboard",
+        "Decomposability gap",
+        "How it was made",
+        "Figure 7.",
+        "Table 13.",
+        *LOSSES.values(),
+    ):
+        assert words in text
+    for row in parse(full[1] / "report.html").tables["emoji-leaderboard"][1:]:
+        assert row[2]["text"].split("[")[0] in text
+
+
+def test_figures_and_tables_are_numbered_alike(full: tuple[Path, Path]) -> None:
+    _, text = pdf_text(full[1] / "report.pdf")
+    page = parse(full[1] / "report.html")
+    assert {int(n) for n in re.findall(r"Figure (\d+)\.", page.text)} == {
+        int(n) for n in re.findall(r"Figure (\d+)\.", text)
+    }
+    assert {int(n) for n in re.findall(r"Table (\d+)\.", page.text)} == {
+        int(n) for n in re.findall(r"Table (\d+)\.", text)
+    }
+
+
+def test_same_records_give_the_same_bytes_in_another_process(full: tuple[Path, Path], tmp_path: Path) -> None:
+    root, destination = full
+    script = (
+        "import sys; from pathlib import Path; from synthetic import Study, make_study; from "
+        "suite.reporting import write_reports;"
+        f"params = make_study(Path(sys.argv[1]), Study(failed={FAILED!r}));"
+        "write_reports(params, Path(sys.argv[2]), Path(sys.argv[3]))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "drawn"), str(root), str(tmp_path / "again")]
+    repository = Path(__file__).parents[2]
+    paths = os.pathsep.join([str(repository), str(Path(__file__).parent)])
+    subprocess.run(
+        command, check=True, env=os.environ | {"PYTHONPATH": paths, "PYTHONHASHSEED": "5", "TZ": "Asia/Tokyo"}
+    )
+    assert digests(tmp_path / "again") == digests(destination)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def test_files_are_where_readers_look(full: tuple[Path, Path]) -> None:
+    names = set(digests(full[1]))
+    assert {
+        "report.html",
+        "report.pdf",
+        "figures/main.svg",
+        "figures/main.png",
+        "tables/emoji-leaderboard.csv",
+    } <= names
+    assert not [name for name in names if Path(name).name.startswith(".")]
+    assert b"<dc:date>" not in (full[1] / "figures" / "main.svg").read_bytes()
+
+
+def test_provenance_is_told(full: tuple[Path, Path]) -> None:
+    cells = " ".join(
+        cell["text"] for row in parse(full[1] / "report.html").tables["provenance"] for cell in row
+    )
+    for fact in (
+        "abc1234",
+        "1 with uncommitted changes",
+        "c0ffee",
+        "3.11.2",
+        "main 0, 1, 2, 3, 4",
+        "86 finished, 2 failed",
+    ):
+        assert fact in cells
+
+
+@pytest.mark.parametrize(
+    ("study", "sentences"),
+    [
+        (Study(losses=1), ["only loss with finished runs", "no second loss to compare"]),
+        (
+            Study(losses=3, seeds=1),
+            ["one seed gives no interval", "not told apart from it by these seeds", "luck of a run"],
+        ),
+        (
+            Study(losses=4, scaling=False, optional=False),
+            ["Training batch size was not varied", "No benchmark is on record"],
+        ),
+        (
+            Study(
+                losses=2,
+                seeds=2,
+                failed=tuple((key, seed) for key in ("contrastive", "triplet") for seed in (0, 1)),
+            ),
+            ["No run finished, so nothing can be concluded", "4 runs failed"],
+        ),
+        (
+            Study(losses=2, seeds=2, failed=(("triplet", 0), ("triplet", 1))),
+            ["only loss with finished runs", "2 runs failed"],
+        ),
+    ],
+    ids=["one-loss", "one-seed", "nothing-optional", "all-failed", "one-loss-failed"],
+)
+def test_what_cannot_be_concluded_is_said(study: Study, sentences: list[str], tmp_path: Path) -> None:
+    _, destination = build(tmp_path, study)
+    page = parse(destination / "report.html")
+    assert page.problems == []
+    for sentence in sentences:
+        assert sentence in " ".join(page.text.split())
+    assert (
+        "nan"
+        not in " ".join(cell["text"] for rows in page.tables.values() for row in rows for cell in row).split()
+    )
+    assert pdf_text(destination / "report.pdf")[0] >= 2
+
+
+def test_two_data_sets_each_have_their_sections(tmp_path: Path) -> None:
+    _, destination = build(tmp_path, Study(losses=2, seeds=2, datasets=("emoji", "birds")))
+    page = parse(destination / "report.html")
+    assert {"emoji-leaderboard", "birds-leaderboard"} <= set(page.tables)
+    assert len(page.ids) == len(set(page.ids))
+    assert (destination / "figures" / "birds-main.svg").exists()
+
+
+def test_missing_table_names_the_stage(tmp_path: Path) -> None:
+    root = tmp_path / "artifacts"
+    params = make_study(root, Study(losses=1, seeds=1))
+    (root / "compare" / "gap.parquet").unlink()
+    with pytest.raises(SuiteError, match=r"gap\.parquet: not found; the compare stage"):
+        write_reports(params, root, tmp_path / "reports")
+    assert not (tmp_path / "reports").exists()
+
+
+def test_labels_are_text_not_markup(tmp_path: Path) -> None:
+    params = make_study(tmp_path / "artifacts", Study(losses=1, seeds=2))
+    loss = params.losses["contrastive"].model_copy(update={"label": "<b>#sharp</b> *x* $y$"})
+    params = params.model_copy(update={"losses": {"contrastive": loss}})
+    write_reports(params, tmp_path / "artifacts", tmp_path / "reports")
+    assert "<b>#sharp</b> *x* $y$" in parse(tmp_path / "reports" / "report.html").text
+    assert "<b>#sharp</b> *x* $y$" in pdf_text(tmp_path / "reports" / "report.pdf")[1]
+
+
+def test_every_loss_has_a_look_of_its_own(tmp_path: Path) -> None:
+    params = make_study(tmp_path, Study())
+    table = looks(params, ("peer",))
+    assert list(table) == [*LOSSES, "frozen", "random", "peer"]
+    assert len({look.colour for key, look in table.items() if key in LOSSES}) == len(LOSSES)
+    assert len({look.marker for key, look in table.items() if key in LOSSES}) == len(LOSSES)
+
+
+def test_examples_are_chosen_by_the_rule() -> None:
+    gain = pd.Series([0.9, 0.8, 0.7, 0.1, 0.1, -0.2, -0.5], index=[10, 11, 12, 13, 14, 15, 16])
+    classes = pd.Series(list("aabcdef"), index=gain.index)
+    assert choose(gain, classes, each=2) == {
+        10: "largest gain",
+        12: "largest gain",
+        13: "median gain",
+        14: "median gain",
+        16: "largest loss",
+        15: "largest loss",
+    }
+    assert choose(gain.abs(), classes, each=1)[13] == "smallest gain"
