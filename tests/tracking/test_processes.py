@@ -36,6 +36,7 @@ def spawn(code: str, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_two_first_writers_make_one_quiet_store(tmp_path) -> None:
     code = (
         "import sys\n"
@@ -53,6 +54,7 @@ def test_two_first_writers_make_one_quiet_store(tmp_path) -> None:
     assert outputs == [(expected, ""), (expected, "")]
 
 
+@pytest.mark.slow
 def test_a_deleted_store_comes_back(tmp_path, params, describe, record_run) -> None:
     for seed in (0, 1):
         record_run(tmp_path, describe(seed=seed))
@@ -110,6 +112,7 @@ def test_a_server_is_not_served_again(tmp_path, monkeypatch) -> None:
     assert one_line(OSError("no\n reply:\thttp://name:secret@host/x")) == "no reply: http://***@host/x"
 
 
+@pytest.mark.slow
 def test_the_server_answers_lists_the_study_and_ends(tmp_path, params, describe, record_run) -> None:
     record_run(tmp_path, describe())
     sync(params, tmp_path)
