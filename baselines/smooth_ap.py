@@ -22,9 +22,7 @@ class SmoothAPLoss(RetrievalLoss):
         block_bytes: upper limit of one work buffer in bytes; None: tuned to the cache.
     """
 
-    def __init__(
-        self, tau: float = 0.01, level: int = 0, self_match: str = "exclude", block_bytes: int | None = None
-    ):
+    def __init__(self, tau: float = 0.01, level: int = 0, self_match: str = "exclude", block_bytes: int | None = None):
         super().__init__(level, block_bytes)
         self.tau = check_number("tau", tau, above=0.0)
         self.self_match = check_self_match(self_match)

@@ -37,9 +37,7 @@ class TripletLoss(RetrievalLoss):
 
     def compute(self, batch: Batch) -> Swept:
         queries, references, gallery = batch.normalised()
-        return triplet_hinge(
-            queries, references, gallery, self.margin, self.mining, self.distance, self.block_bytes
-        )
+        return triplet_hinge(queries, references, gallery, self.margin, self.mining, self.distance, self.block_bytes)
 
     def compute_indexed(self, batch: Batch, indices: Indices) -> Swept:
         queries, references, _ = batch.normalised()

@@ -10,15 +10,11 @@ import os
 import sys
 from pathlib import Path
 
-# Every process of the suite computes on one thread (processes run side by side instead): results then do not
-# depend on the number of cores. Read by OpenMP and OpenBLAS when they are loaded, so set before any import of them.
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_variable] = "1"
-
 import click
 
 from suite.config import load_params
 from suite.errors import SuiteError
+from suite.workers import use_one_thread
 
 ROOT = Path("artifacts")
 REPORTS = Path("reports")
@@ -36,7 +32,8 @@ class OneLineErrors(click.Group):
             # A full disk or a file one may not write is the user's to mend; its name stands in the error.
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
                 raise
-            message = f"{error.filename or ROOT}: {os.strerror(error.errno)}; nothing half-written is kept, run again when mended"
+            where = error.filename or ROOT
+            message = f"{where}: {os.strerror(error.errno)}; nothing half-written is kept, run again when mended"
         if context.params["debug"]:
             raise
         click.echo(f"ranksuite: {message}", err=True)
@@ -48,6 +45,8 @@ class OneLineErrors(click.Group):
 @click.version_option(package_name="ranksuite")
 def main(debug: bool) -> None:
     """Benchmarking and reproducibility suite for rank losses in image retrieval."""
+    # Before any command imports numpy or torch, which read it once.
+    use_one_thread()
 
 
 @main.command()
@@ -102,7 +101,9 @@ def train(dataset: str, loss: str, no_mlflow: bool) -> None:
 
         with LiveTracker(ROOT) as tracker:
             outcome = train_stage(params, dataset, loss, ROOT, tracker)
-    click.echo(f"{dataset} {loss}: {outcome.trained} runs trained, {outcome.present} recorded before, {outcome.failed} failed")
+    click.echo(
+        f"{dataset} {loss}: {outcome.trained} runs trained, {outcome.present} recorded before, {outcome.failed} failed"
+    )
 
 
 @main.command()
@@ -183,7 +184,9 @@ def sync() -> None:
     if result.postponed:
         click.echo("MLflow: a training is logging live; run `ranksuite mlflow sync` again when it has ended")
         return
-    click.echo(f"MLflow: {result.created} runs added, {result.kept} there already, {result.removed} incomplete ones replaced")
+    click.echo(
+        f"MLflow: {result.created} runs added, {result.kept} there already, {result.removed} incomplete ones replaced"
+    )
 
 
 @mlflow.command()

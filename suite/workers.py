@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -13,7 +14,9 @@ from suite.errors import SuiteError
 
 
 @contextmanager
-def worker_pool(processes: int, initializer: Callable[..., None] | None = None, *arguments: Any) -> Iterator[ProcessPoolExecutor]:
+def worker_pool(
+    processes: int, initializer: Callable[..., None] | None = None, *arguments: Any
+) -> Iterator[ProcessPoolExecutor]:
     """A pool of spawned single-threaded, deterministic processes; pending work is dropped if the body fails.
 
     Raises:
@@ -40,6 +43,15 @@ def parallel_map(function: Callable[[Any], Any], items: Iterable[Any], processes
         return []
     with worker_pool(min(processes, len(items))) as pool:
         return list(pool.map(function, items))
+
+
+def use_one_thread() -> None:
+    """Tell OpenMP, OpenBLAS and MKL, of this process and its children, to use one thread; they read it when loaded.
+
+    Processes run side by side instead, so results do not depend on the number of cores.
+    """
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ[f"{library}_NUM_THREADS"] = "1"
 
 
 def compute_deterministically() -> None:

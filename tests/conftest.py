@@ -1,18 +1,17 @@
 """Shared by all tests: one thread and deterministic algorithms, as in every process of the suite."""
 
-import os
-
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_variable] = "1"
-
 import pytest
 from hypothesis import settings
 
-from suite.workers import compute_deterministically
+from suite.workers import compute_deterministically, use_one_thread
 
-# Examples are drawn the same way each time, and no deadline: these machines are noisy.
+# Examples are drawn the same way each time, and no deadline: a busy machine is no failure.
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
+
+
+def pytest_configure():
+    use_one_thread()
 
 
 @pytest.fixture(autouse=True, scope="session")

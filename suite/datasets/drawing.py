@@ -58,9 +58,7 @@ def draw_png(svg: str, size: int) -> bytes:
 
     Fonts of the machine are left out: a drawing must not depend on them.
     """
-    drawn = resvg_py.svg_to_bytes(
-        svg_string=svg, background="#ffffff", width=size, height=size, skip_system_fonts=True
-    )
+    drawn = resvg_py.svg_to_bytes(svg_string=svg, background="#ffffff", width=size, height=size, skip_system_fonts=True)
     buffer = io.BytesIO()
     Image.open(io.BytesIO(drawn)).convert("RGB").save(buffer, format="PNG")
     return buffer.getvalue()

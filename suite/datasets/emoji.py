@@ -47,9 +47,7 @@ class EmojiPackage(Package):
     """A pinned package and its part: an icon set, the Unicode names, or the Unicode sub-groups."""
 
     kind: Literal["style", "names", "subgroups"]
-    names_from: PackageName | None = Field(
-        None, description="the set whose chars.json also names this set's icons"
-    )
+    names_from: PackageName | None = Field(None, description="the set whose chars.json also names this set's icons")
 
 
 class Split(Settings):
@@ -83,9 +81,7 @@ class EmojiSettings(BuilderSettings):
                     f"packages: {name}: names_from '{package.names_from}' is not a style among the packages"
                 )
         if kinds.count("style") < self.minimum_styles:
-            raise ValueError(
-                f"minimum_styles is {self.minimum_styles}, but there are {kinds.count('style')} styles"
-            )
+            raise ValueError(f"minimum_styles is {self.minimum_styles}, but there are {kinds.count('style')} styles")
         return self
 
     def package_of(self, kind: str) -> str:
@@ -94,11 +90,7 @@ class EmojiSettings(BuilderSettings):
 
     def styles(self) -> dict[str, str]:
         """Packages of the icon sets by style; a style is named by the last part of its package's name."""
-        return {
-            name.rpartition("/")[2]: name
-            for name, package in self.packages.items()
-            if package.kind == "style"
-        }
+        return {name.rpartition("/")[2]: name for name, package in self.packages.items() if package.kind == "style"}
 
 
 @dataclass(frozen=True)
@@ -128,8 +120,7 @@ class _SetAside:
 
     def counts(self) -> dict[str, dict[str, int]]:
         return {
-            reason: {"images": images, "classes": len(self._classes[reason])}
-            for reason, images in self._images.items()
+            reason: {"images": images, "classes": len(self._classes[reason])} for reason, images in self._images.items()
         }
 
 
@@ -142,9 +133,7 @@ class Emoji:
         """Fetch every package, verified, into `destination`."""
         fetch_packages(settings.packages, settings.origin, destination)
 
-    def build(
-        self, settings: EmojiSettings, source: Path, destination: Path, processes: int = 1
-    ) -> dict[str, Any]:
+    def build(self, settings: EmojiSettings, source: Path, destination: Path, processes: int = 1) -> dict[str, Any]:
         """Draw and sift the images found in `source`; write items and images; return the card.
 
         In order: emoji are merged into families of variants, each a class in which every style is one image;
@@ -195,9 +184,7 @@ class _Packages:
         found = read_json_members(self._tarball(name), members)
         missing = [member for member in members if member not in found]
         if missing:
-            raise SuiteError(
-                f"{self._tarball(name)}: holds no {missing[0]}; pin a version of {name} that does"
-            )
+            raise SuiteError(f"{self._tarball(name)}: holds no {missing[0]}; pin a version of {name} that does")
         return [found[member] for member in members]
 
     def characters(self, name: str) -> dict[str, str]:
@@ -265,9 +252,7 @@ def _svg(icons: dict[str, Any], name: str, package: str) -> str:
         raise SuiteError(f"{package}: icons.json: icon '{name}' is unusable: {error}") from None
 
 
-def _sift(
-    drawings: list[_Drawing], images: list[bytes], settings: EmojiSettings, aside: _SetAside
-) -> list[int]:
+def _sift(drawings: list[_Drawing], images: list[bytes], settings: EmojiSettings, aside: _SetAside) -> list[int]:
     """Rows of the images that duplicate no other class and whose class has styles enough left."""
     slugs = [one.subject.slug for one in drawings]
     _, classes = np.unique(slugs, return_inverse=True)

@@ -63,9 +63,7 @@ def alike_across(small: np.ndarray, classes: np.ndarray, limit: float) -> np.nda
     # Averaging over tiles never increases a mean square, so a pair whose coarse distance reaches the limit
     # is not alike: only the few pairs below it (with room for rounding) are compared exactly, in integers.
     tiles = _SIDE // _COARSE_SIDE
-    coarse = (
-        small.reshape(-1, _COARSE_SIDE, tiles, _COARSE_SIDE, tiles, 3).mean((2, 4), dtype=np.float32) / 255
-    )
+    coarse = small.reshape(-1, _COARSE_SIDE, tiles, _COARSE_SIDE, tiles, 3).mean((2, 4), dtype=np.float32) / 255
     coarse = coarse.reshape(len(small), -1)
     squares = np.square(coarse).sum(1)
     threshold = (1.01 * limit) ** 2 * coarse.shape[1] + 1e-3

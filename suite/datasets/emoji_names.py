@@ -75,8 +75,7 @@ class IconNames:
     def __init__(self, icons: Mapping[str, Any], characters: Mapping[str, str]):
         self._known = icons["icons"].keys() | icons.get("aliases", {}).keys()
         self._by_text = {
-            _bare("".join(chr(int(code, 16)) for code in codes.split("-"))): name
-            for codes, name in characters.items()
+            _bare("".join(chr(int(code, 16)) for code in codes.split("-"))): name for codes, name in characters.items()
         }
 
     def find(self, emoji: Emoji) -> str | None:
@@ -97,9 +96,7 @@ def variant_families(emoji: Iterable[Emoji]) -> list[list[Emoji]]:
     families: dict[str, list[Emoji]] = {}
     for one in emoji:
         families.setdefault(_subject(one.name, names), []).append(one)
-    return [
-        sorted(members, key=lambda one: one.name.lower() != subject) for subject, members in families.items()
-    ]
+    return [sorted(members, key=lambda one: one.name.lower() != subject) for subject, members in families.items()]
 
 
 def _subject(name: str, names: set[str]) -> str:

@@ -180,9 +180,7 @@ def _flat(glyph: Glyph) -> str:
 
 
 def _line(glyph: Glyph) -> str:
-    body = _layers(
-        glyph, lambda layer: 'fill="none" stroke="currentColor" stroke-width="2.5" stroke-linejoin="round"'
-    )
+    body = _layers(glyph, lambda layer: 'fill="none" stroke="currentColor" stroke-width="2.5" stroke-linejoin="round"')
     return f'<g transform="translate(3 3) scale(.9)">{body}</g>'
 
 
@@ -198,17 +196,13 @@ def _mono(glyph: Glyph) -> str:
 def _comic(glyph: Glyph) -> str:
     body = _layers(
         glyph,
-        lambda layer: (
-            f'fill="{_colour(glyph.hue + 0.3 + 0.15 * layer, 0.65, 0.9)}" stroke="#222222" stroke-width="4"'
-        ),
+        lambda layer: f'fill="{_colour(glyph.hue + 0.3 + 0.15 * layer, 0.65, 0.9)}" stroke="#222222" stroke-width="4"',
     )
     return f'<g transform="rotate(-12 32 32) translate(6 6) scale(.8)">{body}</g>'
 
 
 def _badge(glyph: Glyph) -> str:
-    body = _layers(
-        glyph, lambda layer: f'fill="{"#ffffff" if layer % 2 == 0 else _colour(glyph.hue, 0.8, 0.4)}"'
-    )
+    body = _layers(glyph, lambda layer: f'fill="{"#ffffff" if layer % 2 == 0 else _colour(glyph.hue, 0.8, 0.4)}"')
     return (
         f'<circle cx="32" cy="32" r="31" fill="{_colour(glyph.hue + 0.5, 0.35, 0.6)}"/>'
         f'<g transform="translate(11 11) scale(.65)">{body}</g>'

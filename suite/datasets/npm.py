@@ -69,9 +69,7 @@ def tarball_name(package: str, version: str) -> str:
     return f"{package.removeprefix('@').replace('/', '-')}-{version}.tgz"
 
 
-def fetch_packages(
-    packages: Mapping[str, Package], origin: NpmOrigin | FileOrigin, destination: Path
-) -> None:
+def fetch_packages(packages: Mapping[str, Package], origin: NpmOrigin | FileOrigin, destination: Path) -> None:
     """Put the tarball of every package into `destination`, each verified against its pinned integrity.
 
     Raises SuiteError, naming the package, where one is out of reach, unknown or of other bytes than pinned.

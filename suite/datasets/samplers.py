@@ -30,7 +30,9 @@ class MPerClassSampler:
     def __init__(self, labels: np.ndarray, batch_size: int, m: int, seed: int):
         labels = np.asarray(labels)
         if batch_size % m:
-            raise SuiteError(f"batch size {batch_size} is not a multiple of the {m} samples per class; change one of them")
+            raise SuiteError(
+                f"batch size {batch_size} is not a multiple of the {m} samples per class; change one of them"
+            )
         order = np.argsort(labels, kind="stable")
         boundaries = np.flatnonzero(np.diff(labels[order])) + 1
         self.members = np.split(order, boundaries)

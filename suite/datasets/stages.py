@@ -100,9 +100,7 @@ def _read_items(path: Path) -> pd.DataFrame:
 def _check_splits(items: pd.DataFrame, finest: str, name: str) -> None:
     splits = items.groupby(finest)["split"].nunique()
     if (splits > 1).any():
-        raise SuiteError(
-            f"data set '{name}': class '{splits.idxmax()}' lies in several splits; mend its builder"
-        )
+        raise SuiteError(f"data set '{name}': class '{splits.idxmax()}' lies in several splits; mend its builder")
 
 
 def _check_counts(items: pd.DataFrame, finest: str, expected: Expected | None, name: str) -> None:

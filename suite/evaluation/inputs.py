@@ -53,9 +53,7 @@ def as_labels(values: Any, name: str, rows: int, of: str) -> np.ndarray:
 def encode_labels(query: np.ndarray, gallery: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Labels of any type as int32 codes, (L, Q) and (L, G): equal codes in a row are equal labels there."""
     codes = [
-        np.unique(np.concatenate([query[:, level], gallery[:, level]]), return_inverse=True)[1].astype(
-            np.int32
-        )
+        np.unique(np.concatenate([query[:, level], gallery[:, level]]), return_inverse=True)[1].astype(np.int32)
         for level in range(query.shape[1])
     ]
     stacked = np.stack(codes)

@@ -124,11 +124,7 @@ def mean_metrics(per_query: dict[str, np.ndarray]) -> dict[str, float]:
         The means under the same names, without `num_positives`, and the counts `queries` (all),
         `level0/queries`, ... and, with the hierarchical metrics, `hierarchical/queries`.
     """
-    counted = {
-        name.split("/")[0]: values > 0
-        for name, values in per_query.items()
-        if name.endswith("/num_positives")
-    }
+    counted = {name.split("/")[0]: values > 0 for name, values in per_query.items() if name.endswith("/num_positives")}
     if any(name in per_query for name in HIERARCHICAL):
         # Any relevant item at all gives a positive NDCG, whatever the ranks.
         counted["hierarchical"] = per_query["NDCG"] > 0
@@ -201,9 +197,7 @@ def _binary(ranks: np.ndarray, member: np.ndarray, ks: Sequence[int]) -> dict[st
     return metrics
 
 
-def _hierarchical(
-    ranks: np.ndarray, agree: np.ndarray, depth: int, discounts: np.ndarray
-) -> dict[str, np.ndarray]:
+def _hierarchical(ranks: np.ndarray, agree: np.ndarray, depth: int, discounts: np.ndarray) -> dict[str, np.ndarray]:
     """NDCG, ASI and H_AP from (b, P) ranks, ascending, and the number of levels each item shares (0:
     padding).
 
@@ -251,7 +245,5 @@ def _hierarchical(
     return {
         "NDCG": np.divide(gained, ideal, out=np.zeros(queries), where=totals > 0),
         "ASI": share.sum(1) / some,
-        "H_AP": np.divide(
-            (hierarchical_rank / ranks).sum(1), weight, out=np.zeros(queries), where=totals > 0
-        ),
+        "H_AP": np.divide((hierarchical_rank / ranks).sum(1), weight, out=np.zeros(queries), where=totals > 0),
     }

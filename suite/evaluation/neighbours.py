@@ -37,10 +37,7 @@ def nearest_neighbours(query: Any, gallery: Any = None, k: int = 10) -> tuple[np
         raise ValueError(f"k: expected 1 to {most}, the items there are to find, found {k}")
     finder = _Finder(queries, items, k, gallery is None)
     with _one_thread():
-        pairs = [
-            finder.find(np.arange(block.start, block.stop))
-            for block in query_blocks(len(queries), len(items))
-        ]
+        pairs = [finder.find(np.arange(block.start, block.stop)) for block in query_blocks(len(queries), len(items))]
     return np.concatenate([scores for scores, _ in pairs]), np.concatenate([rows for _, rows in pairs])
 
 
@@ -77,9 +74,7 @@ class _Finder:
             best[open_ended], rows[open_ended] = self._best(block[open_ended], scanned, every)
         return best, rows
 
-    def _best(
-        self, block: np.ndarray, scores: np.ndarray, found: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _best(self, block: np.ndarray, scores: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self.alone:
             scores = np.where(found == block[:, None], -np.inf, scores)
         order = np.lexsort((found, -scores), axis=1)[:, : self.k]

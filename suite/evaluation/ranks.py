@@ -99,9 +99,7 @@ def count_above(positives: np.ndarray, distances: np.ndarray) -> np.ndarray:
         for column in range(width):
             counts[:, column] = np.count_nonzero(distances <= positives[:, column, None], axis=1)
         return counts
-    slots = torch.searchsorted(
-        torch.from_numpy(positives), torch.from_numpy(distances), out_int32=True
-    ).numpy()
+    slots = torch.searchsorted(torch.from_numpy(positives), torch.from_numpy(distances), out_int32=True).numpy()
     slots = slots + np.arange(queries, dtype=np.int64)[:, None] * (width + 1)
     histogram = np.bincount(slots.ravel(), minlength=queries * (width + 1)).reshape(queries, width + 1)
     return np.cumsum(histogram[:, :-1], axis=1)

@@ -53,9 +53,7 @@ def revisited_metrics(
     for setup, (wanted, ignored) in SETUPS.items():
         # A protocol of 70 queries: one row at a time is what reads best.
         rows = [
-            _one_query(
-                row, np.concatenate([entry[name] for name in wanted]), [entry[name] for name in ignored], ks
-            )
+            _one_query(row, np.concatenate([entry[name] for name in wanted]), [entry[name] for name in ignored], ks)
             for row, entry in zip(matrix, lists, strict=True)
         ]
         kept = np.array([row for row in rows if row is not None])

@@ -128,8 +128,7 @@ def prepare(
         ref_bound = _check_embeddings("ref_emb", ref_emb)
         if ref_emb.shape[1] != embeddings.shape[1]:
             raise ValueError(
-                f"ref_emb: shape {tuple(ref_emb.shape)} and embeddings "
-                f"{tuple(embeddings.shape)} differ in dimension"
+                f"ref_emb: shape {tuple(ref_emb.shape)} and embeddings {tuple(embeddings.shape)} differ in dimension"
             )
         gallery_labels = _labels_at("ref_labels", ref_labels, "ref_emb", ref_emb, level)
         if not own_gallery:
@@ -152,24 +151,16 @@ def check_indices(indices_tuple: Any, batch: Batch) -> Indices:
     """Check a miner's index tensors against the sizes of a batch. Raises ValueError."""
     if not isinstance(indices_tuple, tuple | list) or len(indices_tuple) not in (3, 4):
         raise ValueError(
-            "indices_tuple: expected (anchors, positives, negatives) or "
-            "(anchors, positives, anchors, negatives)"
+            "indices_tuple: expected (anchors, positives, negatives) or (anchors, positives, anchors, negatives)"
         )
     queries, items = len(batch.gallery.query_labels), len(batch.gallery.labels)
     sizes = (queries, items, items) if len(indices_tuple) == 3 else (queries, items, queries, items)
     indices = []
     for place, (index, size) in enumerate(zip(indices_tuple, sizes, strict=True)):
-        if (
-            not isinstance(index, Tensor)
-            or index.dim() != 1
-            or index.is_floating_point()
-            or index.dtype == torch.bool
-        ):
+        if not isinstance(index, Tensor) or index.dim() != 1 or index.is_floating_point() or index.dtype == torch.bool:
             raise ValueError(f"indices_tuple[{place}]: expected a 1-dimensional tensor of integers")
         if len(index) and (int(index.min()) < 0 or int(index.max()) >= size):
-            raise ValueError(
-                f"indices_tuple[{place}]: shape {tuple(index.shape)} holds indices outside 0..{size - 1}"
-            )
+            raise ValueError(f"indices_tuple[{place}]: shape {tuple(index.shape)} holds indices outside 0..{size - 1}")
         indices.append(index.to(batch.queries.device, torch.long))
     pairs = [(0, 1), (0, 2)] if len(indices) == 3 else [(0, 1), (2, 3)]
     for left, right in pairs:
@@ -183,9 +174,7 @@ def check_indices(indices_tuple: Any, batch: Batch) -> Indices:
 
 def check_number(name: str, value: Any, above: float = -math.inf, least: float = -math.inf) -> float:
     """`value` as a finite float above `above` and of at least `least`. Raises ValueError naming `name`."""
-    bound = (
-        f" above {above:g}" if above > -math.inf else f" of at least {least:g}" if least > -math.inf else ""
-    )
+    bound = f" above {above:g}" if above > -math.inf else f" of at least {least:g}" if least > -math.inf else ""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{name}: expected a number{bound}, found {value!r}")
     if value <= above or value < least:
@@ -263,7 +252,5 @@ def _labels_at(name: str, labels: Any, of_name: str, embeddings: Tensor, level: 
         raise ValueError(f"{name}: expected integers, found {labels.dtype} of shape {shape}")
     levels = 1 if labels.dim() == 1 else shape[1]
     if level >= levels:
-        raise ValueError(
-            f"level: {level} is out of range for {name} of shape {shape}, which has {levels} level(s)"
-        )
+        raise ValueError(f"level: {level} is out of range for {name} of shape {shape}, which has {levels} level(s)")
     return labels if labels.dim() == 1 else labels[:, level].contiguous()

@@ -68,9 +68,7 @@ class _FastAPBlock:
             histogram = torch.diff(cumulative, dim=1, prepend=torch.zeros_like(cumulative[:, :1]))
             share = 1.0 / positives.to(scores.dtype)[:, None]
             # A bin without positives adds nothing, whatever stands below the line.
-            inverse = torch.where(
-                histogram * cumulative > 0, share / total.clamp_min(torch.finfo(x.dtype).tiny), 0.0
-            )
+            inverse = torch.where(histogram * cumulative > 0, share / total.clamp_min(torch.finfo(x.dtype).tiny), 0.0)
             precision = histogram * cumulative * inverse
             sums += (1.0 - precision.sum(1)).sum(dtype=torch.float64)
             count += len(items)

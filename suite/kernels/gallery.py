@@ -94,7 +94,5 @@ def gather_positives(positives: Tensor, pair_bytes: int, limit: int) -> Iterator
         rows = order[start:stop]
         valid = place[:width] < count[rows, None]
         padded = torch.where(valid, first[rows, None] + place[:width], 0)
-        yield Columns(
-            rows, torch.where(valid, items[padded], 0), None if bool(valid.all()) else valid, count[rows]
-        )
+        yield Columns(rows, torch.where(valid, items[padded], 0), None if bool(valid.all()) else valid, count[rows])
         stop = start

@@ -39,9 +39,7 @@ class AveragePrecisionHead:
         inverse = 1.0 / (plus + minus)
         precision = plus * inverse
         weighted = share * inverse
-        return HeadResult(
-            1.0 - (share * precision).sum(1), weighted * (precision - 1.0), weighted * precision
-        )
+        return HeadResult(1.0 - (share * precision).sum(1), weighted * (precision - 1.0), weighted * precision)
 
 
 @dataclass(frozen=True)

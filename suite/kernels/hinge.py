@@ -39,9 +39,7 @@ def pair_hinge(
     Returns:
         The loss, and the numbers of positive and of negative pairs in it.
     """
-    return sweep(
-        queries, references, _HingeBlock(gallery, pos_bound, neg_bound, distance), (1.0, 1.0), block_bytes
-    )
+    return sweep(queries, references, _HingeBlock(gallery, pos_bound, neg_bound, distance), (1.0, 1.0), block_bytes)
 
 
 def indexed_pair_hinge(
@@ -95,7 +93,5 @@ class _HingeBlock:
         if not needs_gradient:
             return BlockResult(sums, counts, ())
         of_positive = torch.zeros_like(scores)
-        of_positive[row, column] = (
-            violating.neg_() if slope is None else violating.neg_().mul_(slope[row, column])
-        )
+        of_positive[row, column] = violating.neg_() if slope is None else violating.neg_().mul_(slope[row, column])
         return BlockResult(sums, counts, (of_positive, intruding if slope is None else intruding.mul_(slope)))

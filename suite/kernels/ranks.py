@@ -44,9 +44,7 @@ def rank_loss(
     Returns:
         The loss, and the number of queries in its mean.
     """
-    block = _RankBlock(
-        gallery, positive_step, negative_step, head, BLOCK_BYTES if block_bytes is None else block_bytes
-    )
+    block = _RankBlock(gallery, positive_step, negative_step, head, BLOCK_BYTES if block_bytes is None else block_bytes)
     return sweep(queries, references, block, block_bytes=block_bytes)
 
 

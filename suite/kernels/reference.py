@@ -128,9 +128,7 @@ def _similarity(scores: Tensor, distance: str) -> Tensor:
     return -torch.where(squared > 0, squared, torch.nan).sqrt().nan_to_num(0.0)
 
 
-def _normalised(
-    embeddings: Tensor, labels: Tensor, ref_emb: Tensor | None, ref_labels: Tensor | None
-) -> Members:
+def _normalised(embeddings: Tensor, labels: Tensor, ref_emb: Tensor | None, ref_labels: Tensor | None) -> Members:
     normalise = torch.nn.functional.normalize
     gallery = None if ref_emb is None else normalise(ref_emb.double(), dim=1)
     return members(normalise(embeddings.double(), dim=1), labels, gallery, ref_labels, "exclude")

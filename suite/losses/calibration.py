@@ -29,9 +29,7 @@ class CalibrationLoss(RetrievalLoss):
 
     def compute(self, batch: Batch) -> Swept:
         queries, references, gallery = batch.normalised()
-        return pair_hinge(
-            queries, references, gallery, self.pos_margin, self.neg_margin, block_bytes=self.block_bytes
-        )
+        return pair_hinge(queries, references, gallery, self.pos_margin, self.neg_margin, block_bytes=self.block_bytes)
 
     def compute_indexed(self, batch: Batch, indices: Indices) -> Swept:
         queries, references, _ = batch.normalised()

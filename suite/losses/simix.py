@@ -30,9 +30,7 @@ def mix_positive_pairs(
         raise ValueError(f"embeddings: expected a floating point (items, dimensions) tensor, found {found}")
     if not isinstance(labels, Tensor) or labels.dim() not in (1, 2) or len(labels) != len(embeddings):
         found = tuple(labels.shape) if isinstance(labels, Tensor) else type(labels).__name__
-        raise ValueError(
-            f"labels: expected shape ({len(embeddings)},) or ({len(embeddings)}, levels), found {found}"
-        )
+        raise ValueError(f"labels: expected shape ({len(embeddings)},) or ({len(embeddings)}, levels), found {found}")
     labels = labels.to(embeddings.device)
     finest = labels if labels.dim() == 1 else labels[:, 0]
     first, second = _positive_pairs(finest)
@@ -40,9 +38,7 @@ def mix_positive_pairs(
         device = embeddings.device if generator is None else generator.device
         alphas = torch.rand(len(first), generator=generator, device=device, dtype=torch.float64)
     elif alphas.shape != first.shape:
-        raise ValueError(
-            f"alphas: expected one a pair, shape {tuple(first.shape)}, found {tuple(alphas.shape)}"
-        )
+        raise ValueError(f"alphas: expected one a pair, shape {tuple(first.shape)}, found {tuple(alphas.shape)}")
     weights = alphas.to(embeddings.device, embeddings.dtype)[:, None]
     virtual = weights * embeddings[first] + (1 - weights) * embeddings[second]
     return torch.cat([embeddings, virtual]), torch.cat([labels, labels[first]])

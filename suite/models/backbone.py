@@ -87,7 +87,5 @@ def _renamed(weights: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor
     wanted = network.state_dict()
     shapes = [tuple(tensor.shape) for tensor in weights.values()]
     if shapes != [tuple(tensor.shape) for tensor in wanted.values()]:
-        raise ValueError(
-            f"weights: {len(weights)} tensors that do not match the network's {len(wanted)} in shape"
-        )
+        raise ValueError(f"weights: {len(weights)} tensors that do not match the network's {len(wanted)} in shape")
     return dict(zip(wanted, weights.values(), strict=True))

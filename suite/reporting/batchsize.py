@@ -67,8 +67,7 @@ def gap(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[
             Figure(
                 f"{data.name}-gap-training",
                 caption,
-                "The gap of each loss trained at several batch sizes; its values are in the table that "
-                "follows.",
+                "The gap of each loss trained at several batch sizes; its values are in the table that follows.",
                 wide,
                 narrow,
             )
@@ -82,8 +81,7 @@ def scaling(data: DatasetEvidence, look: figures.Looks) -> list[Block]:
     if conclusions.studied(data, AP).empty:
         return [Paragraph(conclusions.scaling(data))]
     chosen = {
-        HEADLINE[metric]: (conclusions.studied(data, metric), data.floor(metric))
-        for metric in (AP, "level0/R_at_1")
+        HEADLINE[metric]: (conclusions.studied(data, metric), data.floor(metric)) for metric in (AP, "level0/R_at_1")
     }
     chosen = {label: pair for label, pair in chosen.items() if not pair[0].empty}
     wide, narrow = figures.render(figures.scaling_figure, chosen, look)
@@ -98,9 +96,7 @@ def scaling(data: DatasetEvidence, look: figures.Looks) -> list[Block]:
         f"{look[row.loss].label} at {row.batch_size} {number(row.mean)}" for row in table.itertuples()
     )
     metrics = [metric for metric in HEADLINE if not conclusions.studied(data, metric).empty]
-    values = {
-        metric: conclusions.studied(data, metric).set_index(["loss", "batch_size"]) for metric in metrics
-    }
+    values = {metric: conclusions.studied(data, metric).set_index(["loss", "batch_size"]) for metric in metrics}
     rows = tuple(
         (
             Cell(look[row.loss].label),
@@ -108,10 +104,7 @@ def scaling(data: DatasetEvidence, look: figures.Looks) -> list[Block]:
             whole(row.seeds),
             whole(row.epochs),
             whole(row.steps),
-            *(
-                measured(*values[metric].loc[(row.loss, row.batch_size), ["mean", "low", "high"]])
-                for metric in metrics
-            ),
+            *(measured(*values[metric].loc[(row.loss, row.batch_size), ["mean", "low", "high"]]) for metric in metrics),
         )
         for row in table.sort_values("batch_size", kind="stable")
         .sort_values("loss", kind="stable", key=lambda column: column.map(list(look).index))
@@ -119,10 +112,7 @@ def scaling(data: DatasetEvidence, look: figures.Looks) -> list[Block]:
     )
     columns = (
         Column("Loss"),
-        *(
-            Column(name, True)
-            for name in ("Batch", "Seeds", "Epochs", "Steps", *(HEADLINE[m] for m in metrics))
-        ),
+        *(Column(name, True) for name in ("Batch", "Seeds", "Epochs", "Steps", *(HEADLINE[m] for m in metrics))),
     )
     frame = data.scaling.drop(columns="dataset")
     return [
@@ -154,9 +144,7 @@ def _gap_table(data: DatasetEvidence, look: figures.Looks) -> Table:
             cells.append(measured(first["set_AP"], first["set_AP_low"], first["set_AP_high"]))
             for size in sizes:
                 row = part[part["measure_batch_size"] == size]
-                cells.append(
-                    measured(*row[["gap", "gap_low", "gap_high"]].iloc[0]) if len(row) else Cell(number(None))
-                )
+                cells.append(measured(*row[["gap", "gap_low", "gap_high"]].iloc[0]) if len(row) else Cell(number(None)))
             rows.append(tuple(cells))
     titles = ("Trained at", "Seeds", "AP over set", *(f"gap at {size}" for size in sizes))
     caption = (

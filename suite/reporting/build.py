@@ -15,9 +15,7 @@ from suite.reporting.pdf import render_pdf
 from suite.reporting.timings import timing_table
 
 
-def write_reports(
-    params: Params, root: Path = Path("artifacts"), destination: Path = Path("reports")
-) -> None:
+def write_reports(params: Params, root: Path = Path("artifacts"), destination: Path = Path("reports")) -> None:
     """Write `report.html`, `report.pdf`, `figures/` and `tables/` from the records under `root`.
 
     Nothing else is read: the same records and settings give the same bytes. Raises SuiteError naming

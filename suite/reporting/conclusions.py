@@ -36,11 +36,7 @@ def leader(evidence: Evidence, data: DatasetEvidence) -> str:
     if board.empty:
         return "No run finished, so nothing can be concluded about any loss."
     best = board.iloc[0]
-    lead = (
-        "has the highest test mAP"
-        if len(board) > 1
-        else "is the only loss with finished runs; its test mAP is"
-    )
+    lead = "has the highest test mAP" if len(board) > 1 else "is the only loss with finished runs; its test mAP is"
     text = (
         f"{_label(evidence, best.loss)} {lead}{',' if len(board) > 1 else ''} "
         f"{with_interval(best['mean'], best.low, best.high)}"
@@ -70,9 +66,7 @@ def rivals(evidence: Evidence, data: DatasetEvidence) -> str:
         )
     parts = []
     if worse:
-        parts.append(
-            f"{_these(worse)} below it by a paired test over seeds with Holm's correction: {listing(worse)}"
-        )
+        parts.append(f"{_these(worse)} below it by a paired test over seeds with Holm's correction: {listing(worse)}")
     if open_:
         parts.append(f"{_these(open_)} not told apart from it by these seeds: {listing(open_)}")
     if missing:
@@ -120,10 +114,7 @@ def gap(evidence: Evidence, data: DatasetEvidence) -> str:
         text += f" and {with_interval(large['gap'], large.gap_low, large.gap_high)} in batches of {sizes[-1]}"
     control = _gap_row(main, "frozen", sizes[0])
     if control is None:
-        return (
-            text
-            + "; without a frozen control on record this cannot be set apart from what batch size alone does."
-        )
+        return text + "; without a frozen control on record this cannot be set apart from what batch size alone does."
     text += f"; for frozen features, where nothing was learnt, it is {number(control['gap'])}"
     far = _gap_row(main, "frozen", sizes[-1])
     if len(sizes) > 1 and far is not None:
@@ -150,21 +141,13 @@ def scaling(data: DatasetEvidence) -> str:
         group.append(moved)
     parts = []
     if rise:
-        parts.append(
-            f"higher at the largest training batch than at the smallest, intervals apart: {listing(rise)}"
-        )
+        parts.append(f"higher at the largest training batch than at the smallest, intervals apart: {listing(rise)}")
     if fall:
-        parts.append(
-            f"lower at the largest training batch than at the smallest, intervals apart: {listing(fall)}"
-        )
+        parts.append(f"lower at the largest training batch than at the smallest, intervals apart: {listing(fall)}")
     if open_:
-        parts.append(
-            f"intervals of smallest and largest training batch overlap or are missing: {listing(open_)}"
-        )
+        parts.append(f"intervals of smallest and largest training batch overlap or are missing: {listing(open_)}")
     text = f"Test mAP is {'; '.join(parts)}." if rise or fall else f"For test mAP, {parts[0]}."
-    return (
-        text + " Epochs are equal, so a larger batch also means fewer steps: the two are not separated here."
-    )
+    return text + " Epochs are equal, so a larger batch also means fewer steps: the two are not separated here."
 
 
 def failures(data: DatasetEvidence) -> str:
@@ -173,8 +156,7 @@ def failures(data: DatasetEvidence) -> str:
         return ""
     rest = "is not in any mean; it is" if len(data.failed) == 1 else "are not in any mean; they are"
     return (
-        f"{count(len(data.failed), 'run')} of {len(data.failed) + len(data.finished)} failed and "
-        f"{rest} listed below."
+        f"{count(len(data.failed), 'run')} of {len(data.failed) + len(data.finished)} failed and {rest} listed below."
     )
 
 
@@ -190,9 +172,7 @@ def gap_at_main(evidence: Evidence, data: DatasetEvidence) -> pd.DataFrame:
 
 def studied(data: DatasetEvidence, metric: str) -> pd.DataFrame:
     """Test rows of the batch-size study: losses on record at two batch sizes or more."""
-    table = data.scaling[(data.scaling["metric"] == metric) & (data.scaling["split"] == "test")].dropna(
-        subset=["mean"]
-    )
+    table = data.scaling[(data.scaling["metric"] == metric) & (data.scaling["split"] == "test")].dropna(subset=["mean"])
     sizes = table.groupby("loss")["batch_size"].transform("nunique")
     return table[sizes > 1]
 
@@ -208,10 +188,7 @@ def gap_difference(evidence: Evidence, data: DatasetEvidence) -> str:
         main[(main["measure_batch_size"] == size) & (main["train_batch_size"] > 0)],
     )
     if control is None or rows["gap_low"].isna().all():
-        return (
-            "With these seeds and controls no difference between a loss and the frozen control can "
-            "be claimed."
-        )
+        return "With these seeds and controls no difference between a loss and the frozen control can be claimed."
     below, above = rows[rows["gap_high"] < control["gap"]], rows[rows["gap_low"] > control["gap"]]
     rest = rows[~rows["loss"].isin([*below["loss"], *above["loss"]])]
     parts = [

@@ -59,17 +59,15 @@ def render_png(draw: Callable[..., Figure], *arguments: Any) -> bytes:
     return _export(draw, arguments, False, "png")
 
 
-def main_figure(
-    board: pd.DataFrame, scaling: pd.DataFrame, floor: float | None, look: Looks, narrow: bool
-) -> Figure:
+def main_figure(board: pd.DataFrame, scaling: pd.DataFrame, floor: float | None, look: Looks, narrow: bool) -> Figure:
     """Left: mean and interval of each loss, best on top. Right: the metric against training batch size."""
     both = not scaling.empty
     if narrow:
         height = 1.0 + 0.3 * len(board) + (3.0 if both else 0)
         figure = Figure(figsize=(NARROW, height))
-        axes = figure.subplots(
-            1 + both, 1, squeeze=False, height_ratios=[1.0 + 0.3 * len(board), 3.0][: 1 + both]
-        )[:, 0]
+        axes = figure.subplots(1 + both, 1, squeeze=False, height_ratios=[1.0 + 0.3 * len(board), 3.0][: 1 + both])[
+            :, 0
+        ]
     else:
         figure = Figure(figsize=(WIDE, max(2.2, 1.0 + 0.27 * len(board))))
         axes = figure.subplots(1, 1 + both, squeeze=False)[0]
@@ -97,9 +95,7 @@ def pairwise_figure(pairs: pd.DataFrame, order: list[str], look: Looks, narrow: 
             face, hatch = {"a": ("#b9d9ee", ""), "b": ("#f7d3b8", ""), "undecided": ("white", "///")}.get(
                 decision, ("#eeeeee", "")
             )
-            axes.add_patch(
-                Rectangle((x, y), 1, 1, facecolor=face, hatch=hatch, edgecolor="#c4c4c4", linewidth=0.6)
-            )
+            axes.add_patch(Rectangle((x, y), 1, 1, facecolor=face, hatch=hatch, edgecolor="#c4c4c4", linewidth=0.6))
             if decision == "none":
                 continue
             text = "0.0" if abs(value) < 0.0005 else f"{100 * value:+.1f}".replace("-", "−")
@@ -115,9 +111,7 @@ def pairwise_figure(pairs: pd.DataFrame, order: list[str], look: Looks, narrow: 
             )
     names = [look[key].label for key in order]
     axes.set(xlim=(0, count), ylim=(count, 0), xticks=np.arange(count) + 0.5, yticks=np.arange(count) + 0.5)
-    axes.set_xticklabels(
-        names, rotation=35, ha="right", rotation_mode="anchor", fontsize=7 if narrow else 8.5
-    )
+    axes.set_xticklabels(names, rotation=35, ha="right", rotation_mode="anchor", fontsize=7 if narrow else 8.5)
     axes.set_yticklabels(names, fontsize=7 if narrow else 8.5)
     axes.tick_params(length=0)
     axes.grid(False)
@@ -150,9 +144,7 @@ def gap_figure(gap: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
         panels = dict(zip(titles, figure.subplots(3, 1), strict=True))
     else:
         figure = Figure(figsize=(WIDE, 4.6))
-        panels = figure.subplot_mosaic(
-            [["gap", "fewer_negatives"], ["gap", "fewer_positives"]], width_ratios=[1.25, 1]
-        )
+        panels = figure.subplot_mosaic([["gap", "fewer_negatives"], ["gap", "fewer_positives"]], width_ratios=[1.25, 1])
     for name, axes in panels.items():
         _lines(
             axes,
@@ -180,9 +172,7 @@ def gap_training_figure(gap: pd.DataFrame, controls: pd.DataFrame, look: Looks, 
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
     for axes, size in zip(panels, sizes, strict=False):
         part = gap[gap["measure_batch_size"] == size]
-        _lines(
-            axes, part, "train_batch_size", "gap", "gap_low", "gap_high", look, "training batch size (images)"
-        )
+        _lines(axes, part, "train_batch_size", "gap", "gap_low", "gap_high", look, "training batch size (images)")
         frozen = controls[(controls["loss"] == "frozen") & (controls["measure_batch_size"] == size)]
         for row in frozen.itertuples():
             _floor(axes.axhline, row.gap, look)
@@ -250,12 +240,8 @@ def _dots(axes: Axes, board: pd.DataFrame, floor: float | None, look: Looks) -> 
     for place, row in enumerate(board.itertuples()):
         style = look[row.loss]
         if np.isfinite(row.low):
-            axes.plot(
-                [row.low, row.high], [place, place], color=style.colour, linewidth=2, solid_capstyle="butt"
-            )
-        axes.plot(
-            [row.mean], [place], style.marker, color=style.colour, markeredgecolor="white", markersize=6.5
-        )
+            axes.plot([row.low, row.high], [place, place], color=style.colour, linewidth=2, solid_capstyle="butt")
+        axes.plot([row.mean], [place], style.marker, color=style.colour, markeredgecolor="white", markersize=6.5)
     axes.set_yticks(range(len(board)), [look[key].label for key in board["loss"]])
     axes.set_ylim(len(board) - 0.4, -0.6)
     axes.grid(False, axis="y")
@@ -330,6 +316,4 @@ def _legend(figure: Figure, axes: Axes, columns: int) -> None:
     # The floor's line belongs after the losses; the sort is stable, so these keep their order.
     pairs = sorted(zip(handles, labels, strict=True), key=lambda pair: isinstance(pair[0], Line2D))
     handles, labels = zip(*pairs, strict=True)
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=min(columns, len(labels)), columnspacing=1.2
-    )
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, len(labels)), columnspacing=1.2)

@@ -74,9 +74,7 @@ def tuning(evidence: Evidence) -> list[Block]:
             rate = by_size.get(size)
             on_edge = rate in edge
             at_edge += on_edge
-            cells.append(
-                Cell(number(None)) if rate is None else Cell(f"{rate:g}{' *' if on_edge else ''}", rate)
-            )
+            cells.append(Cell(number(None)) if rate is None else Cell(f"{rate:g}{' *' if on_edge else ''}", rate))
         rows.append(tuple(cells))
     note = (
         ""
@@ -133,8 +131,7 @@ def made(evidence: Evidence) -> list[Block]:
         facts.append(
             (
                 "Recorded",
-                f"from {min(str(r.get('started')) for r in records)} to "
-                f"{max(str(r.get('finished')) for r in records)}",
+                f"from {min(str(r.get('started')) for r in records)} to {max(str(r.get('finished')) for r in records)}",
                 False,
             )
         )
@@ -142,8 +139,7 @@ def made(evidence: Evidence) -> list[Block]:
         ("Runs", f"{finished} finished, {failed} failed", False),
         (
             "Seeds",
-            f"main {', '.join(map(str, params.seeds.main))}; batch sizes "
-            f"{', '.join(map(str, params.seeds.scaling))}",
+            f"main {', '.join(map(str, params.seeds.main))}; batch sizes {', '.join(map(str, params.seeds.scaling))}",
             False,
         ),
         (
@@ -269,8 +265,7 @@ def licences(evidence: Evidence) -> list[Block]:
         ),
         Table(
             "sources",
-            "Image sources with the start of their integrity checksums (whole in the CSV), authors and "
-            "licences.",
+            "Image sources with the start of their integrity checksums (whole in the CSV), authors and licences.",
             (Column("Source"), Column("Author", wide=True), Column("Licence", wide=True)),
             rows,
             frame,
@@ -352,8 +347,7 @@ def _tally(values: Any) -> list[tuple[str, int]]:
 def _flat(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(
-            f"{key.replace('_', ' ')} "
-            f"{part if not isinstance(part, dict | list) else json.dumps(part, sort_keys=True)}"
+            f"{key.replace('_', ' ')} {part if not isinstance(part, dict | list) else json.dumps(part, sort_keys=True)}"
             for key, part in value.items()
         )
     return str(value or "")

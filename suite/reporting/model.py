@@ -194,9 +194,7 @@ def with_interval(mean: float, low: float, high: float, digits: int = 3) -> str:
     return f"{number(mean, digits)} {interval(low, high, digits)}".strip()
 
 
-def measured(
-    mean: float, low: float, high: float, digits: int = 3, sign: bool = False, strong: bool = False
-) -> Cell:
+def measured(mean: float, low: float, high: float, digits: int = 3, sign: bool = False, strong: bool = False) -> Cell:
     """A cell with a mean above its interval."""
     value = float(mean) if math.isfinite(mean) else None
     return Cell(number(mean, digits, sign), value, interval(low, high, digits, sign), strong)

@@ -72,9 +72,7 @@ class _Content:
                 return {
                     "kind": "table",
                     "caption": _text(block.caption),
-                    "columns": [
-                        {"title": c.title, "numeric": c.numeric, "wide": c.wide} for c in block.columns
-                    ],
+                    "columns": [{"title": c.title, "numeric": c.numeric, "wide": c.wide} for c in block.columns],
                     "rows": [[_cell(cell) for cell in row] for row in block.rows],
                 }
             case Gallery():
@@ -105,8 +103,7 @@ class _Content:
                     "label": ranking.label,
                     "score": ranking.score,
                     "results": [
-                        self.picture(result.picture) | {"verdict": str(result.verdict)}
-                        for result in ranking.results
+                        self.picture(result.picture) | {"verdict": str(result.verdict)} for result in ranking.results
                     ],
                 }
                 for ranking in example.rankings

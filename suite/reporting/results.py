@@ -100,8 +100,7 @@ def comparison(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
     figure = Figure(
         f"{data.name}-pairwise",
         caption,
-        f"Matrix of {len(pairs)} paired differences, {decided} decided; every value is in the table "
-        f"that follows.",
+        f"Matrix of {len(pairs)} paired differences, {decided} decided; every value is in the table that follows.",
         wide,
         narrow,
     )
@@ -177,8 +176,7 @@ def retrieval(evidence: Evidence, data: DatasetEvidence) -> list[Block]:
     if made is None:
         return [
             Paragraph(
-                "Neighbours of the best loss and of frozen features are not both on record, so there "
-                "are no examples."
+                "Neighbours of the best loss and of frozen features are not both on record, so there are no examples."
             )
         ]
     return [
@@ -251,9 +249,7 @@ def _validation_table(evidence: Evidence, data: DatasetEvidence) -> Table:
     ]
     floor = data.floor(AP, "val")
     if floor is not None:
-        rows.append(
-            (Cell("Frozen features (floor)"), Cell("–"), Cell(number(floor), floor), Cell("1.00", 1.0))
-        )
+        rows.append((Cell("Frozen features (floor)"), Cell("–"), Cell(number(floor), floor), Cell("1.00", 1.0)))
     table = data.leaderboard
     return Table(
         f"{data.name}-validation",

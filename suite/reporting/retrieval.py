@@ -30,10 +30,7 @@ def gallery(data: DatasetEvidence, loss: str, label: str) -> Gallery | None:
         return None
     chosen = choose(gain, data.items[data.levels[0]])
     near = {
-        key: {
-            query: rows.sort_values("rank")
-            for query, rows in table[table["query"].isin(chosen)].groupby("query")
-        }
+        key: {query: rows.sort_values("rank") for query, rows in table[table["query"].isin(chosen)].groupby("query")}
         for key, table in ((loss, data.neighbours[loss]), ("frozen", data.neighbours["frozen"]))
     }
     shown = [*chosen, *(item for table in near.values() for rows in table.values() for item in rows["item"])]
@@ -55,9 +52,7 @@ def gallery(data: DatasetEvidence, loss: str, label: str) -> Gallery | None:
         )
         title = str(data.items.at[query, data.levels[0]])
         examples.append(
-            Example(
-                f"{reason} ({number(float(gain[query]), 2, sign=True)})", title, pictures[query], rankings
-            )
+            Example(f"{reason} ({number(float(gain[query]), 2, sign=True)})", title, pictures[query], rankings)
         )
     caption = (
         f"Retrieval examples on {data.title}: a query and its first {TOP} results with {label} (first seed) "
@@ -114,9 +109,7 @@ def _top_ap(data: DatasetEvidence, neighbours: pd.DataFrame) -> pd.Series:
     table = neighbours.sort_values(["query", "rank"])
     right = labels[table["query"].to_numpy()] == labels[table["item"].to_numpy()]
     hits = pd.Series(right, index=table.index).groupby(table["query"]).cumsum()
-    precision = (
-        pd.Series(np.where(right, hits / table["rank"], 0.0), index=table.index).groupby(table["query"]).sum()
-    )
+    precision = pd.Series(np.where(right, hits / table["rank"], 0.0), index=table.index).groupby(table["query"]).sum()
     most = positives.reindex(precision.index).clip(upper=TOP)
     return precision / most.where(most > 0)
 

@@ -35,9 +35,7 @@ def timings(evidence: Evidence, look: figures.Looks) -> list[Block]:
     table = timing_table(evidence.benchmark)
     if table.empty:
         return [Paragraph("No benchmark is on record: `ranksuite benchmark` makes it.")]
-    cpu = (
-        (evidence.benchmark["machine_info"].get("cpu") or {}) if "machine_info" in evidence.benchmark else {}
-    )
+    cpu = (evidence.benchmark["machine_info"].get("cpu") or {}) if "machine_info" in evidence.benchmark else {}
     machine = f" Recorded on: {cpu['brand_raw']}." if cpu.get("brand_raw") else ""
     wide, narrow = figures.render(figures.timing_figure, table, look)
     sizes = sorted(table["batch_size"].unique())

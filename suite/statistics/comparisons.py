@@ -68,9 +68,7 @@ def holm(p: np.ndarray) -> np.ndarray:
     family = np.isfinite(p).sum(axis=0)
     order = np.argsort(p, axis=0, kind="stable")  # NaN last
     place = np.arange(len(p)).reshape(-1, *[1] * (p.ndim - 1))
-    stepped = np.minimum(
-        np.maximum.accumulate((family - place) * np.take_along_axis(p, order, 0), axis=0), 1.0
-    )
+    stepped = np.minimum(np.maximum.accumulate((family - place) * np.take_along_axis(p, order, 0), axis=0), 1.0)
     adjusted = np.empty_like(p)
     np.put_along_axis(adjusted, order, stepped, axis=0)
     return adjusted

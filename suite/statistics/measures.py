@@ -41,8 +41,6 @@ def measure_gap(
         SuiteError: if the classes cannot fill a batch.
         ValueError: naming any other argument that is at fault.
     """
-    table = decomposability_gap(
-        embeddings, labels, batch_sizes, partitions, samples_per_class, PARTITION_SEED, level
-    )
+    table = decomposability_gap(embeddings, labels, batch_sizes, partitions, samples_per_class, PARTITION_SEED, level)
     run = (dataset, loss, train_batch_size, seed, fingerprint)
     return table.assign(**dict(zip(RUN_COLUMNS, run, strict=True)))[list(GAP_COLUMNS)]

@@ -50,9 +50,7 @@ def read_runs(params: Params, root: Path) -> pd.DataFrame:
             rows += _run_rows(dataset, loss, entry.label, root)
     table = pd.DataFrame(rows)
     metrics = sorted(name for name in table.columns if name not in RUN_COLUMNS)
-    return table.reindex(columns=[*RUN_COLUMNS, *metrics]).astype(
-        RUN_COLUMNS | dict.fromkeys(metrics, "float64")
-    )
+    return table.reindex(columns=[*RUN_COLUMNS, *metrics]).astype(RUN_COLUMNS | dict.fromkeys(metrics, "float64"))
 
 
 def read_gaps(params: Params, root: Path, runs: pd.DataFrame) -> pd.DataFrame:

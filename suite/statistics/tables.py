@@ -89,9 +89,7 @@ def scaling(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
     parts = []
     for dataset in params.datasets:
         for loss in params.losses:
-            trained = runs[
-                (runs["dataset"] == dataset) & (runs["loss"] == loss) & (runs["status"] == "finished")
-            ]
+            trained = runs[(runs["dataset"] == dataset) & (runs["loss"] == loss) & (runs["status"] == "finished")]
             for size, group in trained.groupby("batch_size", sort=True):
                 values = _values(runs, dataset, loss, size)
                 parts.append(
@@ -118,8 +116,7 @@ def pairwise(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
         adjusted = holm(np.stack([result.p for result in results]))
         for (a, b), seeds, result, p_holm in zip(pairs, shared, results, adjusted, strict=True):
             decided = [
-                verdict(len(seeds), difference, p)
-                for difference, p in zip(result.difference, p_holm, strict=True)
+                verdict(len(seeds), difference, p) for difference, p in zip(result.difference, p_holm, strict=True)
             ]
             parts.append(
                 _metric_names(values[a]).assign(
@@ -153,9 +150,7 @@ def gap_table(gaps: pd.DataFrame, params: Params) -> pd.DataFrame:
                 f"{part}_high": interval.high[place],
             }
         rows.append(row)
-    rows.sort(
-        key=lambda row: (datasets[row["dataset"]], order[row["loss"]], *(row[name] for name in keys[2:]))
-    )
+    rows.sort(key=lambda row: (datasets[row["dataset"]], order[row["loss"]], *(row[name] for name in keys[2:])))
     return _table([pd.DataFrame(rows)], GAP)
 
 

@@ -88,7 +88,10 @@ def _train(
     news = get_context("spawn").Queue()
     started: dict[str, float] = {}
     by_fingerprint = {spec.fingerprint: spec for spec in specs}
-    with worker_pool(processes, _open_worker, root, store, news) as pool, tqdm(total=len(specs), unit="run", disable=None) as bar:
+    with (
+        worker_pool(processes, _open_worker, root, store, news) as pool,
+        tqdm(total=len(specs), unit="run", disable=None) as bar,
+    ):
         waiting: dict[Future[str | None], RunSpecification] = {pool.submit(_run, spec): spec for spec in specs}
         while waiting:
             done, _ = wait(waiting, timeout=POLL_SECONDS)
@@ -125,7 +128,9 @@ def _conclude(
     recorded = store.get(spec)
     outcome = f"failed: {error}" if error else f"validation mAP {recorded.metrics()['val/level0/AP']:.4f}"
     rate = f"lr {spec.learning_rate:g}"
-    bar.write(f"{spec.dataset} {spec.name} batch {spec.batch_size} seed {spec.seed} {rate}: {outcome} ({now - begun:.1f} s)")
+    bar.write(
+        f"{spec.dataset} {spec.name} batch {spec.batch_size} seed {spec.seed} {rate}: {outcome} ({now - begun:.1f} s)"
+    )
 
 
 class _Worker:

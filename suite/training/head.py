@@ -143,7 +143,12 @@ def _sampler(spec: RunSpecification, labels: Tensor) -> MPerClassSampler:
 
 
 def _update(
-    head: EmbeddingHead, loss: torch.nn.Module, optimizer: torch.optim.Optimizer, features: Tensor, labels: Tensor, step: int
+    head: EmbeddingHead,
+    loss: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    features: Tensor,
+    labels: Tensor,
+    step: int,
 ) -> tuple[float, float]:
     head.train()
     optimizer.zero_grad()

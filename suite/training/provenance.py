@@ -25,7 +25,11 @@ class Provenance:
 
     def record(self, fingerprint: str, started: float, finished: float) -> None:
         """Write when (seconds since the epoch, UTC in the file) and where the run took place."""
-        times = {"started": _utc(started), "finished": _utc(finished), "seconds": round(finished - started, 3)}
+        times = {
+            "started": _utc(started),
+            "finished": _utc(finished),
+            "seconds": round(finished - started, 3),
+        }
         write_json(self.directory / f"{fingerprint}.json", times | self._surroundings)
 
     def prune(self, keep: set[str]) -> None:
@@ -49,7 +53,12 @@ def surroundings() -> dict[str, Any]:
         "dirty": bool(changed) if commit else None,
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
-        "hardware": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system(), "machine": platform.machine()},
+        "hardware": {
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "system": platform.system(),
+            "machine": platform.machine(),
+        },
     }
 
 
@@ -58,7 +67,10 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        platform.processor(),
+    )
 
 
 def _git(*arguments: str) -> str | None:

@@ -19,7 +19,16 @@ PACKAGES = ("suite", "baselines")
 # Modules that only carry settings, names and messages. What they select (the values, the loss's module) stands in
 # the fingerprint itself, so a new loss or setting leaves the runs of the others as they are.
 BOOKKEEPING = frozenset(
-    {"suite", "suite.config", "suite.errors", "suite.files", "suite.registry", "suite.losses", "suite.losses.registry", __name__}
+    {
+        "suite",
+        "suite.config",
+        "suite.errors",
+        "suite.files",
+        "suite.registry",
+        "suite.losses",
+        "suite.losses.registry",
+        __name__,
+    }
 )
 
 
@@ -55,7 +64,9 @@ class RunSpecification:
     @property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits of the SHA-256 of all that decides the result."""
-        decisive = {key: value for key, value in dataclasses.asdict(self).items() if key not in ("study", "label", "role")}
+        decisive = {
+            key: value for key, value in dataclasses.asdict(self).items() if key not in ("study", "label", "role")
+        }
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
     def parameters(self) -> dict[str, Any]:
@@ -72,12 +83,22 @@ def specify(params: Params, dataset: str, name: str, data_digest: str) -> list[R
     for batch in sorted(loss.batches, key=lambda batch: batch.batch_size):
         main = batch.batch_size == params.main_batch_size
         seeds = params.seeds.main if main else params.seeds.scaling
-        runs += [specification(params, dataset, name, batch, seed, "main" if main else "scaling", data_digest) for seed in seeds]
+        runs += [
+            specification(params, dataset, name, batch, seed, "main" if main else "scaling", data_digest)
+            for seed in seeds
+        ]
     return runs
 
 
 def specification(
-    params: Params, dataset: str, name: str, batch: Batch, seed: int, role: str, data_digest: str, test: bool = True
+    params: Params,
+    dataset: str,
+    name: str,
+    batch: Batch,
+    seed: int,
+    role: str,
+    data_digest: str,
+    test: bool = True,
 ) -> RunSpecification:
     """One run of loss `name` at one batch size and seed; `test` False leaves the test classes unread (tuning)."""
     loss, training = params.loss(name), params.training
@@ -169,5 +190,7 @@ def _flatten(value: Any, prefix: str) -> dict[str, Any]:
     if isinstance(value, dict):
         return {key: leaf for name, part in value.items() for key, leaf in _flatten(part, f"{prefix}.{name}").items()}
     if isinstance(value, list) and any(isinstance(part, dict) for part in value):
-        return {key: leaf for place, part in enumerate(value) for key, leaf in _flatten(part, f"{prefix}.{place}").items()}
+        return {
+            key: leaf for place, part in enumerate(value) for key, leaf in _flatten(part, f"{prefix}.{place}").items()
+        }
     return {prefix: value}

@@ -69,13 +69,21 @@ class RunStore:
             if trained.queries is not None:
                 trained.queries.to_parquet(target / "queries.parquet", index=False)
             write_json(target / "metrics.json", trained.metrics)
-            ended = {"status": "finished", "error": None, "steps": trained.steps, "best_epoch": trained.best_epoch}
+            ended = {
+                "status": "finished",
+                "error": None,
+                "steps": trained.steps,
+                "best_epoch": trained.best_epoch,
+            }
             write_json(target / "run.json", describe(spec) | ended)
 
     def record_failed(self, spec: RunSpecification, error: str) -> None:
         """Write a run that stopped on an error: its description and the error, nothing that looks like a result."""
         with atomic_directory(self.directory / spec.fingerprint) as target:
-            write_json(target / "run.json", describe(spec) | {"status": "failed", "error": error, "steps": None, "best_epoch": None})
+            write_json(
+                target / "run.json",
+                describe(spec) | {"status": "failed", "error": error, "steps": None, "best_epoch": None},
+            )
 
     def refresh(self, spec: RunSpecification) -> None:
         """Bring how a recorded run is shown (study, label, role) in line with `params.yaml`."""
@@ -91,13 +99,29 @@ class RunStore:
         """Remove the records of failed runs, so that the next training runs them again."""
         if not self.directory.is_dir():
             return []
-        records = {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in self.directory.glob("*/run.json")}
-        return _remove_except(self.directory, {name for name, record in records.items() if record["status"] != "failed"})
+        records = {
+            path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in self.directory.glob("*/run.json")
+        }
+        return _remove_except(
+            self.directory, {name for name, record in records.items() if record["status"] != "failed"}
+        )
 
 
 def describe(spec: RunSpecification) -> dict[str, Any]:
     """The part of `run.json` that is known before the run."""
-    shown = ("study", "dataset", "label", "batch_size", "seed", "protocol", "role", "learning_rate", "epochs", "data_digest", "code_digest")
+    shown = (
+        "study",
+        "dataset",
+        "label",
+        "batch_size",
+        "seed",
+        "protocol",
+        "role",
+        "learning_rate",
+        "epochs",
+        "data_digest",
+        "code_digest",
+    )
     return {key: getattr(spec, key) for key in shown} | {
         "loss": spec.name,
         "fingerprint": spec.fingerprint,
@@ -122,7 +146,9 @@ def store_lock(root: Path, wait: float = LOCK_WAIT_SECONDS) -> Iterator[None]:
         try:
             lock.acquire(timeout=wait)
         except filelock.Timeout:
-            raise SuiteError(f"{path}: another training still holds the run store after {wait:.0f} s; wait for it or end it") from None
+            raise SuiteError(
+                f"{path}: another training still holds the run store after {wait:.0f} s; wait for it or end it"
+            ) from None
     try:
         yield
     finally:

@@ -63,8 +63,8 @@ def choose(trials: pd.DataFrame) -> pd.DataFrame:
     for batch_size, group in trials.groupby("batch_size"):
         means = group.groupby("learning_rate")[SELECTION].agg(lambda values: values.mean(skipna=False)).dropna()
         if means.empty:
-            loss = group["loss"].iloc[0]
-            raise SuiteError(f"tuning {loss} at batch size {batch_size}: every trial failed; lower tuning.learning_rates in params.yaml")
+            what = f"tuning {group['loss'].iloc[0]} at batch size {batch_size}"
+            raise SuiteError(f"{what}: every trial failed; lower tuning.learning_rates in params.yaml")
         best = means.index[np.flatnonzero(means.to_numpy() == means.max())[0]]
         rows = group.index[group["learning_rate"] == best]
         trials.loc[rows, "chosen"] = True

@@ -9,7 +9,6 @@ peak is that of one call beyond its inputs, as the allocator reports it, gradien
 import importlib.util
 from functools import partial
 
-import pytest
 import torch
 from torch.nn.functional import normalize
 from torch.profiler import ProfilerActivity, profile
@@ -17,7 +16,6 @@ from torch.profiler import ProfilerActivity, profile
 from suite.losses import create_loss
 
 DIMENSIONS, PER_CLASS = 512, 4
-BATCH_SIZES = (128, 256, 512)
 ROADMAP = {
     "terms": [
         {"loss": "supap", "weight": 0.9},
@@ -51,11 +49,12 @@ PEERS = {
 LARGEST = {"pml_smoothap": 256}
 
 
-def cases():
+def cases(batch_sizes):
+    """Pairs of loss and batch size to time; `conftest.py` asks with the sizes of the command line."""
     names = list(OURS)
     if importlib.util.find_spec("pytorch_metric_learning") is not None:
         names += PEERS
-    return [(name, size) for name in names for size in BATCH_SIZES if size <= LARGEST.get(name, size)]
+    return [(name, size) for name in names for size in batch_sizes if size <= LARGEST.get(name, size)]
 
 
 def half_trained_batch(batch_size):
@@ -72,15 +71,12 @@ def peak_memory(call):
         call()
     held = peak = 0
     events = recorded.profiler.kineto_results.events()
-    for event in sorted(
-        (event for event in events if event.name() == "[memory]"), key=lambda e: e.start_ns()
-    ):
+    for event in sorted((event for event in events if event.name() == "[memory]"), key=lambda e: e.start_ns()):
         held += event.nbytes()
         peak = max(peak, held)
     return peak
 
 
-@pytest.mark.parametrize(("loss", "batch_size"), cases())
 def test_forward_and_backward(benchmark, loss, batch_size):
     embeddings, labels = half_trained_batch(batch_size)
     function = (OURS | PEERS)[loss]()

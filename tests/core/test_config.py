@@ -32,7 +32,11 @@ def test_every_loss_of_the_default_study_can_be_made():
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("main_batch_size:", "main_batch_sise:", "unknown key 'main_batch_sise': did you mean 'main_batch_size'?"),
+        (
+            "main_batch_size:",
+            "main_batch_sise:",
+            "unknown key 'main_batch_sise': did you mean 'main_batch_size'?",
+        ),
         ("  evaluations: ", "  evaluation: ", "training.evaluation"),
         ("epochs: ", "epochs: -", "training.epochs: Input should be greater than or equal to 1"),
         ("{batch_size: 32,", "{batch_size: 128,", "losses.smoothap: Value error, batch sizes repeat"),

@@ -16,7 +16,7 @@ def test_names_resolve_when_asked_and_not_before():
 
 def test_an_unknown_name_is_answered_with_the_nearest():
     registry = Registry("loss", "ranksuite.things", {"supap": "a:B", "fastap": "a:C"})
-    with pytest.raises(SuiteError, match="unknown loss 'supaap': did you mean 'supap'?"):
+    with pytest.raises(SuiteError, match=r"unknown loss 'supaap': did you mean 'supap'\?"):
         registry.resolve("supaap")
     with pytest.raises(SuiteError, match="unknown loss 'x': known: fastap, supap"):
         registry.resolve("x")

@@ -111,15 +111,11 @@ def test_card_states_sources_and_settings(items: pd.DataFrame, root: Path):
     card = load_card(root, "mini")
     assert card["levels"] == ["emoji", "subgroup", "group"]
     assert len(card["sources"]) == 8
-    assert {"package", "version", "integrity", "licence", "licence_url", "author"} <= card["sources"][
-        0
-    ].keys()
+    assert {"package", "version", "integrity", "licence", "licence_url", "author"} <= card["sources"][0].keys()
     assert card["settings"]["image_size"] == 48
 
 
-def test_repeated_builds_are_the_same_bytes_for_any_number_of_processes(
-    make_params, items, root, tmp_path: Path
-):
+def test_repeated_builds_are_the_same_bytes_for_any_number_of_processes(make_params, items, root, tmp_path: Path):
     assert digests(built(make_params, tmp_path, processes=2)) == digests(root / "datasets" / "mini")
 
 

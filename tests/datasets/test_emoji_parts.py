@@ -33,9 +33,7 @@ ICONS = {
 
 
 def emoji(*names: str) -> list[Emoji]:
-    return [
-        Emoji(chr(0xE000 + place), name, name.replace(" ", "-"), "s", "g") for place, name in enumerate(names)
-    ]
+    return [Emoji(chr(0xE000 + place), name, name.replace(" ", "-"), "s", "g") for place, name in enumerate(names)]
 
 
 def pixels(data: bytes) -> np.ndarray:
@@ -111,9 +109,7 @@ def test_wide_icons_are_letterboxed_on_white():
     assert (drawn[9:23] == [255, 0, 0]).all()
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"), [("absent", "no icon"), ("circle", "circle"), ("turned", "rotated")]
-)
+@pytest.mark.parametrize(("name", "reason"), [("absent", "no icon"), ("circle", "circle"), ("turned", "rotated")])
 def test_unusable_icons_are_refused(name: str, reason: str):
     with pytest.raises(ValueError, match=reason):
         icon_svg(ICONS, name)

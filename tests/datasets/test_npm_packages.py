@@ -64,9 +64,7 @@ def test_file_origin_brings_the_very_bytes(miniature: Path, tmp_path: Path):
 
 def test_missing_file_says_how_to_bring_it(miniature: Path, tmp_path: Path):
     origin = FileOrigin(kind="file", folder=tmp_path / "absent")
-    with pytest.raises(
-        SuiteError, match=r"absent.*not found; bring the embedded data with `dvc pull data\.dvc`"
-    ):
+    with pytest.raises(SuiteError, match=r"absent.*not found; bring the embedded data with `dvc pull data\.dvc`"):
         fetch_packages({NAMES: pinned(miniature, NAMES)}, origin, tmp_path)
 
 
@@ -134,9 +132,7 @@ def test_member_that_is_not_json_is_refused(tmp_path: Path):
         read_json_members(path, ["icons.json"])
 
 
-def test_registry_out_of_reach_is_one_clear_line(
-    miniature: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_registry_out_of_reach_is_one_clear_line(miniature: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     # Port 9 (discard) is closed on any machine that does not go out of its way.
     set_registry(monkeypatch, "http://127.0.0.1:9/")
     with pytest.raises(
@@ -159,8 +155,6 @@ def test_npm_client_of_the_wheel_packs_verified_bytes(
 def test_unknown_version_is_named(miniature: Path, tmp_path: Path, local_registry: str, monkeypatch):
     set_registry(monkeypatch, local_registry)
     package = Package(version="9.9.9", integrity=integrity(b""))
-    with pytest.raises(
-        SuiteError, match=rf"{NAMES}@9\.9\.9: npm could not fetch it \(.*ETARGET.*pinned version"
-    ):
+    with pytest.raises(SuiteError, match=rf"{NAMES}@9\.9\.9: npm could not fetch it \(.*ETARGET.*pinned version"):
         fetch_packages({NAMES: package}, NpmOrigin(kind="npm"), tmp_path)
     assert list(tmp_path.iterdir()) == []

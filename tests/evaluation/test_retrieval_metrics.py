@@ -53,9 +53,7 @@ def spelt_out(scores, query_labels, gallery_labels, itself=None):
 def assert_same(found, expected):
     assert set(found) == set(expected[0])
     for name, values in found.items():
-        np.testing.assert_allclose(
-            values, [row[name] for row in expected], rtol=1e-9, atol=1e-12, err_msg=name
-        )
+        np.testing.assert_allclose(values, [row[name] for row in expected], rtol=1e-9, atol=1e-12, err_msg=name)
 
 
 def hierarchy(generator, items, classes, depth):
@@ -77,9 +75,7 @@ def test_leave_one_out_matches_the_definitions(seed, items, classes, depth, coar
     generator = np.random.default_rng(seed)
     # Small whole numbers give exact scores and many ties; normal draws give none.
     embeddings = (
-        generator.integers(-1, 2, (items, 3)).astype(np.float64)
-        if coarse
-        else generator.normal(size=(items, 8))
+        generator.integers(-1, 2, (items, 3)).astype(np.float64) if coarse else generator.normal(size=(items, 8))
     )
     labels = hierarchy(generator, items, classes, depth)
     scores = embeddings @ embeddings.T

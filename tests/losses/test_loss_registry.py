@@ -107,9 +107,7 @@ def test_combination_is_the_weighted_sum():
     parts = [create_loss("supap", tau=0.02), create_loss("calibration", pos_margin=0.8)]
     value, expected = roadmap(points, labels), 0.9 * parts[0](points, labels) + 0.1 * parts[1](points, labels)
     torch.testing.assert_close(value, expected)
-    torch.testing.assert_close(
-        torch.autograd.grad(value, points)[0], torch.autograd.grad(expected, points)[0]
-    )
+    torch.testing.assert_close(torch.autograd.grad(value, points)[0], torch.autograd.grad(expected, points)[0])
     assert isinstance(roadmap, CombinedLoss)
     assert isinstance(roadmap.losses[0], SupAPLoss)
     assert terms[0]["weight"] == 0.9

@@ -45,8 +45,7 @@ def test_gradients_flow_to_the_originals():
 def test_the_generator_decides_the_weights():
     labels = torch.arange(12) // 4
     first, second, other = (
-        mix_positive_pairs(points(12), labels, generator=torch.Generator().manual_seed(seed))[0]
-        for seed in (1, 1, 2)
+        mix_positive_pairs(points(12), labels, generator=torch.Generator().manual_seed(seed))[0] for seed in (1, 1, 2)
     )
     assert torch.equal(first, second)
     assert not torch.equal(first, other)

@@ -22,9 +22,7 @@ def test_every_weight_but_the_classifier_is_in_the_network_in_order(backbone: Ba
     assert len(weights) == 296
     held = list(backbone.network.state_dict().values())
     assert len(held) == 294
-    assert all(
-        torch.equal(mine, theirs) for mine, theirs in zip(held, list(weights.values())[:-2], strict=True)
-    )
+    assert all(torch.equal(mine, theirs) for mine, theirs in zip(held, list(weights.values())[:-2], strict=True))
 
 
 def test_features_are_pooled_and_frozen(backbone: Backbone):
@@ -55,9 +53,7 @@ def test_an_image_is_nearer_to_its_mirror_than_to_noise(backbone: Backbone):
 
 
 def test_an_unknown_backbone_suggests_a_known_one():
-    with pytest.raises(
-        SuiteError, match="unknown backbone 'efficientnet': did you mean 'efficientnet_lite0'"
-    ):
+    with pytest.raises(SuiteError, match="unknown backbone 'efficientnet': did you mean 'efficientnet_lite0'"):
         load_backbone("efficientnet")
 
 

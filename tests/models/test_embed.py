@@ -58,9 +58,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bodies = [styles[row % 6](shape_glyph("Nature", "flower", row // 6 % 4)) for row in range(ITEMS)]
     with atomic_directory(root / "datasets" / "drawn") as folder:
         write_images(folder / "images.arrow", [draw_png(svg.format(body), 48) for body in bodies])
-        pd.DataFrame(
-            {"image": range(ITEMS)[::-1], "emoji": [f"class-{row % 5}" for row in range(ITEMS)]}
-        ).to_parquet(folder / "items.parquet", index=False)
+        pd.DataFrame({"image": range(ITEMS)[::-1], "emoji": [f"class-{row % 5}" for row in range(ITEMS)]}).to_parquet(
+            folder / "items.parquet", index=False
+        )
     return root
 
 
@@ -89,9 +89,7 @@ def test_features_follow_the_rows_of_the_items(root: Path, one_process):
     assert len(about["weights_sha256"]) == len(about["digest"]) == 64
     store = ImageStore(root / "datasets" / "drawn" / "images.arrow")
     last = np.array(store.decode(ITEMS - 1))[None]
-    np.testing.assert_allclose(
-        features[:1], load_backbone("efficientnet_lite0").features(last), rtol=1e-3, atol=1e-3
-    )
+    np.testing.assert_allclose(features[:1], load_backbone("efficientnet_lite0").features(last), rtol=1e-3, atol=1e-3)
 
 
 def test_digest_depends_on_items_features_and_settings():

@@ -62,9 +62,7 @@ def test_value_and_gradients_are_the_recorded_ones(file, case):
         assert relative(loss.weight.grad, arrays[name + "/weight_grad"]) < TOLERANCE
 
 
-@pytest.mark.parametrize(
-    "file", [entry["file"] for entry in json.loads((FOLDER / "metrics.json").read_text())]
-)
+@pytest.mark.parametrize("file", [entry["file"] for entry in json.loads((FOLDER / "metrics.json").read_text())])
 def test_simix_is_the_recorded_one(file):
     arrays = np.load(FOLDER / file)
     column = {tuple(pair): place for place, pair in enumerate(arrays["simix_pairs"].tolist())}

@@ -1,4 +1,4 @@
-"""The real dvc.yaml on a few dozen drawn images, offline, in a copy of the repository with its own params.yaml."""
+"""The real dvc.yaml on a few hundred drawn images, offline, in a copy of the project with its own settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 COPIED = ("suite", "baselines", "tests/benchmarks", "dvc.yaml", "data.dvc", "pyproject.toml", ".dvcignore")
 RUNNING = re.compile(r"Running stage '([^']+)'")
-MENDED = 'loss: supap\n    label: Sup-AP\n    settings: {tau: 0.02}'
+MENDED = "loss: supap\n    label: Sup-AP\n    settings: {tau: 0.02}"
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 
@@ -60,7 +60,9 @@ class Pipeline:
         }
 
     def call(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=self.environment(), timeout=600)
+        return subprocess.run(
+            command, cwd=self.folder, capture_output=True, text=True, env=self.environment(), timeout=600
+        )
 
     def run(self, *command: str) -> str:
         ended = self.call(*command)
@@ -122,7 +124,10 @@ def test_a_changed_loss_trains_that_loss_then_its_measure_compare_and_report(pip
 def test_an_added_seed_trains_only_the_new_runs(pipeline):
     pipeline.replace("main: [0, 1]", "main: [0, 1, 2]")
     stages, output = pipeline.repro()
-    assert {stage for stage in stages if stage.startswith("train")} == {"train@emoji-supap", "train@emoji-contrastive"}
+    assert {stage for stage in stages if stage.startswith("train")} == {
+        "train@emoji-supap",
+        "train@emoji-contrastive",
+    }
     assert "emoji supap: 1 runs trained, 3 recorded before, 0 failed" in output
     assert "emoji contrastive: 1 runs trained, 2 recorded before, 0 failed" in output
 
@@ -147,10 +152,30 @@ def test_a_run_that_diverges_is_a_row_and_can_be_tried_again(pipeline):
 @pytest.mark.parametrize(
     ("old", "new", "command", "message"),
     [
-        ("study: smoke", "study: smoke\nsedes: [0]", ("compare",), "params.yaml: unknown key 'sedes': did you mean 'seeds'?"),
-        (MENDED, MENDED.replace("supap\n", "supapp\n"), ("train", "emoji", "supap"), "unknown loss 'supapp': did you mean 'supap'?"),
-        ("{batch_size: 16,", "{batch_size: 512,", ("train", "emoji", "supap"), "batch size 512 needs 128 classes at 4 images"),
-        ("samples_per_class: 4", "samples_per_class: x", ("compare",), "params.yaml: training.samples_per_class:"),
+        (
+            "study: smoke",
+            "study: smoke\nsedes: [0]",
+            ("compare",),
+            "params.yaml: unknown key 'sedes': did you mean 'seeds'?",
+        ),
+        (
+            MENDED,
+            MENDED.replace("supap\n", "supapp\n"),
+            ("train", "emoji", "supap"),
+            "unknown loss 'supapp': did you mean 'supap'?",
+        ),
+        (
+            "{batch_size: 16,",
+            "{batch_size: 512,",
+            ("train", "emoji", "supap"),
+            "batch size 512 needs 128 classes at 4 images",
+        ),
+        (
+            "samples_per_class: 4",
+            "samples_per_class: x",
+            ("compare",),
+            "params.yaml: training.samples_per_class:",
+        ),
         ("minimum_styles:", "minimum_stiles:", ("build", "emoji"), "unknown key 'minimum_stiles'"),
         ("study: smoke", "study: [", ("compare",), "params.yaml: not valid YAML"),
     ],

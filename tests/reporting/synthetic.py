@@ -124,13 +124,9 @@ def _runs(dataset: str, params: Params, study: Study, generator: np.random.Gener
                     "fingerprint": f"{len(rows):04x}" + "5eed" * 15,
                 }
                 if not failed:
-                    level = (
-                        QUALITY[key] + 0.012 * np.log2(batch.batch_size / MAIN) + generator.normal(0, 0.003)
-                    )
+                    level = QUALITY[key] + 0.012 * np.log2(batch.batch_size / MAIN) + generator.normal(0, 0.003)
                     row |= {f"test/{m}": level * f + generator.normal(0, 0.001) for m, f in FACTORS.items()}
-                    row |= {
-                        f"val/{m}": 1.1 * level * f + generator.normal(0, 0.001) for m, f in FACTORS.items()
-                    }
+                    row |= {f"val/{m}": 1.1 * level * f + generator.normal(0, 0.001) for m, f in FACTORS.items()}
                     row |= {"val/queries": 48, "test/queries": 72}
                 rows.append(row)
     for control, quality in (("frozen", 0.205), ("random", 0.04)):
@@ -251,9 +247,7 @@ def _pairs(dataset: str, split: str, metric: str, done: pd.DataFrame, column: st
         running = max(running, min(1.0, row["p"] * (len(rows) - place)))
         decided = running < 0.05
         row["p_holm"] = running if row["seeds"] > 1 else float("nan")
-        row["decision"] = (
-            ("a" if row["difference"] > 0 else "b") if decided and row["seeds"] > 1 else "undecided"
-        )
+        row["decision"] = ("a" if row["difference"] > 0 else "b") if decided and row["seeds"] > 1 else "undecided"
         row["reason"] = (
             ""
             if row["decision"] != "undecided"
@@ -308,8 +302,7 @@ def _write_retrieval(
         *((key, 0.6 + 6 * (QUALITY[key] - 0.25)) for key in params.losses),
     ]:
         parts = [
-            np.eye(code.max() + 1)[code] * weight
-            for code, weight in zip(codes, (strength, 0.5, 0.4), strict=True)
+            np.eye(code.max() + 1)[code] * weight for code, weight in zip(codes, (strength, 0.5, 0.4), strict=True)
         ]
         vectors = np.concatenate([*parts, generator.normal(0, 0.32, (len(test), 12))], axis=1)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -328,9 +321,7 @@ def _write_retrieval(
         folder.mkdir(parents=True)
         table.to_parquet(folder / "neighbours.parquet", index=False)
         if key != "frozen":
-            first = runs[
-                (runs["loss"] == key) & (runs["batch_size"] == MAIN) & (runs["seed"] == params.seeds.main[0])
-            ]
+            first = runs[(runs["loss"] == key) & (runs["batch_size"] == MAIN) & (runs["seed"] == params.seeds.main[0])]
             run = root / "runs" / dataset / key / first["fingerprint"].iloc[0]
             run.mkdir(parents=True)
             hits = (codes[0][nearest] == codes[0][:, None]).mean(axis=1)

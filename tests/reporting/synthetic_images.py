@@ -39,10 +39,7 @@ def write_dataset(root: Path, dataset: str) -> pd.DataFrame:
     table = pa.table({"image": pa.array(images, type=pa.binary())})
     with pa.OSFile(str(folder / "images.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table, max_chunksize=50)
-    counts = {
-        name: {"images": len(part), "classes": part["emoji"].nunique()}
-        for name, part in items.groupby("split")
-    }
+    counts = {name: {"images": len(part), "classes": part["emoji"].nunique()} for name, part in items.groupby("split")}
     sources = [
         {
             "package": f"@iconify-json/{style}",

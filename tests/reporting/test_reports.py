@@ -166,17 +166,13 @@ def test_summary_follows_the_numbers(full: tuple[Path, Path]) -> None:
     board = board[(board["split"] == "test") & (board["metric"] == "level0/AP") & (board["loss"] != "frozen")]
     best = board.loc[board["mean"].idxmax()]
     text = " ".join(parse(destination / "report.html").text.split())
-    assert (
-        f"{best.label} has the highest test mAP, {best['mean']:.3f} [{best.low:.3f}, {best.high:.3f}]" in text
-    )
+    assert f"{best.label} has the highest test mAP, {best['mean']:.3f} [{best.low:.3f}, {best.high:.3f}]" in text
     pairs = pd.read_parquet(root / "compare" / "pairwise.parquet")
     pairs = pairs[(pairs["split"] == "test") & (pairs["metric"] == "level0/AP")]
     mine = pairs[(pairs["loss_a"] == best.loss) | (pairs["loss_b"] == best.loss)]
     undecided = int((mine["decision"] == "undecided").sum())
     assert undecided > 0
-    assert (
-        "one is" if undecided == 1 else f"{undecided} are"
-    ) + " not told apart from it by these seeds" in text
+    assert ("one is" if undecided == 1 else f"{undecided} are") + " not told apart from it by these seeds" in text
     assert "2 runs of 88 failed" in text
     assert text.count("loss became NaN at step 12") == len(FAILED)
 
@@ -246,9 +242,7 @@ def test_files_are_where_readers_look(full: tuple[Path, Path]) -> None:
 
 
 def test_provenance_is_told(full: tuple[Path, Path]) -> None:
-    cells = " ".join(
-        cell["text"] for row in parse(full[1] / "report.html").tables["provenance"] for cell in row
-    )
+    cells = " ".join(cell["text"] for row in parse(full[1] / "report.html").tables["provenance"] for cell in row)
     for fact in (
         "abc1234",
         "1 with uncommitted changes",
@@ -293,10 +287,7 @@ def test_what_cannot_be_concluded_is_said(study: Study, sentences: list[str], tm
     assert page.problems == []
     for sentence in sentences:
         assert sentence in " ".join(page.text.split())
-    assert (
-        "nan"
-        not in " ".join(cell["text"] for rows in page.tables.values() for row in rows for cell in row).split()
-    )
+    assert "nan" not in " ".join(cell["text"] for rows in page.tables.values() for row in rows for cell in row).split()
     assert pdf_text(destination / "report.pdf")[0] >= 2
 
 

@@ -24,9 +24,7 @@ class Study:
     def __init__(self, root: Path):
         self.root = root
 
-    def params(
-        self, losses=tuple(EFFECTS), main=(0, 1, 2, 3, 4), scaling=(0, 1, 2), batches=(32, 256)
-    ) -> Params:
+    def params(self, losses=tuple(EFFECTS), main=(0, 1, 2, 3, 4), scaling=(0, 1, 2), batches=(32, 256)) -> Params:
         raw = {
             "study": "smoke",
             "main_batch_size": 256,
@@ -77,9 +75,7 @@ class Study:
                 folder.mkdir(parents=True)
                 pd.DataFrame(gaps, columns=list(GAP_COLUMNS)).to_parquet(folder / "gap.parquet", index=False)
 
-    def write_run(
-        self, dataset: str, loss: str, batch_size: int, seed: int, place: int, failed: bool = False
-    ) -> dict:
+    def write_run(self, dataset: str, loss: str, batch_size: int, seed: int, place: int, failed: bool = False) -> dict:
         generator = np.random.default_rng([place, batch_size, seed])
         run = {
             "fingerprint": f"{generator.integers(2**48):012x}",
@@ -104,14 +100,8 @@ class Study:
         (folder / "run.json").write_text(json.dumps(run))
         if not failed:
             shift = EFFECTS[loss] + generator.normal(scale=0.01)
-            metrics = {
-                f"{split}/{name}": value + shift
-                for split in ("val", "test")
-                for name, value in METRICS.items()
-            }
-            counts = {
-                f"{split}/{name}": 40.0 for split in ("val", "test") for name in ("queries", "level0/queries")
-            }
+            metrics = {f"{split}/{name}": value + shift for split in ("val", "test") for name, value in METRICS.items()}
+            counts = {f"{split}/{name}": 40.0 for split in ("val", "test") for name in ("queries", "level0/queries")}
             (folder / "metrics.json").write_text(json.dumps(metrics | counts))
         return run
 

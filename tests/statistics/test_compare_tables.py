@@ -101,9 +101,7 @@ def test_a_failed_run_is_listed_and_left_out(study):
     assert failed["test/level0/AP"].isna().all()
     leading = pick(study.table("leaderboard"), metric="NDCG", split="test").set_index("loss")["seeds"]
     assert leading.to_dict() == {"frozen": 1, "supap": 4, "triplet": 5, "contrastive": 5}
-    pairs = pick(study.table("pairwise"), metric="NDCG", split="test").set_index(["loss_a", "loss_b"])[
-        "seeds"
-    ]
+    pairs = pick(study.table("pairwise"), metric="NDCG", split="test").set_index(["loss_a", "loss_b"])["seeds"]
     assert pairs.tolist() == [4, 4, 5]
     assert set(pick(study.table("gap"), loss="supap", train_batch_size=256)["seeds"]) == {4}
 
@@ -180,9 +178,7 @@ def test_a_missing_file_names_its_stage_and_leaves_the_last_comparison(study, mi
 
 def test_a_loss_without_runs_names_its_stage(study):
     study.write(study.params(losses=("supap",)))
-    with pytest.raises(
-        SuiteError, match=r"runs/emoji/triplet: holds no run; run `dvc repro train@emoji-triplet`"
-    ):
+    with pytest.raises(SuiteError, match=r"runs/emoji/triplet: holds no run; run `dvc repro train@emoji-triplet`"):
         compare(study.params(losses=("supap", "triplet")), study.root)
 
 

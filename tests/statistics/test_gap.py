@@ -14,9 +14,7 @@ from suite.statistics.gap import PARTS, decomposability_gap, draw_partition
 def average_precision(scores, positives, negatives):
     """AP of one query, ties against it."""
     ordered = sorted(positives, key=lambda j: -scores[j])
-    return np.mean(
-        [(n + 1) / (n + 1 + sum(scores[k] >= scores[j] for k in negatives)) for n, j in enumerate(ordered)]
-    )
+    return np.mean([(n + 1) / (n + 1 + sum(scores[k] >= scores[j] for k in negatives)) for n, j in enumerate(ordered)])
 
 
 def brute_force(embeddings, labels, batch):
@@ -31,9 +29,7 @@ def brute_force(embeddings, labels, batch):
         )
         few = [j for j in full[0] if j in batch], [j for j in full[1] if j in batch]
         value = {
-            (p, n): average_precision(scores[i], (full, few)[p][0], (full, few)[n][1])
-            for p in (0, 1)
-            for n in (0, 1)
+            (p, n): average_precision(scores[i], (full, few)[p][0], (full, few)[n][1]) for p in (0, 1) for n in (0, 1)
         }
         negatives = ((value[0, 1] - value[0, 0]) + (value[1, 1] - value[1, 0])) / 2
         positives = ((value[1, 0] - value[0, 0]) + (value[1, 1] - value[0, 1])) / 2
@@ -65,9 +61,7 @@ def test_matches_brute_force_on_the_drawn_batches(seed, m):
 @settings(max_examples=40, deadline=None)
 def test_the_parts_sum_to_the_gap(seed, level):
     embeddings, labels = sample(seed)
-    found = decomposability_gap(
-        embeddings, np.stack([labels, labels // 3], 1), [4, 8], 3, 2, seed, level=level
-    )
+    found = decomposability_gap(embeddings, np.stack([labels, labels // 3], 1), [4, 8], 3, 2, seed, level=level)
     np.testing.assert_allclose(found["fewer_negatives"] + found["fewer_positives"], found["gap"], atol=1e-14)
     np.testing.assert_allclose(found["batch_AP"] - found["set_AP"], found["gap"], atol=1e-14)
     # With fewer negatives, no positive falls.
@@ -159,9 +153,7 @@ def test_the_gap_falls_with_batch_size_without_any_learning():
 
 def test_too_few_classes_say_what_to_do():
     embeddings, labels = sample(0)
-    with pytest.raises(
-        SuiteError, match=r"batch size 64: needs 32 classes .* there are 7; lower measure.batch_sizes"
-    ):
+    with pytest.raises(SuiteError, match=r"batch size 64: needs 32 classes .* there are 7; lower measure.batch_sizes"):
         decomposability_gap(embeddings, labels, [64], 1, 2, 0)
 
 

@@ -29,7 +29,9 @@ def with_supap(**changes):
 
 
 def contents(directory):
-    return {str(path.relative_to(directory)): path.read_bytes() for path in sorted(directory.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(directory)): path.read_bytes() for path in sorted(directory.rglob("*")) if path.is_file()
+    }
 
 
 class Recorder:
@@ -142,7 +144,10 @@ def test_runs_no_longer_named_are_pruned_and_labels_follow_the_settings(root):
         ({"settings": {"tua": 0.01}}, r"params.yaml: losses.supap: .*tua"),
         ({"settings": {"tau": -1.0}}, r"params.yaml: losses.supap: .*tau"),
         ({"loss": "supaap"}, r"unknown loss 'supaap': did you mean 'supap'"),
-        ({"batches": [{"batch_size": 64, "learning_rate": 0.01}]}, r"losses.supap: batch size 64 needs 16 classes .* has 12"),
+        (
+            {"batches": [{"batch_size": 64, "learning_rate": 0.01}]},
+            r"losses.supap: batch size 64 needs 16 classes .* has 12",
+        ),
     ],
 )
 def test_settings_that_cannot_work_are_refused_before_any_training(root, changes, message):
@@ -164,7 +169,10 @@ def test_a_second_training_waits_for_the_store_then_refuses(root):
         text=True,
     )
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(SuiteError, match="another training still holds the run store"), store_lock(root, wait=0.2):
+    with (
+        pytest.raises(SuiteError, match="another training still holds the run store"),
+        store_lock(root, wait=0.2),
+    ):
         pass
     holder.communicate("")
     with store_lock(root, wait=0.2):

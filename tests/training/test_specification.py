@@ -19,7 +19,11 @@ def fingerprints(params, name="supap", digest="d"):
 
 def test_runs_are_batch_sizes_times_their_seeds():
     specs = specify(toy_params(), "toy", "supap", "d")
-    assert [(s.batch_size, s.seed, s.role) for s in specs] == [(16, 0, "main"), (16, 1, "main"), (32, 0, "scaling")]
+    assert [(s.batch_size, s.seed, s.role) for s in specs] == [
+        (16, 0, "main"),
+        (16, 1, "main"),
+        (32, 0, "scaling"),
+    ]
 
 
 def test_what_decides_the_result_changes_the_fingerprint():

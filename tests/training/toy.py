@@ -52,7 +52,7 @@ def toy_params(**changes: object) -> Params:
 
 
 def write_toy(root: Path, classes: int = 36, images: int = 6, width: int = 12) -> None:
-    """Write `datasets/toy` and `features/toy` under `root`; two coarse classes for every fine one's parity."""
+    """Write `datasets/toy` and `features/toy` under `root`; the coarse class is the fine one's parity."""
     generator = np.random.default_rng(7)
     fine = np.repeat(np.arange(classes), images)
     split = np.array(["train", "val", "test"])[np.minimum(fine // 12, 2)]
