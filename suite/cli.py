@@ -26,18 +26,22 @@ class OneLineErrors(click.Group):
     def invoke(self, context: click.Context) -> object:
         try:
             return super().invoke(context)
-        except SuiteError as error:
-            message = str(error)
-        except OSError as error:
-            # A full disk or a file one may not write is the user's to mend; its name stands in the error.
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
+        except (SuiteError, OSError) as error:
+            message = _message(error)
+            if message is None or context.params["debug"]:
                 raise
-            where = error.filename or ROOT
-            message = f"{where}: {os.strerror(error.errno)}; nothing half-written is kept, run again when mended"
-        if context.params["debug"]:
-            raise
         click.echo(f"ranksuite: {message}", err=True)
         raise SystemExit(1)
+
+
+def _message(error: SuiteError | OSError) -> str | None:
+    """The one line for an error the user can mend, or None: then it is a fault of the suite."""
+    if isinstance(error, SuiteError):
+        return str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
+        where = error.filename or ROOT
+        return f"{where}: {os.strerror(error.errno)}; nothing half-written is kept, run again when mended"
+    return None
 
 
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})
