@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
-from multiprocessing import get_context
 from typing import Any
 
 import resvg_py
 from PIL import Image
 
 from suite.errors import SuiteError
+from suite.workers import parallel_map
 
 _ICONS_PER_TASK = 64
 # Chains of aliases are one or two long; a longer one is a circle.
@@ -78,8 +77,7 @@ def draw_all(drawings: Sequence[tuple[str, str]], size: int, processes: int) -> 
     tasks = [(part, size) for part in _parts(drawings)]
     if processes == 1 or len(tasks) == 1:
         return [image for task in tasks for image in _draw_part(task)]
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        return [image for part in pool.map(_draw_part, tasks) for image in part]
+    return [image for part in parallel_map(_draw_part, tasks, processes) for image in part]
 
 
 def _draw_part(task: tuple[list[tuple[str, str]], int]) -> list[bytes]:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from PIL import Image
 from tqdm import tqdm
 
@@ -20,6 +17,7 @@ from suite.config import Params
 from suite.datasets import ImageStore, load_items
 from suite.files import atomic_directory, write_json
 from suite.models.backbone import Backbone, load_backbone
+from suite.workers import worker_pool
 
 # A batched convolution may round differently for another batch size, so chunks are fixed, not a setting.
 CHUNK = 64
@@ -82,12 +80,7 @@ def compute_features(
     chunks = list(_chunks(images))
     # Even one process is a worker: the thread count of this process is then left alone.
     with (
-        ProcessPoolExecutor(
-            min(processes, max(len(chunks), 1)),
-            mp_context=get_context("spawn"),
-            initializer=_start_worker,
-            initargs=(store, backbone, image_size),
-        ) as pool,
+        worker_pool(min(processes, max(len(chunks), 1)), _start_worker, store, backbone, image_size) as pool,
         tqdm(total=len(images), desc="embed", unit="image", disable=None) as progress,
     ):
         done = 0
@@ -119,8 +112,6 @@ _worker: _Worker | None = None
 
 def _start_worker(store: Path, backbone: str, image_size: int) -> None:
     global _worker
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
     _worker = _Worker(ImageStore(store), load_backbone(backbone), image_size)
 
 

@@ -44,6 +44,7 @@ def make_params(miniature: Path) -> Callable[..., Params]:
                 },
                 "tuning": {"learning_rates": [0.001], "seeds": [0]},
                 "measure": {"batch_sizes": [32], "partitions": 1, "samples_per_class": 4},
+                "benchmark": {"batch_sizes": [128, 256, 512]},
                 "datasets": {"mini": {"builder": "emoji", "settings": {**miniature_settings(miniature), **changes}}},
                 "losses": {
                     "contrastive": {

@@ -37,6 +37,7 @@ def make_params(processes: int = 1, image_size: int = 48) -> Params:
             },
             "tuning": {"learning_rates": [0.001], "seeds": [0]},
             "measure": {"batch_sizes": [32], "partitions": 1, "samples_per_class": 4},
+            "benchmark": {"batch_sizes": [128, 256, 512]},
             "datasets": {"drawn": {"builder": "emoji", "settings": {}}},
             "losses": {
                 "contrastive": {

@@ -96,6 +96,7 @@ def _params(study: Study) -> Params:
         },
         "tuning": {"learning_rates": [0.0003, 0.001, 0.003], "seeds": [100]},
         "measure": {"batch_sizes": list(MEASURES), "partitions": 4, "samples_per_class": 4},
+        "benchmark": {"batch_sizes": [128, 256, 512]},
         "datasets": {name: {"builder": "emoji", "settings": {}} for name in study.datasets},
         "losses": losses,
     }

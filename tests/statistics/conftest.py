@@ -41,6 +41,7 @@ class Study:
             },
             "tuning": {"learning_rates": [0.1], "seeds": [0]},
             "measure": {"batch_sizes": [4, 8], "partitions": 2, "samples_per_class": 2},
+            "benchmark": {"batch_sizes": [128, 256, 512]},
             "datasets": {"emoji": {"builder": "emoji", "settings": {}}},
             "losses": {
                 name: {

@@ -46,6 +46,7 @@ def params() -> Params:
         },
         "tuning": {"learning_rates": [0.001], "seeds": [0]},
         "measure": {"batch_sizes": [32], "partitions": 2, "samples_per_class": 4},
+        "benchmark": {"batch_sizes": [128, 256, 512]},
         "datasets": {"emoji": {"builder": "emoji", "settings": {}}},
         "losses": losses,
     }

@@ -11,6 +11,7 @@ from suite.errors import SuiteError
 from suite.training.specification import specify
 
 REPOSITORY = Path(__file__).parents[2]
+LOSSES = ("supap", "smoothap", "contrastive")
 
 
 def fingerprints(params, name="supap", digest="d"):
@@ -65,33 +66,31 @@ def copied_code(tmp_path):
     for package in ("suite", "baselines"):
         shutil.copytree(REPOSITORY / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
 
-    def digest(loss):
-        code = f"from suite.training.specification import code_digest; print(code_digest({loss!r}))"
-        command = [sys.executable, "-c", code]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip()
+    def digests():
+        code = "from suite.training.specification import code_digest\n"
+        code += f"print(*[code_digest(loss) for loss in {LOSSES}])"
+        printed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+        return dict(zip(LOSSES, printed.stdout.split(), strict=True))
 
-    return tmp_path, digest
+    return tmp_path, digests
 
 
-def test_comments_and_docstrings_leave_the_code_digest_but_code_does_not(copied_code):
-    folder, digest = copied_code
-    before = {loss: digest(loss) for loss in ("supap", "smoothap", "contrastive")}
+def test_only_code_that_a_run_executes_changes_its_digest(copied_code):
+    folder, digests = copied_code
+    before = digests()
+    assert len(set(before.values())) == len(LOSSES)
+
+    # Comments, docstrings, and the registration of another loss.
     module = folder / "baselines" / "contrastive.py"
     module.write_text("# a comment\n" + module.read_text().replace('"""', '"""Changed. ', 1))
-    assert digest("contrastive") == before["contrastive"]
-    module.write_text(module.read_text() + "\nEXTRA = 1\n")
-    assert digest("contrastive") != before["contrastive"]
-    # Only what a run executes counts: the others do not import this baseline.
-    assert digest("supap") == before["supap"]
-    assert digest("smoothap") == before["smoothap"]
-    head = folder / "suite" / "models" / "head.py"
-    head.write_text(head.read_text() + "\nEXTRA = 1\n")
-    assert digest("supap") != before["supap"]
-
-
-def test_registering_another_loss_leaves_the_digests(copied_code):
-    folder, digest = copied_code
-    before = digest("supap")
     registry = folder / "suite" / "losses" / "registry.py"
     registry.write_text(registry.read_text() + "\nEXTRA = 1\n")
-    assert digest("supap") == before
+    assert digests() == before
+
+    module.write_text(module.read_text() + "\nEXTRA = 1\n")
+    after = digests()
+    assert {loss for loss in LOSSES if after[loss] != before[loss]} == {"contrastive"}
+
+    head = folder / "suite" / "models" / "head.py"
+    head.write_text(head.read_text() + "\nEXTRA = 1\n")
+    assert not set(digests().values()) & set(after.values())
