@@ -14,7 +14,8 @@ from ruamel.yaml import YAML
 from suite.config import PARAMS, Batch, Params
 from suite.datasets.arrays import load_features_digest
 from suite.errors import SuiteError
-from suite.files import atomic_file, write_table
+from suite.files import atomic_file
+from suite.recipes import RECIPES, trials_path
 from suite.training.grid import run_grid
 from suite.training.head import SELECTION
 from suite.training.specification import RunSpecification, specification
@@ -22,13 +23,15 @@ from suite.training.stage import check_trainable
 from suite.training.store import RunStore, store_lock
 
 
-def tune(params: Params, dataset: str, names: list[str], root: Path, path: Path = PARAMS) -> pd.DataFrame:
+def tune(
+    params: Params, dataset: str, names: list[str], root: Path, path: Path = PARAMS, recipes: Path = RECIPES
+) -> pd.DataFrame:
     """Search the learning rate of each loss in `names` at each of its batch sizes and write the best into `path`.
 
     Returns:
         One row a trial: `dataset`, `loss`, `batch_size`, `learning_rate`, `seed`, `fingerprint`, `status`,
-        `val/level0/AP`, `chosen`, `at_edge` (the chosen rate is the lowest or highest tried). The same table of
-        all losses tuned so far stands in `tuning/DATASET/trials` under `root`.
+        `val/level0/AP`, `chosen`, `at_edge` (the chosen rate is the lowest or highest tried). The trials of all
+        losses tuned so far are recorded in `trials/STUDY/DATASET.csv` under `recipes`, for the report.
 
     Raises:
         SuiteError: every trial of a loss and batch size failed; `params.yaml` is then left as it was.
@@ -46,12 +49,8 @@ def tune(params: Params, dataset: str, names: list[str], root: Path, path: Path 
         _write_choices(path, name, table[table["chosen"]])
         tables.append(table)
     trials = pd.concat(tables, ignore_index=True)
-    record = root / "tuning" / dataset / "trials.parquet"
-    if record.is_file():
-        earlier = pd.read_parquet(record)
-        trials = pd.concat([earlier[~earlier["loss"].isin(names)], trials], ignore_index=True)
-    write_table(record.with_suffix(""), trials)
-    return trials[trials["loss"].isin(names)]
+    _record(trials_path(params.study, dataset, recipes), trials)
+    return trials
 
 
 def choose(trials: pd.DataFrame) -> pd.DataFrame:
@@ -107,6 +106,15 @@ def _results(specs: list[RunSpecification], store: RunStore) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def _record(path: Path, trials: pd.DataFrame) -> None:
+    """Put the trials of these losses in the place of their earlier ones."""
+    if path.is_file():
+        earlier = pd.read_csv(path)
+        trials = pd.concat([earlier[~earlier["loss"].isin(trials["loss"])], trials], ignore_index=True)
+    with atomic_file(path) as temporary:
+        trials.to_csv(temporary, index=False, lineterminator="\n")
 
 
 def _write_choices(path: Path, name: str, chosen: pd.DataFrame) -> None:

@@ -1,5 +1,4 @@
 import json
-import os
 import subprocess
 import sys
 
@@ -10,6 +9,7 @@ from toy import SETTINGS, toy_params, write_params, write_toy
 
 from suite.errors import SuiteError
 from suite.models.head import load_head
+from suite.recipes import trials_path
 from suite.training.head import embed, load_head_data, train_head
 from suite.training.provenance import surroundings
 from suite.training.specification import specify
@@ -182,7 +182,7 @@ def test_a_second_training_waits_for_the_store_then_refuses(root):
 def test_tuning_writes_its_choices_and_never_reads_the_test_classes(root, tmp_path):
     path = tmp_path / "params.yaml"
     write_params(path)
-    trials = tune(toy_params(), "toy", ["supap"], root, path)
+    trials = tune(toy_params(), "toy", ["supap"], root, path, tmp_path / "recipes")
     assert len(trials) == 2 * 2
     chosen = trials[trials["chosen"]].set_index("batch_size")
     for batch_size, group in trials.groupby("batch_size"):
@@ -199,4 +199,5 @@ def test_tuning_writes_its_choices_and_never_reads_the_test_classes(root, tmp_pa
     for run in recorded:
         assert not any(key.startswith("test/") for key in json.loads((run / "metrics.json").read_text()))
         assert not (run / "queries.parquet").exists()
-    assert os.path.exists(root / "tuning" / "toy" / "trials.csv")
+    record = pd.read_csv(trials_path("toy", "toy", tmp_path / "recipes"))
+    pd.testing.assert_frame_equal(record, trials, check_exact=True)
