@@ -11,8 +11,7 @@ PORT ?= 5000
 .PHONY: reproduce test env mlflow benchmark clean
 
 reproduce: env
-	dvc pull --quiet data.dvc
-	dvc checkout --quiet --allow-missing
+	@dvc pull --quiet data.dvc || { echo "data.dvc: an embedded object is missing or damaged; restore it with: git checkout -- .dvc/remote" >&2; exit 1; }
 	dvc repro
 	ranksuite mlflow sync
 	@echo
@@ -21,7 +20,7 @@ reproduce: env
 	@echo "MLflow store  artifacts/mlflow/mlflow.db  (make mlflow shows it)"
 
 test: env
-	pytest -n 2 --dist loadgroup
+	pytest -n 2 --dist loadgroup -m "not slow"
 
 env: .venv/installed
 
@@ -39,4 +38,4 @@ benchmark: env
 	pytest tests/benchmarks --benchmark-only --benchmark-group-by=param:batch_size --benchmark-columns=min,median,rounds
 
 clean:
-	rm -rf .venv artifacts reports/report.html reports/report.pdf reports/figures reports/tables
+	rm -rf .venv *.egg-info artifacts data .dvc/cache .dvc/tmp reports/report.html reports/report.pdf reports/figures reports/tables

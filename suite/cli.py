@@ -5,7 +5,6 @@ Imports of the suite's heavy packages stand inside the commands, so that `ranksu
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from pathlib import Path
@@ -26,22 +25,24 @@ class OneLineErrors(click.Group):
     def invoke(self, context: click.Context) -> object:
         try:
             return super().invoke(context)
-        except (SuiteError, OSError) as error:
-            message = _message(error)
-            if message is None or context.params["debug"]:
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            if context.params["debug"]:
                 raise
-        click.echo(f"ranksuite: {message}", err=True)
+            click.echo(f"ranksuite: {_one_line(error)}", err=True)
         raise SystemExit(1)
 
 
-def _message(error: SuiteError | OSError) -> str | None:
-    """The one line for an error the user can mend, or None: then it is a fault of the suite."""
+def _one_line(error: Exception) -> str:
     if isinstance(error, SuiteError):
         return str(error)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS):
-        where = error.filename or ROOT
-        return f"{where}: {os.strerror(error.errno)}; nothing half-written is kept, run again when mended"
-    return None
+    text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    if not isinstance(error, OSError):
+        return f"{text} (a fault of the suite; ranksuite --debug shows where)"
+    # NumPy and Arrow report a short write without an error number.
+    what = f"{error.filename or ROOT}: {os.strerror(error.errno)}" if error.errno else text
+    return f"{what}; is the disk full or not writable? nothing half-written is kept, run again when mended"
 
 
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})

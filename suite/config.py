@@ -7,16 +7,29 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from suite.errors import SuiteError
 
 PARAMS = Path("params.yaml")
 
+
+def _distinct(values: list[Any]) -> list[Any]:
+    if len(set(values)) != len(values):
+        raise ValueError("values repeat")
+    return values
+
+
 PositiveInt = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 # Names become directories, stage names and MLflow names.
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+SeedList = Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
+SizeList = Annotated[list[PositiveInt], Field(min_length=1), AfterValidator(_distinct)]
+RateList = Annotated[list[PositiveFloat], Field(min_length=1), AfterValidator(_distinct)]
 
 
 class Settings(BaseModel):
@@ -28,8 +41,8 @@ class Settings(BaseModel):
 class Seeds(Settings):
     """Seeds of the main comparison and of the batch-size study."""
 
-    main: list[int] = Field(min_length=1)
-    scaling: list[int] = Field(min_length=1)
+    main: SeedList
+    scaling: SeedList
 
 
 class Backbone(Settings):
@@ -53,7 +66,7 @@ class Training(Settings):
 class Measure(Settings):
     """How the decomposability gap is measured."""
 
-    batch_sizes: list[PositiveInt] = Field(min_length=1)
+    batch_sizes: SizeList
     partitions: PositiveInt
     samples_per_class: Annotated[int, Field(ge=2)]
 
@@ -61,14 +74,14 @@ class Measure(Settings):
 class Tuning(Settings):
     """The search that every loss gets at every batch size."""
 
-    learning_rates: list[PositiveFloat] = Field(min_length=1)
-    seeds: list[int] = Field(min_length=1)
+    learning_rates: RateList
+    seeds: SeedList
 
 
 class Benchmark(Settings):
     """Batch sizes at which the loss kernels are timed."""
 
-    batch_sizes: list[PositiveInt] = Field(min_length=1)
+    batch_sizes: SizeList
 
 
 class Workers(Settings):
@@ -100,7 +113,7 @@ class Loss(Settings):
     batches: list[Batch] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _distinct(self) -> Loss:
+    def _sizes_are_distinct(self) -> Loss:
         sizes = [batch.batch_size for batch in self.batches]
         if len(set(sizes)) != len(sizes):
             raise ValueError(f"batch sizes repeat: {sizes}")
@@ -122,6 +135,13 @@ class Params(Settings):
     datasets: dict[Name, Dataset] = Field(min_length=1)
     losses: dict[Name, Loss] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _main_batch_size_is_trained(self) -> Params:
+        trained = {batch.batch_size for loss in self.losses.values() for batch in loss.batches}
+        if self.main_batch_size not in trained:
+            raise ValueError(f"main_batch_size {self.main_batch_size} stands in no loss's batches: {sorted(trained)}")
+        return self
+
     def dataset(self, name: str) -> Dataset:
         """The data set `name`; SuiteError if `params.yaml` has none of that name."""
         return _entry(self.datasets, name, "data set")
@@ -131,13 +151,24 @@ class Params(Settings):
         return _entry(self.losses, name, "loss")
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that stands twice in a mapping: YAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        repeated = next((key for place, key in enumerate(keys) if key in keys[:place]), None)
+        if repeated is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"key '{repeated}' stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def load_params(path: Path = PARAMS) -> Params:
     """Read and check a settings file. Raises SuiteError with one line naming file, key and value."""
     try:
-        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        raw = yaml.load(Path(path).read_text(encoding="utf-8"), _UniqueKeys)
     except FileNotFoundError:
         raise SuiteError(f"{path}: not found; run ranksuite from the folder that holds dvc.yaml") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SuiteError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise SuiteError(f"{path}: expected a mapping of settings, found {type(raw).__name__}")

@@ -41,10 +41,21 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
         if path.exists():
-            shutil.rmtree(path)
+            remove(path)
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a directory; a directory is first renamed out of sight, so that no half of it is ever seen."""
+    path = Path(path)
+    if not path.is_dir():
+        path.unlink()
+        return
+    hidden = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    path.replace(hidden / "removed")
+    shutil.rmtree(hidden)
 
 
 def write_json(path: Path, value: Any) -> None:

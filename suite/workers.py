@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -63,6 +64,13 @@ def compute_deterministically() -> None:
 
 
 def _prepare(initializer: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     compute_deterministically()
     if initializer is not None:
         initializer(*arguments)
+
+
+def _end_with_parent() -> None:
+    # A worker whose parent was killed would go on writing without the parent's lock.
+    multiprocessing.parent_process().join()
+    os._exit(1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 
@@ -34,7 +35,8 @@ class EmbeddingHead(nn.Module):
 
     def save(self, path: Path) -> None:
         """Write the parameters and statistics as safetensors."""
-        save_file({name: tensor.contiguous() for name, tensor in self.state_dict().items()}, path)
+        # Written by Python itself: the library's own writer hides a full disk behind an error of its own.
+        path.write_bytes(serialize({name: tensor.contiguous() for name, tensor in self.state_dict().items()}))
 
 
 def load_head(path: Path) -> EmbeddingHead:

@@ -23,10 +23,9 @@ def benchmark_stage(params: Params, root: Path) -> None:
         raise SuiteError(f"{SUITE}: not found; run ranksuite from the folder that holds dvc.yaml")
     sizes = ",".join(str(size) for size in params.benchmark.batch_sizes)
     with atomic_directory(root / "benchmark") as target:
-        # --no-header and no cache: nothing is written but the JSON.
-        command = [
-            sys.executable, "-m", "pytest", str(SUITE), "--benchmark-only", f"--batch-sizes={sizes}",
-            f"--benchmark-json={target / 'benchmark.json'}", "-p", "no:cacheprovider", "-o", "addopts=-q",
-        ]  # fmt: skip
+        # The benchmarks alone, without what the other tests need; nothing is written but the JSON.
+        command = [sys.executable, "-m", "pytest", str(SUITE), "-p", "no:cacheprovider", "-o", "addopts=-q"]
+        command += ["--benchmark-only", f"--batch-sizes={sizes}", f"--confcutdir={SUITE}"]
+        command += [f"--benchmark-json={target / 'benchmark.json'}"]
         if subprocess.run(command).returncode != 0:
             raise SuiteError(f"{SUITE}: a benchmark failed; its output stands above")

@@ -34,7 +34,7 @@ def measure_stage(params: Params, dataset: str, name: str, root: Path) -> None:
     lacking = [spec for spec, run in runs if run is None]
     if lacking:
         missing = f"{len(lacking)} of {len(specs)} runs are missing"
-        raise SuiteError(f"{store.directory}: {missing}; run `dvc repro train@{dataset}-{name}`")
+        raise SuiteError(f"{store.directory}: {missing}; run `dvc repro --force --single-item train@{dataset}-{name}`")
     finished = [(spec, run) for spec, run in runs if run.finished]
     tables = parallel_map(partial(_measure_run, root, params.measure), finished, params.workers.processes)
     shown = [run for spec, run in finished if spec.role == "main"][:1]

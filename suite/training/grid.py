@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
-from suite.training.head import HeadData, load_head_data, planned_steps, train_head
+from suite.errors import SuiteError
+from suite.training.head import SELECTION, HeadData, load_head_data, planned_steps, train_head
 from suite.training.provenance import Provenance
 from suite.training.specification import RunSpecification
 from suite.training.store import RunStore, describe
@@ -42,12 +43,28 @@ class GridOutcome:
 
 
 @dataclass(frozen=True)
-class News:
-    """What a worker tells of its run: how many steps it has in all, and new rows of the history."""
+class Started:
+    """A worker has begun a run of so many steps."""
 
     fingerprint: str
     steps: int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """New rows of a run's history."""
+
+    fingerprint: str
     rows: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run has ended and is recorded; `error` is None where it ended well."""
+
+    fingerprint: str
+    seconds: float
+    error: str | None
 
 
 def run_grid(
@@ -84,53 +101,54 @@ def _train(
     tracker: Tracker | None,
     provenance: Provenance | None,
 ) -> None:
-    # A plain queue of the same start method as the pool's: a manager would be one more process to lose.
+    # A plain queue of the same start method as the pool's: a manager would be one more process to lose. All that is
+    # told of a run comes through it, so in order; the futures only carry what ends the whole grid.
     news = get_context("spawn").Queue()
-    started: dict[str, float] = {}
     by_fingerprint = {spec.fingerprint: spec for spec in specs}
     with (
-        worker_pool(processes, _open_worker, root, store, news) as pool,
+        worker_pool(processes, _open_worker, root, store, news, provenance) as pool,
         tqdm(total=len(specs), unit="run", disable=None) as bar,
     ):
-        waiting: dict[Future[str | None], RunSpecification] = {pool.submit(_run, spec): spec for spec in specs}
-        while waiting:
-            done, _ = wait(waiting, timeout=POLL_SECONDS)
-            for item in _drain(news):
-                if item.fingerprint not in started:
-                    started[item.fingerprint] = time.time()
-                    if tracker is not None:
-                        tracker.start(describe(by_fingerprint[item.fingerprint]) | {"steps": item.steps})
-                if item.rows and tracker is not None:
-                    tracker.log(item.fingerprint, item.rows)
-            for future in done:
-                spec = waiting.pop(future)
-                _conclude(spec, future.result(), store, tracker, provenance, started, bar)
+        futures = [pool.submit(_run, spec) for spec in specs]
+        left = len(specs)
+        while left:
+            try:
+                item = news.get(timeout=POLL_SECONDS)
+            except Empty:
+                _raise_faults(futures)
+                continue
+            if tracker is not None:
+                _show(item, by_fingerprint[item.fingerprint], store, tracker)
+            if isinstance(item, Ended):
+                left -= 1
+                bar.update()
+                bar.write(_line(by_fingerprint[item.fingerprint], item, store))
 
 
-def _conclude(
-    spec: RunSpecification,
-    error: str | None,
-    store: RunStore,
-    tracker: Tracker | None,
-    provenance: Provenance | None,
-    started: dict[str, float],
-    bar: Any,
-) -> None:
-    now = time.time()
-    begun = started.get(spec.fingerprint, now)
-    if provenance is not None:
-        provenance.record(spec.fingerprint, begun, now)
-    if tracker is not None and error is None:
-        tracker.finish(spec.fingerprint, store.directory / spec.fingerprint)
-    elif tracker is not None:
-        tracker.fail(spec.fingerprint, error)
-    bar.update()
-    recorded = store.get(spec)
-    outcome = f"failed: {error}" if error else f"validation mAP {recorded.metrics()['val/level0/AP']:.4f}"
-    rate = f"lr {spec.learning_rate:g}"
-    bar.write(
-        f"{spec.dataset} {spec.name} batch {spec.batch_size} seed {spec.seed} {rate}: {outcome} ({now - begun:.1f} s)"
-    )
+def _raise_faults(futures: list[Future[None]]) -> None:
+    for future in futures:
+        if future.done():
+            future.result()
+
+
+def _show(item: Started | Rows | Ended, spec: RunSpecification, store: RunStore, tracker: Tracker) -> None:
+    if isinstance(item, Started):
+        tracker.start(describe(spec) | {"steps": item.steps})
+    elif isinstance(item, Rows):
+        tracker.log(item.fingerprint, item.rows)
+    elif item.error is None:
+        tracker.finish(item.fingerprint, store.directory / item.fingerprint)
+    else:
+        tracker.fail(item.fingerprint, item.error)
+
+
+def _line(spec: RunSpecification, ended: Ended, store: RunStore) -> str:
+    if ended.error is None:
+        outcome = f"validation mAP {store.get(spec).metrics()[SELECTION]:.4f}"
+    else:
+        outcome = f"failed: {ended.error}"
+    run = f"{spec.dataset} {spec.name} batch {spec.batch_size} seed {spec.seed} lr {spec.learning_rate:g}"
+    return f"{run}: {outcome} ({ended.seconds:.1f} s)"
 
 
 class _Worker:
@@ -138,35 +156,37 @@ class _Worker:
 
     root: Path
     store: RunStore
-    report: Callable[[News], None]
+    provenance: Provenance | None
+    tell: Callable[[Started | Rows | Ended], None]
     data: dict[str, HeadData]
 
 
-def _open_worker(root: Path, store: RunStore, news: Any) -> None:
-    _Worker.root, _Worker.store, _Worker.report, _Worker.data = root, store, news.put, {}
+def _open_worker(root: Path, store: RunStore, news: Any, provenance: Provenance | None) -> None:
+    _Worker.root, _Worker.store, _Worker.provenance, _Worker.tell = root, store, provenance, news.put
+    _Worker.data = {}
 
 
-def _run(spec: RunSpecification) -> str | None:
-    """Train and record one run in a worker process; returns the error of a run that failed."""
+def _run(spec: RunSpecification) -> None:
+    """Train and record one run in a worker process."""
+    begun = time.time()
     if spec.dataset not in _Worker.data:
         _Worker.data[spec.dataset] = load_head_data(_Worker.root, spec.dataset)
-    data = _Worker.data[spec.dataset]
-    steps = planned_steps(spec, data)
-    _Worker.report(News(spec.fingerprint, steps, []))
+    data, name = _Worker.data[spec.dataset], spec.fingerprint
+    _Worker.tell(Started(name, planned_steps(spec, data)))
+    trained, error = None, None
     try:
-        trained = train_head(spec, data, lambda rows: _Worker.report(News(spec.fingerprint, steps, rows)))
-    except (ArithmeticError, ValueError, RuntimeError) as error:
-        message = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        _Worker.store.record_failed(spec, message)
-        return message
-    _Worker.store.record_finished(spec, trained)
-    return None
-
-
-def _drain(news: Any) -> list[News]:
-    items = []
-    while True:
-        try:
-            items.append(news.get_nowait())
-        except Empty:
-            return items
+        trained = train_head(spec, data, lambda rows: _Worker.tell(Rows(name, rows)))
+    except (SuiteError, OSError):
+        # The user's mistake or a machine's trouble, not a property of this run: the grid stops.
+        raise
+    except Exception as fault:
+        error = f"{type(fault).__name__}: {' '.join(str(fault).split())}"
+    ended = time.time()
+    if _Worker.provenance is not None:
+        # Before the run itself: a recorded run never lacks its provenance, whenever the process is killed.
+        _Worker.provenance.record(spec, begun, ended)
+    if trained is not None:
+        _Worker.store.record_finished(spec, trained)
+    else:
+        _Worker.store.record_failed(spec, error)
+    _Worker.tell(Ended(name, ended - begun, error))

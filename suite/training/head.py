@@ -109,6 +109,8 @@ def train_head(spec: RunSpecification, data: HeadData, report: Callable[[list[di
                 best_state = {name: tensor.clone() for name, tensor in head.state_dict().items()}
             report(history[sent:])
             sent = len(history)
+    if not best_state:
+        raise FloatingPointError("no validation gave a finite score; try a lower learning rate")
     head.load_state_dict(best_state)
 
     metrics, queries = evaluate(head, data, "val")[0], None

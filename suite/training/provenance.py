@@ -6,31 +6,32 @@ import os
 import platform
 import subprocess
 from datetime import UTC, datetime
-from functools import cached_property
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from suite.files import write_json
+from suite.training.specification import RunSpecification
 
-PACKAGES = ("torch", "timm", "numpy", "scipy", "pandas", "faiss-cpu", "mlflow", "dvc", "resvg-py")
+PACKAGES = ("torch", "timm", "numpy", "scipy", "pandas", "faiss-cpu", "faiss-gpu", "mlflow", "dvc", "resvg-py")
 
 
 class Provenance:
-    """Writes one JSON file a run under `artifacts/provenance/<data set>/<loss>`."""
+    """Writes one JSON file a run under `artifacts/provenance/<data set>/<loss>`.
+
+    Commit, packages and hardware are read once, when the training starts.
+    """
 
     def __init__(self, root: Path, dataset: str, loss: str):
         self.directory = Path(root) / "provenance" / dataset / loss
         self.directory.mkdir(parents=True, exist_ok=True)
+        self._surroundings = surroundings()
 
-    def record(self, fingerprint: str, started: float, finished: float) -> None:
-        """Write when (seconds since the epoch, UTC in the file) and where the run took place."""
-        times = {
-            "started": _utc(started),
-            "finished": _utc(finished),
-            "seconds": round(finished - started, 3),
-        }
-        write_json(self.directory / f"{fingerprint}.json", times | self._surroundings)
+    def record(self, spec: RunSpecification, started: float, finished: float) -> None:
+        """Write when (seconds since the epoch; UTC in the file), where and on what a run was trained."""
+        times = {"started": _utc(started), "finished": _utc(finished), "seconds": round(finished - started, 3)}
+        dependencies = {"dependencies": {"data": spec.data_digest, "code": spec.code_digest}}
+        write_json(self.directory / f"{spec.fingerprint}.json", times | dependencies | self._surroundings)
 
     def prune(self, keep: set[str]) -> None:
         """Remove the records of runs that are no longer kept."""
@@ -38,21 +39,17 @@ class Provenance:
             if path.stem not in keep:
                 path.unlink()
 
-    @cached_property
-    def _surroundings(self) -> dict[str, Any]:
-        return surroundings()
-
 
 def surroundings() -> dict[str, Any]:
     """Commit, dirty flag, package versions and hardware of this execution."""
     commit = _git("rev-parse", "HEAD")
     # dvc.lock changes while a pipeline runs, so it does not count.
-    changed = _git("status", "--porcelain", "--", ".", ":!dvc.lock") if commit else None
+    changed = _git("status", "--porcelain", "--", ".", ":!dvc.lock")
     return {
         "commit": commit,
-        "dirty": bool(changed) if commit else None,
+        "dirty": None if changed is None else bool(changed),
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: _version(name) for name in PACKAGES},
         "hardware": {
             "processor": _processor(),
             "cores": os.cpu_count(),
@@ -60,6 +57,13 @@ def surroundings() -> dict[str, Any]:
             "machine": platform.machine(),
         },
     }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _processor() -> str:

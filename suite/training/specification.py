@@ -12,8 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from suite.config import Batch, Params
-from suite.losses import loss_import_string
+from suite.config import PARAMS, Batch, Params
+from suite.errors import SuiteError
+from suite.losses import create_loss, loss_import_string
 
 PACKAGES = ("suite", "baselines")
 # Modules that only carry settings, names and messages. What they select (the values, the loss's module) stands in
@@ -79,6 +80,7 @@ class RunSpecification:
 def specify(params: Params, dataset: str, name: str, data_digest: str) -> list[RunSpecification]:
     """The runs that `params.yaml` asks of one data set and loss, ordered by batch size, then seed."""
     loss = params.loss(name)
+    check_loss(params, name)
     runs = []
     for batch in sorted(loss.batches, key=lambda batch: batch.batch_size):
         main = batch.batch_size == params.main_batch_size
@@ -88,6 +90,15 @@ def specify(params: Params, dataset: str, name: str, data_digest: str) -> list[R
             for seed in seeds
         ]
     return runs
+
+
+def check_loss(params: Params, name: str) -> None:
+    """Make the loss `name` once. Raises SuiteError naming the entry of `params.yaml` if its settings are refused."""
+    loss = params.loss(name)
+    try:
+        create_loss(loss.loss, **loss.settings)
+    except (SuiteError, ValueError, TypeError) as error:
+        raise SuiteError(f"{PARAMS}: losses.{name}: {error}") from None
 
 
 def specification(
@@ -133,21 +144,40 @@ def code_digest(*losses: str) -> str:
     Covers `suite.training.head` and the modules of the losses, with all modules of the suite they import,
     directly or not.
     """
-    waiting = ["suite.training.head", *(loss_import_string(name).partition(":")[0] for name in losses)]
-    digests: dict[str, str] = {}
-    while waiting:
-        module = waiting.pop()
-        if module in digests or module in BOOKKEEPING:
-            continue
-        tree = _stripped(_source(module))
-        digests[module] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-        waiting += _imports(tree)
+    roots = ["suite.training.head", *(loss_import_string(name).partition(":")[0] for name in losses)]
+    digests = {
+        module: hashlib.sha256(repr(_outline(tree)).encode()).hexdigest()
+        for module, tree in imported_modules(roots, BOOKKEEPING).items()
+    }
     return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
 
 
+def imported_modules(roots: list[str], skipped: frozenset[str] = frozenset()) -> dict[str, ast.Module]:
+    """The modules of this project that `roots` import, directly or not, themselves included, as syntax trees.
+
+    Docstrings are stripped. Modules in `skipped` are left out, and so is what only they import.
+    """
+    waiting, found = list(roots), {}
+    while waiting:
+        module = waiting.pop()
+        if module not in found and module not in skipped:
+            found[module] = _stripped(_source(module))
+            waiting += _imports(found[module])
+    return found
+
+
 def _parts(settings: dict[str, Any]) -> list[str]:
-    """Losses named inside a combination's terms."""
-    return sorted({term["loss"] for term in settings.get("terms", [])})
+    """Losses named inside a combination's terms, at any depth."""
+    terms = settings.get("terms", [])
+    return sorted({term["loss"] for term in terms} | {name for term in terms for name in _parts(term)})
+
+
+def _outline(node: Any) -> Any:
+    """A syntax tree as nested tuples, without empty fields: newer versions of Python add some to every node."""
+    if isinstance(node, ast.AST):
+        fields = ((name, _outline(value)) for name, value in ast.iter_fields(node) if value not in (None, []))
+        return (type(node).__name__, *fields)
+    return [_outline(part) for part in node] if isinstance(node, list) else node
 
 
 def _source(module: str) -> Path:

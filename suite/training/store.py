@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,12 +12,13 @@ from typing import Any
 import filelock
 
 from suite.errors import SuiteError
-from suite.files import atomic_directory, write_json
+from suite.files import atomic_directory, remove, write_json
 from suite.models.head import EmbeddingHead, load_head
 from suite.training.head import Trained
 from suite.training.specification import RunSpecification
 
 LOCK_WAIT_SECONDS = 300
+RESULTS = ("head.safetensors", "history.parquet", "metrics.json")
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,14 @@ class RunStore:
         self.directory = Path(base) / dataset / loss
 
     def get(self, spec: RunSpecification) -> RecordedRun | None:
-        """The ended run of this specification, or None."""
+        """The ended run of this specification, or None if there is none or part of it is gone."""
         directory = self.directory / spec.fingerprint
         if not (directory / "run.json").is_file():
             return None
-        return RecordedRun(directory, json.loads((directory / "run.json").read_text(encoding="utf-8")))
+        run = RecordedRun(directory, json.loads((directory / "run.json").read_text(encoding="utf-8")))
+        files = (*RESULTS, "queries.parquet") if spec.test else RESULTS
+        whole = not run.finished or all((directory / name).is_file() for name in files)
+        return run if whole else None
 
     def record_finished(self, spec: RunSpecification, trained: Trained) -> None:
         """Write a finished run, whole or not at all."""
@@ -161,5 +164,5 @@ def _remove_except(directory: Path, keep: set[str]) -> list[str]:
     # Hidden entries are half-written leftovers of a killed process: nobody else writes while the lock is held.
     stale = [path for path in sorted(directory.iterdir()) if path.name not in keep]
     for path in stale:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        remove(path)
     return [path.name for path in stale if not path.name.startswith(".")]

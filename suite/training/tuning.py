@@ -18,7 +18,7 @@ from suite.files import atomic_file
 from suite.recipes import RECIPES, trials_path
 from suite.training.grid import run_grid
 from suite.training.head import SELECTION
-from suite.training.specification import RunSpecification, specification
+from suite.training.specification import RunSpecification, check_loss, specification
 from suite.training.stage import check_trainable
 from suite.training.store import RunStore, store_lock
 
@@ -39,6 +39,7 @@ def tune(
     digest = load_features_digest(root, dataset)
     tables = []
     for name in names:
+        check_loss(params, name)
         specs = _trials(params, dataset, name, digest)
         check_trainable(specs, root, dataset)
         store = RunStore(root / "tuning", dataset, name)

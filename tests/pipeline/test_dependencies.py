@@ -1,0 +1,40 @@
+"""A stage of dvc.yaml names every folder whose code it executes."""
+
+from pathlib import Path, PurePosixPath
+
+import pytest
+import yaml
+
+from suite.training.specification import imported_modules
+
+REPOSITORY = Path(__file__).parents[2]
+STAGES = {
+    "download": "suite.datasets.stages",
+    "build": "suite.datasets.stages",
+    "embed": "suite.models.embed",
+    "controls": "suite.stages.controls",
+    "train": "suite.training.stage",
+    "measure": "suite.stages.measure",
+    "compare": "suite.statistics.tables",
+    "report": "suite.reporting.build",
+}
+# How settings are read, files written and names resolved: the results do not follow from these.
+SHELL = frozenset({"suite", "suite.config", "suite.errors", "suite.files", "suite.registry"})
+# Controls and measures read heads; which loss trained them stands in the fingerprint.
+LOSSES = ("suite.losses", "suite.kernels")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_code_dependencies_cover_what_the_stage_imports(stage):
+    declared = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"][stage]["deps"]
+    code = [PurePosixPath(path) for path in declared if path.startswith(("suite", "baselines"))]
+    modules = imported_modules([STAGES[stage]], SHELL)
+    uncovered = {
+        module
+        for module in modules
+        if not (stage in ("controls", "measure") and module.startswith(LOSSES))
+        and not any(PurePosixPath(module.replace(".", "/") + ".py").is_relative_to(path) for path in code)
+    }
+    # A package is its folder, not a file beside it.
+    uncovered -= {module for module in uncovered if PurePosixPath(module.replace(".", "/")) in code}
+    assert uncovered == set()
