@@ -107,7 +107,7 @@ def test_simix_refuses_a_gallery_in_any_form():
             loss(batch, labels, **gallery)
     with pytest.raises(ValueError, match="ref_emb: list cannot be ranked with simix"):
         loss(batch, labels, ref_emb=batch.tolist())
-    with pytest.raises(ValueError, match="ref_labels: .* there is no ref_emb"):
+    with pytest.raises(ValueError, match=r"ref_labels: .* there is no ref_emb"):
         loss(batch, labels, ref_labels=labels)
 
 
