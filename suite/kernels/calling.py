@@ -78,7 +78,7 @@ class RetrievalLoss(nn.Module):
         Raises:
             ValueError: an argument that is none of the above, with its name and shape.
         """
-        batch = prepare(embeddings, labels, ref_emb, ref_labels, self.level, self.self_match)
+        batch = self.prepare(embeddings, labels, ref_emb, ref_labels)
         with torch.autocast(embeddings.device.type, enabled=False):
             if indices_tuple is None:
                 result = self.compute(batch)
@@ -92,6 +92,10 @@ class RetrievalLoss(nn.Module):
                 stacklevel=2,
             )
         return result.value
+
+    def prepare(self, embeddings: Tensor, labels: Tensor, ref_emb: Tensor | None, ref_labels: Tensor | None) -> Batch:
+        """The checked batch that the loss is computed on. Raises ValueError."""
+        return prepare(embeddings, labels, ref_emb, ref_labels, self.level, self.self_match)
 
     def compute(self, batch: Batch) -> Swept:
         """The loss of a checked batch, and the counts behind its means."""

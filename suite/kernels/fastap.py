@@ -51,9 +51,14 @@ class _FastAPBlock:
         rows, size = scores.shape
         places = ((2.0 - 2.0 * scores) * (self.num_bins / 4.0)).clamp_(0.0, float(self.num_bins))
         own = self.gallery.self_match is not None
-        everyone = torch.stack([(edge - places).clamp_(0.0, 1.0).sum(1) for edge in self._edges()], 1)
         if own:
-            everyone -= self._cumulative(places.diagonal(start)[:, None])[:, 0]
+            # Beyond the last bin the query weighs nothing. Taken off the sums instead, its weight would leave a
+            # rounding error there, and 0 below items that lie just under an edge.
+            places.diagonal(start).fill_(self.num_bins + 1.0)
+        edges = range(1, self.num_bins + 2)
+        everyone = torch.stack([(edge - places).clamp_(0.0, 1.0).sum(1) for edge in edges], 1)
+        if own:
+            places.diagonal(start).zero_()
         gradient = torch.zeros_like(scores) if needs_gradient else None
         sums, count = scores.new_zeros((), dtype=torch.float64), 0
         pair_bytes = (self.num_bins + 1) * scores.element_size() + size
@@ -67,8 +72,8 @@ class _FastAPBlock:
             cumulative, total = steps.sum(1), everyone[block_rows]
             histogram = torch.diff(cumulative, dim=1, prepend=torch.zeros_like(cumulative[:, :1]))
             share = 1.0 / positives.to(scores.dtype)[:, None]
-            # A bin without positives adds nothing, whatever stands below the line.
-            inverse = torch.where(histogram * cumulative > 0, share / total.clamp_min(torch.finfo(x.dtype).tiny), 0.0)
+            # A bin without positives adds nothing, whatever stands below the line; with one, total >= histogram.
+            inverse = torch.where(histogram * cumulative > 0, share / total, 0.0)
             precision = histogram * cumulative * inverse
             sums += (1.0 - precision.sum(1)).sum(dtype=torch.float64)
             count += len(items)
@@ -93,9 +98,6 @@ class _FastAPBlock:
             gradient.diagonal(start).fill_(0.0)
         # d(cumulative) / d(place) is -1 in the item's bin, d(place) / d(score) is -num_bins / 2.
         return BlockResult(sums, sums.new_tensor(float(count)), (gradient.mul_(self.num_bins / 2.0),))
-
-    def _edges(self) -> range:
-        return range(1, self.num_bins + 2)
 
     def _cumulative(self, places: Tensor) -> Tensor:
         """(..., num_bins + 1): weight of an item in all bins up to each."""

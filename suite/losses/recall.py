@@ -10,16 +10,14 @@ from torch import Tensor
 
 from suite.kernels.calling import (
     Batch,
-    Indices,
     RetrievalLoss,
     check_flag,
     check_integer,
     check_ks,
     check_number,
     check_self_match,
-    prepare,
-    working_dtype,
 )
+from suite.kernels.gallery import Gallery
 from suite.kernels.heads import Head, RecallHead
 from suite.kernels.ranks import rank_loss
 from suite.kernels.steps import SigmoidStep
@@ -105,8 +103,8 @@ class RecallAtKLoss(SmoothRecallLoss):
 
     Args:
         ks, k_temperature, tau, level, self_match, block_bytes: see `SmoothRecallLoss`.
-        simix: let a mix of every pair of positives join the batch (`mix_positive_pairs`), with fresh weights
-            a call.
+        simix: let a mix of every pair of positives at `level` join the batch (`mix_positive_pairs`), with
+            fresh weights a call; such a loss takes no `ref_emb`.
         seed: seed of the generator that draws those weights; its state is part of the state_dict.
     """
 
@@ -128,27 +126,19 @@ class RecallAtKLoss(SmoothRecallLoss):
         self.seed = check_integer("seed", seed, least=0)
         self.generator = torch.Generator().manual_seed(seed)
 
-    def forward(
-        self,
-        embeddings: Tensor,
-        labels: Tensor,
-        indices_tuple: Indices | None = None,
-        ref_emb: Tensor | None = None,
-        ref_labels: Tensor | None = None,
-    ) -> Tensor:
-        if self.simix:
-            prepare(embeddings, labels, None, None, self.level, self.self_match)
-            if ref_emb is not None and ref_emb is not embeddings:
-                raise ValueError(
-                    f"ref_emb: shape {tuple(ref_emb.shape)} cannot be ranked with simix, "
-                    "whose virtual items join the batch"
-                )
-            # A mix rounded to half precision would fall in other ranks.
-            exact = embeddings.to(working_dtype(embeddings))
-            with torch.autocast(embeddings.device.type, enabled=False):
-                embeddings, labels = mix_positive_pairs(exact, labels, generator=self.generator)
-            ref_emb = ref_labels = None
-        return super().forward(embeddings, labels, indices_tuple, ref_emb, ref_labels)
+    def prepare(self, embeddings: Tensor, labels: Tensor, ref_emb: Tensor | None, ref_labels: Tensor | None) -> Batch:
+        if self.simix and ref_emb is not None:
+            found = f"shape {tuple(ref_emb.shape)}" if isinstance(ref_emb, Tensor) else type(ref_emb).__name__
+            raise ValueError(f"ref_emb: {found} cannot be ranked with simix, whose virtual items join the batch")
+        batch = super().prepare(embeddings, labels, ref_emb, ref_labels)
+        if not self.simix:
+            return batch
+        # The batch is in the dtype of the arithmetic: a mix rounded to half precision would fall in other ranks.
+        with torch.autocast(batch.queries.device.type, enabled=False):
+            mixed, mixed_labels = mix_positive_pairs(
+                batch.queries, batch.gallery.query_labels, generator=self.generator
+            )
+        return Batch(mixed, None, Gallery(mixed_labels, mixed_labels, self.self_match))
 
     def get_extra_state(self) -> Tensor:
         return self.generator.get_state()

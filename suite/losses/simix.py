@@ -23,7 +23,7 @@ def mix_positive_pairs(
         (m - 1) / 2.
 
     Raises:
-        ValueError: shapes that do not fit each other.
+        ValueError: an argument that is no tensor, or shapes that do not fit each other.
     """
     if not isinstance(embeddings, Tensor) or embeddings.dim() != 2 or not embeddings.is_floating_point():
         found = tuple(embeddings.shape) if isinstance(embeddings, Tensor) else type(embeddings).__name__
@@ -37,6 +37,8 @@ def mix_positive_pairs(
     if alphas is None:
         device = embeddings.device if generator is None else generator.device
         alphas = torch.rand(len(first), generator=generator, device=device, dtype=torch.float64)
+    elif not isinstance(alphas, Tensor):
+        raise ValueError(f"alphas: expected a tensor of shape {tuple(first.shape)}, found {type(alphas).__name__}")
     elif alphas.shape != first.shape:
         raise ValueError(f"alphas: expected one a pair, shape {tuple(first.shape)}, found {tuple(alphas.shape)}")
     weights = alphas.to(embeddings.device, embeddings.dtype)[:, None]

@@ -57,6 +57,7 @@ def test_the_generator_decides_the_weights():
         ({"embeddings": points(4)[0]}, r"embeddings: .*\(4,\)"),
         ({"embeddings": points(4).long()}, "embeddings"),
         ({"labels": torch.zeros(3, dtype=int)}, r"labels: .*found \(3,\)"),
+        ({"alphas": [0.5] * 6}, r"alphas: expected a tensor of shape \(6,\), found list"),
         ({"alphas": torch.rand(2)}, r"alphas: expected one a pair, shape \(6,\), found \(2,\)"),
     ],
 )
@@ -84,10 +85,30 @@ def test_simix_goes_on_from_a_saved_state():
     assert resumed(embeddings, labels) == expected
 
 
-def test_simix_refuses_another_gallery():
-    loss = create_loss("recall_at_k", simix=True)
-    with pytest.raises(ValueError, match=r"ref_emb: shape \(8, 4\) cannot be ranked with simix"):
-        loss(points(4), torch.zeros(4, dtype=int), ref_emb=points(8), ref_labels=torch.zeros(8, dtype=int))
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_the_positives_mixed_are_those_of_the_level(level):
+    fine = torch.arange(16) // 2
+    labels = torch.stack([fine, fine // 2, fine // 4], 1)
+    embeddings = torch.nn.functional.normalize(points(16), dim=1)
+    alone = create_loss("recall_at_k", simix=True)(embeddings, labels[:, level])
+    assert create_loss("recall_at_k", simix=True, level=level)(embeddings, labels) == alone
+
+
+def test_simix_refuses_a_gallery_in_any_form():
+    loss, batch, labels = create_loss("recall_at_k", simix=True), points(4), torch.zeros(4, dtype=int)
+    for gallery in (
+        {"ref_emb": points(8), "ref_labels": torch.zeros(8, dtype=int)},
+        {"ref_emb": batch},
+        {"ref_emb": batch, "ref_labels": labels},
+        {"ref_emb": batch, "ref_labels": torch.arange(4)},
+    ):
+        shape = tuple(gallery["ref_emb"].shape)
+        with pytest.raises(ValueError, match=rf"ref_emb: shape \({shape[0]}, 4\) cannot be ranked with simix"):
+            loss(batch, labels, **gallery)
+    with pytest.raises(ValueError, match="ref_emb: list cannot be ranked with simix"):
+        loss(batch, labels, ref_emb=batch.tolist())
+    with pytest.raises(ValueError, match=r"ref_labels: .* there is no ref_emb"):
+        loss(batch, labels, ref_labels=labels)
 
 
 def test_simix_reports_bad_input_like_any_loss():
