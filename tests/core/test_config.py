@@ -40,6 +40,9 @@ def test_every_loss_of_the_default_study_can_be_made():
         ("  evaluations: ", "  evaluation: ", "training.evaluation"),
         ("epochs: ", "epochs: -", "training.epochs: Input should be greater than or equal to 1"),
         ("{batch_size: 32,", "{batch_size: 128,", "losses.smoothap: Value error, batch sizes repeat"),
+        ("main_batch_size: 256", "main_batch_size: 99", "main_batch_size 99 stands in no loss's batches: [32, 128,"),
+        ("main: [0, 1", "main: [1, 1", "seeds.main: Value error, values repeat"),
+        ("  epochs: 12", "  epochs: 12\n  epochs: 13", "key 'epochs' stands twice"),
         ("  contrastive:\n    loss", "  Contrastive-2:\n    loss", "losses.Contrastive-2"),
     ],
 )

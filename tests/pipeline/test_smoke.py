@@ -14,9 +14,8 @@ import pandas as pd
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-COPIED = ("suite", "baselines", "tests/benchmarks", "dvc.yaml", "data.dvc", "pyproject.toml", ".dvcignore")
+COPIED = ("suite", "baselines", "tests/benchmarks", "dvc.yaml", "data.dvc", "pyproject.toml", "Makefile", ".dvcignore")
 RUNNING = re.compile(r"Running stage '([^']+)'")
-MENDED = "loss: supap\n    label: Sup-AP\n    settings: {tau: 0.02}"
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 
@@ -34,6 +33,8 @@ class Pipeline:
             else:
                 shutil.copy(source, target)
         shutil.copytree(REPOSITORY / ".dvc" / "remote", folder / "embedded")
+        # The environment that runs the tests stands in for the one that make would build.
+        (folder / ".venv").symlink_to(sys.prefix)
         self.set((Path(__file__).parent / "smoke.yaml").read_text())
         self.run("dvc", "init", "--no-scm", "--quiet")
         self.run("dvc", "remote", "add", "--default", "embedded", "embedded", "--quiet")
@@ -69,6 +70,11 @@ class Pipeline:
         assert ended.returncode == 0, f"{command}: {ended.stdout[-3000:]}\n{ended.stderr[-3000:]}"
         return ended.stdout
 
+    def reproduce(self) -> tuple[list[str], str]:
+        """Run `make reproduce`, its environment taken as built; returns as `repro` does."""
+        output = self.run("make", "--assume-old=.venv/installed", "reproduce")
+        return RUNNING.findall(output), output
+
     def repro(self) -> tuple[list[str], str]:
         """Run `dvc repro`; returns the stages that ran and all it printed."""
         output = self.run("dvc", "repro")
@@ -78,10 +84,16 @@ class Pipeline:
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory):
     pipeline = Pipeline(tmp_path_factory.mktemp("pipeline"))
-    pipeline.run("dvc", "pull", "data.dvc")
-    stages, _ = pipeline.repro()
+    # What an interrupted training leaves must not stand in the way.
+    leftover = pipeline.folder / "artifacts" / "runs" / "emoji" / "supap" / ".unfinished"
+    leftover.mkdir(parents=True)
+    stages, output = pipeline.reproduce()
     assert stages[0] == "download@emoji"
     assert stages[-1] == "report"
+    assert not leftover.exists()
+    for line in ("reports/report.html", "reports/report.pdf", "artifacts/mlflow/mlflow.db"):
+        assert line in output
+        assert (pipeline.folder / line).is_file()
     return pipeline
 
 
@@ -107,7 +119,6 @@ def test_a_second_repro_runs_nothing(pipeline):
 
 
 def test_the_mlflow_store_comes_back_after_it_was_deleted(pipeline):
-    pipeline.run("ranksuite", "mlflow", "sync")
     assert pipeline.run("ranksuite", "mlflow", "sync").startswith("MLflow: 0 runs added")
     recorded = len(list((pipeline.folder / "artifacts" / "runs").rglob("run.json")))
     shutil.rmtree(pipeline.folder / "artifacts" / "mlflow")
@@ -159,8 +170,8 @@ def test_a_run_that_diverges_is_a_row_and_can_be_tried_again(pipeline):
             "params.yaml: unknown key 'sedes': did you mean 'seeds'?",
         ),
         (
-            MENDED,
-            MENDED.replace("supap\n", "supapp\n"),
+            "loss: supap\n",
+            "loss: supapp\n",
             ("train", "emoji", "supap"),
             "unknown loss 'supapp': did you mean 'supap'?",
         ),
@@ -218,13 +229,28 @@ def test_a_disk_that_is_full_leaves_the_old_output_whole(pipeline):
     assert not any(path.name.startswith(".emoji") for path in built.parent.iterdir())
 
 
+def test_a_disk_that_fills_during_training_stops_it_with_one_line(pipeline):
+    store = pipeline.folder / "artifacts" / "runs" / "emoji" / "supap"
+    kept = pipeline.params
+    before = {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
+    pipeline.replace("seeds: {main: [0, 1", "seeds: {main: [7, 0, 1")
+    ended = pipeline.call(
+        "bash", "-c", f"ulimit -f 24; exec {sys.executable} -m suite.cli train emoji supap --no-mlflow"
+    )
+    pipeline.set(kept)
+    assert ended.returncode == 1
+    assert "ranksuite: " in ended.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in ended.stderr
+    assert {path: path.read_bytes() for path in store.rglob("*") if path.is_file()} == before
+
+
 @pytest.mark.slow
 def test_two_copies_give_identical_tables_bit_for_bit(tmp_path):
     tables = []
     for name in ("first", "second"):
+        (tmp_path / name).mkdir()
         pipeline = Pipeline(tmp_path / name)
-        pipeline.run("dvc", "pull", "data.dvc")
-        pipeline.repro()
+        pipeline.reproduce()
         compared = pipeline.folder / "artifacts" / "compare"
         tables.append({path.name: path.read_bytes() for path in sorted(compared.iterdir())})
     assert tables[0] == tables[1]

@@ -1,9 +1,12 @@
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from toy import SETTINGS, toy_params, write_params, write_toy
 
@@ -177,6 +180,44 @@ def test_a_second_training_waits_for_the_store_then_refuses(root):
     holder.communicate("")
     with store_lock(root, wait=0.2):
         assert holder.returncode == 0
+
+
+def test_a_killed_training_leaves_no_worker_behind_and_loses_no_finished_run(root, tmp_path):
+    long = SETTINGS["training"] | {"epochs": 3000, "evaluations": 1}
+    path = tmp_path / "params.yaml"
+    write_params(path, training=long)
+    script = tmp_path / "drive.py"
+    script.write_text(
+        "from pathlib import Path\nfrom suite.config import load_params\n"
+        "from suite.training.stage import train_stage\n"
+        "if __name__ == '__main__':\n"
+        f"    train_stage(load_params(Path({str(path)!r})), 'toy', 'supap', Path({str(root)!r}), None)\n"
+    )
+    driver = subprocess.Popen([sys.executable, str(script)])
+    process = psutil.Process(driver.pid)
+    deadline = time.monotonic() + 60
+    # Workers, and the resource tracker that Python starts beside them.
+    while len(workers := process.children(recursive=True)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(3)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert len(workers) >= 3
+    assert alive == []
+    assert not list((root / "runs").rglob("run.json"))
+    with store_lock(root, wait=0):
+        assert RunStore(root / "runs", "toy", "supap").prune([]) == []
+    assert list((root / "runs" / "toy" / "supap").iterdir()) == []
+
+
+def test_a_run_that_lost_a_file_is_trained_again(root):
+    train_stage(toy_params(), "toy", "contrastive", root, None)
+    before = contents(root / "runs")
+    spec = specify(toy_params(), "toy", "contrastive", "toy-digest")[0]
+    (root / "runs" / "toy" / "contrastive" / spec.fingerprint / "metrics.json").unlink()
+    assert train_stage(toy_params(), "toy", "contrastive", root, None).trained == 1
+    assert contents(root / "runs") == before
 
 
 def test_tuning_writes_its_choices_and_never_reads_the_test_classes(root, tmp_path):
