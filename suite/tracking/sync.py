@@ -9,7 +9,7 @@ from filelock import Timeout
 
 from suite.config import Params
 from suite.tracking.experiment import COMPLETE, Experiment
-from suite.tracking.record import Record, read_records
+from suite.tracking.record import Record, read_records, tags
 from suite.tracking.store import ARTIFACTS, acquire
 
 
@@ -65,7 +65,9 @@ def _sync(experiment: Experiment, groups: list[list[Record]]) -> SyncResult:
                 experiment.complete(run_id, record)
                 created += 1
             else:
-                experiment.tag(whole, "current", "true")
+                # How a run is shown (label, role) may have changed since it was stored.
+                for key, value in (tags(record.run) | {"current": "true"}).items():
+                    experiment.tag(whole, key, value)
                 kept += 1
         experiment.summarise(parent, group)
     for run in (run for runs in stored.values() for run in runs):

@@ -128,6 +128,18 @@ def test_a_second_sync_changes_nothing(synced, params) -> None:
     assert {name: run.to_dictionary() for name, run in stored(root).items()} == before
 
 
+def test_a_renamed_loss_is_shown_under_its_new_label(synced, params, describe) -> None:
+    root, _ = synced
+    path = root / "runs" / "emoji" / "supap" / describe(seed=1)["fingerprint"] / "run.json"
+    written = path.read_text()
+    path.write_text(json.dumps(json.loads(written) | {"label": "another name"}))
+    sync(params, root)
+    assert stored(root)["emoji-supap-256-1"].data.tags["label"] == "another name"
+    path.write_text(written)
+    sync(params, root)
+    assert stored(root)["emoji-supap-256-1"].data.tags["label"] == json.loads(written)["label"]
+
+
 def test_a_run_left_running_is_rebuilt_and_so_is_a_twin(synced, params, describe) -> None:
     root, _ = synced
     experiment = Experiment(root, "trial")
