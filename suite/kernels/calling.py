@@ -42,8 +42,8 @@ class RetrievalLoss(nn.Module):
     Args:
         level: the column of the labels that says who is relevant; 0 is the finest. Labels (B,) have level 0
             alone.
-        block_bytes: upper limit in bytes of one work buffer, never less than one query's; None: tuned to the
-            cache.
+        block_bytes: upper limit in bytes of one work buffer, never less than one row of scores; None: tuned
+            to the cache.
     """
 
     self_match = "exclude"
