@@ -46,7 +46,8 @@ def rank_loss(
         The loss, and the number of queries in its mean.
     """
     block = _RankBlock(gallery, positive_step, negative_step, head, BLOCK_BYTES if block_bytes is None else block_bytes)
-    return sweep(queries, references, block, block_bytes=block_bytes)
+    exact_ties = not (positive_step.continuous and negative_step.continuous)
+    return sweep(queries, references, block, block_bytes=block_bytes, exact_ties=exact_ties)
 
 
 class Workspace:

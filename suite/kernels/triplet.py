@@ -45,7 +45,8 @@ def triplet_hinge(
     """
     limit = BLOCK_BYTES if block_bytes is None else block_bytes
     block = _TripletBlock(gallery, margin, mining, distance, limit)
-    return sweep(queries, references, block, block_bytes=block_bytes)
+    # A negative as far as the positive is not semihard: only there does a tie decide.
+    return sweep(queries, references, block, block_bytes=block_bytes, exact_ties=mining == "semihard")
 
 
 def indexed_triplet_hinge(
