@@ -18,11 +18,15 @@ class ContrastiveLoss(RetrievalLoss):
     max(0, s - neg_margin). Embeddings are L2-normalised inside; a query is not paired with itself.
 
     Args:
-        pos_margin: None: 0 for euclidean, 1 for cosine.
-        neg_margin: None: 1 for euclidean, 0 for cosine.
+        pos_margin: in units of `distance`: a length between unit vectors, 0 to 2, for euclidean, a cosine, -1
+            to 1, for cosine. None: 0 for euclidean, 1 for cosine.
+        neg_margin: in the same unit. None: 1 for euclidean, 0 for cosine.
         distance: `euclidean` or `cosine`.
         level: label column that says who is relevant.
         block_bytes: upper limit of one work buffer in bytes; None: tuned to the cache.
+
+    Raises:
+        ValueError: a setting that is none of the above, by its name.
     """
 
     def __init__(

@@ -16,6 +16,9 @@ class FastAPLoss(RetrievalLoss):
         num_bins: bins of the histogram.
         level: label column that says who is relevant.
         block_bytes: upper limit of one work buffer in bytes; None: tuned to the cache.
+
+    Raises:
+        ValueError: a setting that is none of the above, by its name.
     """
 
     def __init__(self, num_bins: int = 10, level: int = 0, block_bytes: int | None = None):

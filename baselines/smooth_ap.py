@@ -20,6 +20,9 @@ class SmoothAPLoss(RetrievalLoss):
         self_match: what a query is in its own batch: `exclude`, `positive` (as in the authors' code) or
             `rank_only`.
         block_bytes: upper limit of one work buffer in bytes; None: tuned to the cache.
+
+    Raises:
+        ValueError: a setting that is none of the above, by its name.
     """
 
     def __init__(self, tau: float = 0.01, level: int = 0, self_match: str = "exclude", block_bytes: int | None = None):

@@ -20,6 +20,9 @@ class TripletLoss(RetrievalLoss):
         distance: `euclidean`, or `cosine` (1 - s).
         level: label column that says who is relevant.
         block_bytes: upper limit of one work buffer in bytes; None: tuned to the cache.
+
+    Raises:
+        ValueError: a setting that is none of the above, by its name.
     """
 
     def __init__(

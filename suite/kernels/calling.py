@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import torch
@@ -42,8 +43,8 @@ class RetrievalLoss(nn.Module):
     Args:
         level: the column of the labels that says who is relevant; 0 is the finest. Labels (B,) have level 0
             alone.
-        block_bytes: upper limit in bytes of one work buffer, never less than one query's; None: tuned to the
-            cache.
+        block_bytes: upper limit in bytes of one work buffer, never less than one row of scores; None: tuned
+            to the cache.
     """
 
     self_match = "exclude"
@@ -179,18 +180,19 @@ def check_indices(indices_tuple: Any, batch: Batch) -> Indices:
 def check_number(name: str, value: Any, above: float = -math.inf, least: float = -math.inf) -> float:
     """`value` as a finite float above `above` and of at least `least`. Raises ValueError naming `name`."""
     bound = f" above {above:g}" if above > -math.inf else f" of at least {least:g}" if least > -math.inf else ""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    number = _scalar(value)
+    known = isinstance(number, Real) and not isinstance(number, bool) and math.isfinite(number)
+    if not known or number <= above or number < least:
         raise ValueError(f"{name}: expected a number{bound}, found {value!r}")
-    if value <= above or value < least:
-        raise ValueError(f"{name}: expected a number{bound}, found {value!r}")
-    return float(value)
+    return float(number)
 
 
 def check_integer(name: str, value: Any, least: int) -> int:
     """`value` as an integer of at least `least`. Raises ValueError naming `name`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    number = _scalar(value)
+    if isinstance(number, bool) or not isinstance(number, Integral) or number < least:
         raise ValueError(f"{name}: expected an integer of at least {least}, found {value!r}")
-    return value
+    return int(number)
 
 
 def check_flag(name: str, value: Any) -> bool:
@@ -208,12 +210,13 @@ def check_choice(name: str, value: Any, choices: Iterable[str]) -> str:
 
 
 def check_ks(name: str, value: Any) -> tuple[int, ...]:
-    """`value` as distinct integers of at least 1. Raises ValueError naming `name`."""
-    if not isinstance(value, list | tuple) or not value:
+    """`value`, a sequence, array or tensor, as distinct integers of at least 1. Raises ValueError naming `name`."""
+    values = value.tolist() if getattr(value, "ndim", 0) == 1 else value
+    if not isinstance(values, Sequence) or isinstance(values, str | bytes) or not values:
         raise ValueError(f"{name}: expected a list of integers of at least 1, found {value!r}")
-    ks = tuple(check_integer(name, k, least=1) for k in value)
+    ks = tuple(check_integer(name, k, least=1) for k in values)
     if len(set(ks)) != len(ks):
-        raise ValueError(f"{name}: values repeat, found {value!r}")
+        raise ValueError(f"{name}: values repeat, found {value!r}; give each once")
     return ks
 
 
@@ -225,6 +228,11 @@ def check_self_match(value: Any) -> str:
 def working_dtype(embeddings: Tensor) -> torch.dtype:
     """The dtype of the arithmetic: float64 for float64, else float32."""
     return torch.float64 if embeddings.dtype == torch.float64 else torch.float32
+
+
+def _scalar(value: Any) -> Any:
+    """The Python number in a NumPy scalar, or in an array or tensor without dimensions; else `value`."""
+    return value.item() if getattr(value, "ndim", None) == 0 else value
 
 
 def _check_embeddings(name: str, embeddings: Any) -> float:

@@ -68,7 +68,7 @@ def gather_positives(positives: Tensor, pair_bytes: int, limit: int) -> Iterator
     Args:
         positives: (block, G) bool.
         pair_bytes: bytes that a chunk's buffer takes for one (query, positive) pair.
-        limit: bytes of a buffer; a chunk holds at least one query.
+        limit: bytes of a buffer; a chunk holds at least one query with all its positives.
     """
     count = positives.sum(1)
     least, most = (int(bound) for bound in count.aminmax())

@@ -13,11 +13,13 @@ from torch import Tensor
 class Step(Protocol):
     """A step and its derivative, summed and computed in place.
 
-    `differentiable` says whether it has a gradient; `at_zero` is its value at 0. The derivative is given up
+    `differentiable` says whether it has a gradient, `continuous` whether it is continuous at 0, where its
+    value is `at_zero`. The derivative is given up
     to the factor `slope`, so that a constant costs no pass over a block.
     """
 
     differentiable: bool
+    continuous: bool
     at_zero: float
     slope: float
 
@@ -36,6 +38,7 @@ class HardStep:
     """H(x) = 1 if x >= 0 else 0; no gradient."""
 
     differentiable = False
+    continuous = False
     at_zero = 1.0
     slope = 0.0
 
@@ -50,6 +53,7 @@ class SigmoidStep:
     tau: float
 
     differentiable = True
+    continuous = True
     at_zero = 0.5
 
     @property
@@ -79,6 +83,7 @@ class SupRankStep:
     offset: float
 
     differentiable = True
+    continuous = False
     at_zero = 0.5
 
     @property

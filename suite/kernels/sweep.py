@@ -52,6 +52,7 @@ def sweep(
     block: Block,
     weights: tuple[float, ...] = (1.0,),
     block_bytes: int | None = None,
+    exact_ties: bool = False,
 ) -> Swept:
     """The loss `sum_t weights[t] * sum_t / count_t` of all scores `queries @ references.T`.
 
@@ -62,11 +63,13 @@ def sweep(
         weights: one weight a term. A term with count 0 is 0.
         block_bytes: upper limit of the bytes of one block of scores (never less than one query); None:
             `SCORE_BYTES`.
+        exact_ties: give equal gallery rows equal scores, bit by bit, for block functions that jump at a tie:
+            a matrix product rounds one row differently at different places.
 
     Raises:
         RuntimeError: on differentiating the gradient again.
     """
-    value, counts = _Sweep.apply(queries, references, block, weights, block_bytes)
+    value, counts = _Sweep.apply(queries, references, block, weights, block_bytes, exact_ties)
     return Swept(value, counts)
 
 
@@ -80,6 +83,18 @@ def row_blocks(rows: int, size: int) -> Iterator[tuple[int, int]]:
     blocks = -(-rows // size)
     for index in range(blocks):
         yield rows * index // blocks, rows * (index + 1) // blocks
+
+
+def _repeats(rows: Tensor) -> tuple[Tensor, Tensor] | tuple[None, None]:
+    """Places of the rows that repeat an earlier one, and of the first of each; None twice if none does."""
+    # Rows that all differ in their first number, as nearly always, cost no more than a sort of that.
+    column = rows[:, 0].sort().values
+    if not bool((column[1:] == column[:-1]).any()):
+        return None, None
+    _, groups, sizes = torch.unique(rows, dim=0, return_inverse=True, return_counts=True)
+    firsts = groups.argsort(stable=True)[sizes.cumsum(0) - sizes][groups]
+    copies = (firsts != torch.arange(len(rows), device=rows.device)).nonzero()[:, 0]
+    return copies, firsts[copies]
 
 
 class _Gradients:
@@ -129,7 +144,7 @@ def _weighted(tensors: Sequence[Tensor], scales: Sequence[float]) -> Tensor:
 
 class _Sweep(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, queries, references, block, weights, block_bytes):
+    def forward(ctx, queries, references, block, weights, block_bytes, exact_ties):
         gallery = queries if references is None else references
         needs_gradient = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
         row_bytes = len(gallery) * queries.element_size()
@@ -137,9 +152,12 @@ class _Sweep(torch.autograd.Function):
         gradients = _Gradients(queries, references, len(weights)) if needs_gradient else None
         sums = torch.zeros(len(weights), dtype=torch.float64, device=queries.device)
         counts = torch.zeros_like(sums)
+        copies, originals = _repeats(gallery) if exact_ties else (None, None)
         with torch.autocast(queries.device.type, enabled=False):
             for start, stop in row_blocks(len(queries), size):
                 scores = queries[start:stop] @ gallery.t()
+                if copies is not None:
+                    scores[:, copies] = scores[:, originals]
                 result = block(scores, start, needs_gradient)
                 sums += result.sums
                 counts += result.counts
@@ -164,7 +182,7 @@ class _Sweep(torch.autograd.Function):
             scaled = gradient * of_value
             # Under create_graph the product alone would pass for the whole second derivative.
             gradients.append(_Once.apply(scaled, embeddings) if torch.is_grad_enabled() else scaled)
-        return *gradients, None, None, None
+        return *gradients, None, None, None, None
 
 
 class _Once(torch.autograd.Function):

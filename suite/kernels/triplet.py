@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from suite.kernels.gallery import Columns, Gallery, gather_positives
-from suite.kernels.ranks import Workspace, lowest
+from suite.kernels.ranks import Workspace, column_parts, lowest
 from suite.kernels.similarity import similarity, similarity_and_slope
 from suite.kernels.sweep import BLOCK_BYTES, BlockResult, Swept, sweep
 
@@ -38,14 +38,15 @@ def triplet_hinge(
         mining: `all` triplets; `semihard`: the negative is farther than the positive, by the margin at most;
             `batch_hard`: each anchor's farthest positive and nearest negative.
         distance: `euclidean` or `cosine`.
-        block_bytes: upper limit of one work buffer in bytes (never less than one anchor).
+        block_bytes: upper limit of one work buffer in bytes (never less than one row of scores).
 
     Returns:
         The loss, and the number of triplets in its mean.
     """
     limit = BLOCK_BYTES if block_bytes is None else block_bytes
     block = _TripletBlock(gallery, margin, mining, distance, limit)
-    return sweep(queries, references, block, block_bytes=block_bytes)
+    # A negative as far as the positive is not semihard: only there does a tie decide.
+    return sweep(queries, references, block, block_bytes=block_bytes, exact_ties=mining == "semihard")
 
 
 def indexed_triplet_hinge(
@@ -106,28 +107,35 @@ class _TripletBlock:
         self, similar: Tensor, negatives: Tensor, columns: Columns, gradient: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         rows, items, valid, _ = columns
-        own = similar[rows].gather(1, items)
+        own, others = similar[rows].gather(1, items), negatives[rows]
         if valid is not None:
             own = own.masked_fill(~valid, -lowest(own.dtype))
-        hinge, spare = self.workspace.take(similar, *items.shape, similar.shape[1])
-        torch.sub(negatives[rows][:, None, :], own[:, :, None], out=hinge)
-        if self.mining == "semihard":
-            torch.lt(hinge, 0, out=spare)
-            hinge.add_(self.margin).clamp_(min=0.0).mul_(spare)
-        else:
-            hinge.add_(self.margin).clamp_(min=0.0)
-        loss = hinge.sum(-1).sum(dtype=torch.float64)
-        violating = hinge.sign_()
-        per_positive = violating.sum(-1)
+        loss = count = similar.new_zeros((), dtype=torch.float64)
+        per_positive, of_similar = [], None
+        for part in column_parts(others, items.shape[1], self.limit):
+            hinge, spare = self.workspace.take(others, *own[:, part].shape, others.shape[1])
+            torch.sub(others[:, None, :], own[:, part, None], out=hinge)
+            if self.mining == "semihard":
+                torch.lt(hinge, 0, out=spare)
+                hinge.add_(self.margin).clamp_(min=0.0).mul_(spare)
+            else:
+                hinge.add_(self.margin).clamp_(min=0.0)
+            loss = loss + hinge.sum(-1).sum(dtype=torch.float64)
+            violating = hinge.sign_()
+            per_positive.append(violating.sum(-1))
+            count = count + per_positive[-1].sum(dtype=torch.float64)
+            if gradient is not None:
+                of_part = violating.sum(1)
+                of_similar = of_part if of_similar is None else of_similar.add_(of_part)
         if gradient is not None:
-            of_similar = violating.sum(1)
+            of_items = -torch.cat(per_positive, 1)
             place = torch.arange(len(items), device=items.device)[:, None].expand_as(items)
             if valid is None:
-                of_similar[place, items] = -per_positive
+                of_similar[place, items] = of_items
             else:
-                of_similar[place[valid], items[valid]] = -per_positive[valid]
+                of_similar[place[valid], items[valid]] = of_items[valid]
             gradient[rows] = of_similar
-        return loss, per_positive.sum(dtype=torch.float64)
+        return loss, count
 
     def _hardest(
         self, similar: Tensor, negatives: Tensor, positives: Tensor, gradient: Tensor | None

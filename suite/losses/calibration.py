@@ -18,6 +18,9 @@ class CalibrationLoss(RetrievalLoss):
         neg_margin: cosine below which a negative pair costs nothing.
         level: label column that says who is relevant.
         block_bytes: upper limit of one work buffer in bytes; None: tuned to the cache.
+
+    Raises:
+        ValueError: a setting that is none of the above, by its name.
     """
 
     def __init__(

@@ -12,10 +12,17 @@ from suite.losses.registry import create_loss
 
 
 class CombinedLoss(nn.Module):
-    """The sum of `weight` times each loss.
+    """L = sum over terms t of weight_t L_t.
+
+    ROADMAP is (1 - w) L_SupAP + w L_DG, with the calibration loss as L_DG: two terms of weights 1 - w and w.
 
     Args:
-        terms: one mapping a loss: `loss`, its registered name, `weight`, and the loss's own settings.
+        terms: one mapping a loss: `loss`, its registered name, `weight`, at least 0, and the loss's own
+            settings.
+
+    Raises:
+        SuiteError: a term names no registered loss.
+        ValueError: no list of such mappings, or a loss's invalid setting; the message names term or setting.
     """
 
     def __init__(self, terms: Sequence[Mapping[str, Any]]):
@@ -39,7 +46,7 @@ class CombinedLoss(nn.Module):
         ref_emb: Tensor | None = None,
         ref_labels: Tensor | None = None,
     ) -> Tensor:
-        """The weighted sum; arguments as in `RetrievalLoss.forward`, passed on to every loss."""
+        """The weighted sum; arguments as in `RetrievalLoss.forward`, passed on to every loss. Raises ValueError."""
         values = [loss(embeddings, labels, indices_tuple, ref_emb, ref_labels) for loss in self.losses]
         return sum(weight * value for weight, value in zip(self.weights, values, strict=True))
 

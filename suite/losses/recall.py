@@ -38,6 +38,9 @@ class SupRecallLoss(SupRankLoss):
         ks: the cut-offs.
         k_temperature: temperature of the soft comparison of a rank with k.
         tau, rho, delta, start, offset, level, self_match, block_bytes: see `SupRankLoss`.
+
+    Raises:
+        ValueError: a setting that is none of the above, by its name.
     """
 
     def __init__(
@@ -62,7 +65,13 @@ class SupRecallLoss(SupRankLoss):
 
 
 class SmoothRecallLoss(RetrievalLoss):
-    """`SupRecallLoss` with the sigmoid as the only step.
+    """1 - mean over ks and queries of R@k_i, ranks by sigmoids alone.
+
+        rank_ij = 1 + sum over items l != j of sigma((s_il - s_ij) / tau)
+        R@k_i = sum over positives j of sigma((k - rank_ij) / k_temperature) / min(k, |P_i|)
+
+    The surrogate of RS@k without its cut (see `RecallAtKLoss`). Embeddings are taken as they are: normalise
+    them first.
 
     Args:
         ks: the cut-offs.
@@ -71,6 +80,9 @@ class SmoothRecallLoss(RetrievalLoss):
         level: label column that says who is relevant.
         self_match: what a query is in its own batch: `exclude`, `positive` or `rank_only`.
         block_bytes: upper limit of one work buffer in bytes; None: tuned to the cache.
+
+    Raises:
+        ValueError: a setting that is none of the above, by its name.
     """
 
     clip = False
@@ -97,15 +109,20 @@ class SmoothRecallLoss(RetrievalLoss):
 
 
 class RecallAtKLoss(SmoothRecallLoss):
-    """RS@k: the sum of R@k cut at k before the division (Patel et al., CVPR 2022); the cut has no gradient.
+    """RS@k: `SmoothRecallLoss` with the sum cut at k before the division (Patel et al., CVPR 2022).
 
-    The authors' code corresponds to `self_match="rank_only"`.
+        R@k_i = min(k, sum over positives j of sigma((k - rank_ij) / k_temperature)) / min(k, |P_i|)
+
+    A sum that is cut has no gradient. The authors' code corresponds to `self_match="rank_only"`.
 
     Args:
         ks, k_temperature, tau, level, self_match, block_bytes: see `SmoothRecallLoss`.
         simix: let a mix of every pair of positives at `level` join the batch (`mix_positive_pairs`), with
             fresh weights a call; such a loss takes no `ref_emb`.
         seed: seed of the generator that draws those weights; its state is part of the state_dict.
+
+    Raises:
+        ValueError: a setting that is none of the above, by its name.
     """
 
     clip = True

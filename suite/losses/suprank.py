@@ -13,7 +13,14 @@ class SupRankLoss(RetrievalLoss):
     """Base of the losses on ranks counted with the SupRank step; a subclass gives its head.
 
     Items less relevant than the one ranked take the step H^-, which does not vanish for badly ranked pairs;
-    the others take H, without gradient (Ramzi et al., TPAMI 2025).
+    the others take H, without gradient (Ramzi et al., TPAMI 2025):
+
+        H^-(x) = sigma_tau(x)               for x <= 0,
+                 sigma_tau(x) + start       for 0 < x <= delta,
+                 rho (x - delta) + offset   for x > delta.
+
+    With the settings of the authors H^- falls at delta, from sigma_tau(delta) + start = 1.493 to offset =
+    1.44; that is theirs, and kept. Both steps jump at 0, so equal gallery rows get equal scores bit by bit.
 
     Args:
         tau: temperature of the sigmoid.
@@ -24,6 +31,9 @@ class SupRankLoss(RetrievalLoss):
         level: label column that says who is relevant.
         self_match: what a query is in its own batch: `exclude`, `positive` or `rank_only`.
         block_bytes: upper limit of one work buffer in bytes; None: tuned to the cache.
+
+    Raises:
+        ValueError: a setting that is none of the above, by its name.
     """
 
     def __init__(

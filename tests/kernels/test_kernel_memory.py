@@ -60,7 +60,14 @@ def test_the_limit_on_buffers_holds(name):
     assert largest(name, per_class=8, block_bytes=limit) <= max(limit // 4, 512 * 32)
 
 
-@pytest.mark.parametrize("name", ["supap", "smoothap", "triplet"])
-def test_many_positives_take_one_query_at_a_time(name):
-    batch, per_class = 512, 128
-    assert largest(name, per_class, block_bytes=1) <= batch * per_class
+@pytest.mark.parametrize("name", NAMES)
+def test_the_limit_holds_for_the_many_positives_of_one_query(name):
+    limit, batch = 32 << 10, 256
+    seen = largest(name, per_class=batch // 2, block_bytes=limit, batch=batch)
+    assert seen <= limit // 4 < batch * (batch // 2 - 1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_least_limit_takes_one_positive_at_a_time(name):
+    batch, dim = 64, 8
+    assert largest(name, per_class=batch // 2, block_bytes=1, batch=batch, dim=dim) <= batch * dim

@@ -27,6 +27,16 @@ def test_double_backward_is_refused(name):
         gradient.square().sum().backward()
 
 
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("name", NAMES)
+def test_double_backward_is_refused_with_a_gallery(name, side):
+    (queries, labels), (gallery, gallery_labels) = batch(), batch(40, seed=2)
+    value = create_loss(name)(queries, labels, ref_emb=gallery, ref_labels=gallery_labels)
+    gradients = torch.autograd.grad(value, (queries, gallery), create_graph=True)
+    with pytest.raises(RuntimeError, match="no second derivative"):
+        gradients[side].square().sum().backward()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_upstream_factors_and_repeated_backward(name):
     points, labels = batch()

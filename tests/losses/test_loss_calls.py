@@ -89,10 +89,29 @@ def test_no_positives_is_zero_with_a_graph_and_one_warning(name):
         loss(points, torch.arange(16))
 
 
-@pytest.mark.parametrize("name", RANK_NAMES)
-def test_a_single_class_is_ranked_perfectly(name):
-    value = create_loss(name, **({"ks": [1]} if "recall" in name else {}))(POINTS, torch.zeros(16, dtype=int))
-    assert 0 <= value.item() < 1
+@pytest.mark.parametrize("name", ["supap", "smoothap", "fastap"])
+def test_a_single_class_has_an_average_precision_of_one(name):
+    points = POINTS.clone().requires_grad_()
+    value = create_loss(name)(points, torch.zeros(16, dtype=int))
+    value.backward()
+    # No item is less relevant, so that rank+ is the rank, whatever the step, and H+ is H.
+    assert value.item() == pytest.approx(0.0, abs=1e-12)
+    torch.testing.assert_close(points.grad, torch.zeros_like(points), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("ks", [[1], [2, 4]])
+@pytest.mark.parametrize(("name", "settings"), [("suprecall", {}), ("smoothrecall", {"tau": 1e-9})])
+def test_a_single_class_has_the_recall_of_the_ranks_from_one_to_all(name, settings, ks):
+    value = create_loss(name, ks=ks, **settings)(POINTS, torch.zeros(16, dtype=int))
+    ranks = torch.arange(1, 16, dtype=torch.float64)
+    recalls = [torch.sigmoid(k - ranks).sum() / k for k in ks]
+    torch.testing.assert_close(value, 1 - torch.stack(recalls).mean())
+
+
+def test_a_single_class_has_a_clipped_recall_at_most_one():
+    value = create_loss("recall_at_k", ks=[1, 2], tau=1e-6, k_temperature=3.0)(POINTS, torch.zeros(16, dtype=int))
+    # With so soft a comparison the sums exceed k at both cut-offs, and are cut.
+    assert value.item() == 0.0
 
 
 @pytest.mark.parametrize("name", ["triplet", "contrastive", "calibration", "supap"])

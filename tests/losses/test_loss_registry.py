@@ -1,7 +1,9 @@
 """create_loss and the registry: names, settings, and what a mistake says."""
 
 import inspect
+from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -70,6 +72,16 @@ def test_missing_setting_is_named():
         ("suprecall", {"ks": []}, "suprecall: ks"),
         ("suprecall", {"ks": [0, 1]}, "suprecall: ks: expected an integer of at least 1, found 0"),
         ("suprecall", {"ks": [1, 1]}, "suprecall: ks: values repeat"),
+        ("suprecall", {"ks": np.array([2, 2])}, "suprecall: ks: values repeat"),
+        ("suprecall", {"ks": range(3)}, "suprecall: ks: expected an integer of at least 1, found 0"),
+        ("suprecall", {"ks": "12"}, "suprecall: ks: expected a list"),
+        ("suprecall", {"ks": 4}, "suprecall: ks: expected a list"),
+        ("suprecall", {"ks": np.array([1.0])}, "suprecall: ks: expected an integer"),
+        ("suprecall", {"ks": np.array([[1]])}, "suprecall: ks: expected a list"),
+        ("supap", {"tau": np.float32("nan")}, "supap: tau"),
+        ("supap", {"tau": np.bool_(True)}, "supap: tau"),
+        ("supap", {"tau": np.array([0.1])}, "supap: tau"),
+        ("supap", {"level": np.float64(1)}, "supap: level"),
         ("recall_at_k", {"k_temperature": 0.0}, "recall_at_k: k_temperature"),
         ("recall_at_k", {"simix": "yes"}, "recall_at_k: simix"),
         ("recall_at_k", {"level": -1}, "recall_at_k: level"),
@@ -88,6 +100,23 @@ def test_missing_setting_is_named():
 def test_invalid_settings_name_loss_and_argument(name, settings, message):
     with pytest.raises(ValueError, match=message):
         create_loss(name, **settings)
+
+
+@pytest.mark.parametrize(
+    "ks", [(1, 2, 3), range(1, 4), np.arange(1, 4), torch.arange(1, 4), [np.int32(1), np.int64(2), np.uint8(3)]]
+)
+def test_any_sequence_of_integers_gives_the_cut_offs(ks):
+    loss = create_loss("suprecall", ks=ks)
+    assert loss.ks == (1, 2, 3)
+    assert all(type(k) is int for k in loss.ks)
+
+
+@pytest.mark.parametrize("one", [1, np.int64(1), np.array(1), torch.tensor(1)])
+def test_any_scalar_is_a_number(one):
+    loss = create_loss("supap", level=one, tau=one, delta=np.float32(0.25), offset=Fraction(3, 2))
+    assert (loss.level, loss.tau, loss.delta, loss.offset) == (1, 1.0, 0.25, 1.5)
+    assert type(loss.level) is int
+    assert type(loss.tau) is float
 
 
 def test_unknown_loss_in_a_combination():
