@@ -31,50 +31,79 @@ def summary(evidence: Evidence) -> tuple[str, ...]:
 
 
 def leader(evidence: Evidence, data: DatasetEvidence) -> str:
-    """Which loss has the highest test mAP."""
+    """Which loss has the highest test mAP, or which losses share it."""
     board = data.board(AP)
     if board.empty:
-        return "No run finished, so nothing can be concluded about any loss."
-    best = board.iloc[0]
-    lead = "has the highest test mAP" if len(board) > 1 else "is the only loss with finished runs; its test mAP is"
-    text = (
-        f"{_label(evidence, best.loss)} {lead}{',' if len(board) > 1 else ''} "
-        f"{with_interval(best['mean'], best.low, best.high)}"
-    )
-    scope = f"{count(int(best.seeds), 'seed')} at batch size {int(best.batch_size)}"
-    if _known(best.low):
-        return f"{text} (mean and 95 % interval over {scope})."
-    return f"{text} ({scope}; one seed gives no interval, so its spread is unknown)."
+        return nothing(evidence, data)
+    best = leaders(board)
+    first = best.iloc[0]
+    names = listing(_label(evidence, loss) for loss in best["loss"])
+    value = with_interval(first["mean"], first.low, first.high)
+    if len(board) == 1:
+        text = f"{names} is the only loss with finished runs; its test mAP is {value}"
+    elif len(best) > 1:
+        text = f"{names} share the highest mean test mAP, {number(first['mean'])}"
+    else:
+        text = f"{names} has the highest test mAP, {value}"
+    seeds = sorted(set(board["seeds"].astype(int)))
+    scope = f"{count(int(first.seeds), 'seed')} at batch size {int(first.batch_size)}"
+    if len(best) > 1:
+        text += f" at batch size {int(first.batch_size)}."
+    elif _known(first.low):
+        text += f" (mean and 95 % interval over {scope})."
+    else:
+        text += f" ({scope}; one seed gives no interval, so its spread is unknown)."
+    if len(seeds) > 1:
+        each = "; ".join(
+            f"{listing(_label(evidence, loss) for loss in part['loss'])} {amount}"
+            for amount, part in board.groupby("seeds", sort=True)
+        )
+        text += f" The means are not over the same number of seeds: {each}."
+    return text
+
+
+def leaders(board: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a leaderboard, best first, that share its highest mean."""
+    return board[board["mean"] == board["mean"].iloc[0]]
 
 
 def rivals(evidence: Evidence, data: DatasetEvidence) -> str:
-    """Whether the others can be told apart from the leader, by the Holm-adjusted paired comparison."""
+    """Whether the others can be told apart from the leader, by the Holm-adjusted paired comparison.
+
+    The comparison is over the seeds that both finished, so a loss of lower mean may still stand above the leader.
+    """
     board = data.board(AP)
     if len(board) < 2:
         return "There is no second loss to compare with." if len(board) == 1 else ""
     best = board["loss"].iloc[0]
     pairs = test_pairs(data)
-    worse, open_, missing = [], [], []
+    found: dict[str, list[str]] = {"below": [], "above": [], "undecided": [], "missing": []}
     for other in board["loss"].iloc[1:]:
-        row = pairs[
-            ((pairs["loss_a"] == best) & (pairs["loss_b"] == other))
-            | ((pairs["loss_a"] == other) & (pairs["loss_b"] == best))
-        ]
-        decision = "missing" if row.empty else row["decision"].iloc[0]
-        (missing if decision == "missing" else open_ if decision == "undecided" else worse).append(
-            _label(evidence, other)
-        )
-    parts = []
-    if worse:
-        parts.append(f"{_these(worse)} below it by a paired test over seeds with Holm's correction: {listing(worse)}")
-    if open_:
-        parts.append(f"{_these(open_)} not told apart from it by these seeds: {listing(open_)}")
-    if missing:
-        parts.append(f"{_these(missing)} not compared with it: {listing(missing)}")
-    text = f"Of the {count(len(board) - 1, 'other loss', 'other losses')}, {'; '.join(parts)}."
-    if open_:
+        found[_stands(pairs, other, best)].append(_label(evidence, other))
+    test = "by a paired test over seeds with Holm's correction"
+    words = {
+        "below": f"below it {test}",
+        "above": f"above it at the seeds both finished, {test}",
+        "undecided": "not told apart from it by these seeds",
+        "missing": "not compared with it",
+    }
+    parts = [f"{_these(names)} {words[side]}: {listing(names)}" for side, names in found.items() if names]
+    others = count(len(board) - 1, "other loss", "other losses")
+    compared = f", compared with {_label(evidence, best)}" if len(leaders(board)) > 1 else ""
+    text = f"Of the {others}{compared}, {'; '.join(parts)}."
+    if found["undecided"]:
         text += " An undecided pair is not a proof of equality."
     return text
+
+
+def _stands(pairs: pd.DataFrame, loss: str, other: str) -> str:
+    """Where the paired comparison puts `loss` against `other`: above, below, undecided, or missing."""
+    for side, opposite, mine in (("loss_a", "loss_b", "a"), ("loss_b", "loss_a", "b")):
+        row = pairs[(pairs[side] == loss) & (pairs[opposite] == other)]
+        if len(row):
+            decision = row["decision"].iloc[0]
+            return "undecided" if decision == "undecided" else "above" if decision == mine else "below"
+    return "missing"
 
 
 def lift(data: DatasetEvidence) -> str:
@@ -83,17 +112,29 @@ def lift(data: DatasetEvidence) -> str:
     if floor is None or board.empty:
         return "There is no frozen floor on record, so no lift can be given." if floor is None else ""
     best = board.iloc[0]
-    text = (
-        f"Frozen features, the floor, reach mAP {number(floor)}; the best loss lifts it to "
-        f"{with_interval(best.lift, best.lift_low, best.lift_high, 2)} times that."
-    )
-    above = board[board["low"] > floor]
-    if len(board) > 1 and board["low"].notna().any():
-        text += f" {len(above)} of {len(board)} losses have their whole interval above the floor."
-    below = board[board["high"] < floor]
-    if len(below):
-        text += f" {count(len(below), 'loss has', 'losses have')} their whole interval below it."
+    times = f"{with_interval(best.lift, best.lift_low, best.lift_high, 2)} times"
+    text = f"Frozen features, the floor, reach mAP {number(floor)}; the best loss "
+    text += f"lifts it to {times} that." if best["mean"] > floor else f"does not lift it: it reaches {times} that."
+    known = board.dropna(subset=["low", "high"])
+    if len(known) > 1:
+        above = int((known["low"] > floor).sum())
+        have = "has its" if above == 1 else "have their"
+        text += f" {above} of {len(known)} losses{_with_intervals(known, board)} {have} whole interval above the floor."
+    below = int((known["high"] < floor).sum())
+    if below:
+        text += f" {count(below, 'loss has its', 'losses have their')} whole interval below it."
     return text
+
+
+def _with_intervals(known: pd.DataFrame, board: pd.DataFrame) -> str:
+    return "" if len(known) == len(board) else " with an interval"
+
+
+def nothing(evidence: Evidence, data: DatasetEvidence) -> str:
+    """Why there is no leaderboard."""
+    if data.finished.empty:
+        return "No run finished, so nothing can be concluded about any loss."
+    return f"No run finished at batch size {evidence.params.main_batch_size}, so the losses cannot be ranked."
 
 
 def gap(evidence: Evidence, data: DatasetEvidence) -> str:

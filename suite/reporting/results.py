@@ -52,7 +52,7 @@ def leaderboard(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) 
     """Main figure, test leaderboard, validation mAP."""
     board = data.board(AP)
     if board.empty:
-        return [Paragraph("No run finished on this data set: there is no leaderboard.")]
+        return [Paragraph(conclusions.nothing(evidence, data))]
     varied = not conclusions.studied(data, AP).empty
     name = "main" if data is evidence.datasets[0] else f"{data.name}-main"
     wide, narrow = figures.render(figures.main_figure, *main_figure_data(evidence, data, look))
