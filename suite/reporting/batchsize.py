@@ -18,6 +18,7 @@ from suite.reporting.model import (
     number,
     whole,
 )
+from suite.reporting.tuning import rates_in_words
 
 
 def gap(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
@@ -76,7 +77,7 @@ def gap(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[
     return blocks
 
 
-def scaling(data: DatasetEvidence, look: figures.Looks) -> list[Block]:
+def scaling(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
     """mAP and R@1 against training batch size."""
     if conclusions.studied(data, AP).empty:
         return [Paragraph(conclusions.scaling(data))]
@@ -85,13 +86,13 @@ def scaling(data: DatasetEvidence, look: figures.Looks) -> list[Block]:
     }
     chosen = {label: pair for label, pair in chosen.items() if not pair[0].empty}
     wide, narrow = figures.render(figures.scaling_figure, chosen, look)
+    table = conclusions.studied(data, AP)
     caption = (
-        "Test metrics against training batch size at equal epochs, learning rate tuned at each size. "
+        f"Test metrics against training batch size at equal epochs, {rates_in_words(evidence, data, table)}. "
         "Bars: 95 % t intervals "
         "over seeds; dashed: frozen features. Steps fall as the batch grows, so a slope is the two "
         "effects together."
     )
-    table = conclusions.studied(data, AP)
     alt = "Test mAP by training batch size: " + "; ".join(
         f"{look[row.loss].label} at {row.batch_size} {number(row.mean)}" for row in table.itertuples()
     )

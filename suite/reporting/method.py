@@ -24,6 +24,7 @@ from suite.reporting.model import (
     number,
 )
 from suite.reporting.timings import timings
+from suite.reporting.tuning import tuning
 
 SHORT = 12
 
@@ -36,68 +37,6 @@ def sections(evidence: Evidence, look: figures.Looks) -> list[Section]:
         Section("made", "How it was made", tuple(made(evidence))),
         Section("licences", "Image sources and licences", tuple(licences(evidence))),
         Section("runs", "Runs", tuple(runs(evidence))),
-    ]
-
-
-def tuning(evidence: Evidence) -> list[Block]:
-    """The search every loss got and what it chose."""
-    params = evidence.params
-    rates, seeds = params.tuning.learning_rates, params.tuning.seeds
-    text = (
-        f"Every loss at every batch size got the same search on validation classes: learning rates "
-        f"{listing(f'{rate:g}' for rate in rates)}, "
-        f"{count(len(seeds), 'seed')} each, so {count(len(rates) * len(seeds), 'trial')}; weight decay "
-        f"{params.training.weight_decay:g} for all. Test classes took no part."
-    )
-    chosen = pd.DataFrame(
-        [
-            {
-                "loss": key,
-                "label": loss.label,
-                "batch_size": batch.batch_size,
-                "learning_rate": batch.learning_rate,
-            }
-            for key, loss in params.losses.items()
-            for batch in loss.batches
-        ]
-    )
-    sizes = sorted(chosen["batch_size"].unique())
-    edge = {min(rates), max(rates)} if len(rates) > 1 else set()
-    rows, at_edge = [], 0
-    for loss in params.losses.values():
-        cells = [
-            Cell(loss.label),
-            Cell(", ".join(f"{name} {value}" for name, value in loss.settings.items()) or "defaults"),
-        ]
-        by_size = {batch.batch_size: batch.learning_rate for batch in loss.batches}
-        for size in sizes:
-            rate = by_size.get(size)
-            on_edge = rate in edge
-            at_edge += on_edge
-            cells.append(Cell(number(None)) if rate is None else Cell(f"{rate:g}{' *' if on_edge else ''}", rate))
-        rows.append(tuple(cells))
-    note = (
-        ""
-        if not at_edge
-        else (
-            f" {count(at_edge, 'chosen rate lies', 'chosen rates lie')} at an end of the grid (marked "
-            f"*): a wider search could favour the loss there."
-        )
-    )
-    columns = (
-        Column("Loss"),
-        Column("Settings", wide=True),
-        *(Column(f"batch {size}", True) for size in sizes),
-    )
-    return [
-        Paragraph(text + note),
-        Table(
-            "tuning",
-            "Learning rate chosen on validation for each loss and training batch size.",
-            columns,
-            tuple(rows),
-            chosen,
-        ),
     ]
 
 

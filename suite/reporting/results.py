@@ -33,7 +33,7 @@ def sections(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> 
         "leaderboard": ("Leaderboard", leaderboard(evidence, data, look)),
         "comparison": ("Pairwise comparison", comparison(evidence, data, look)),
         "gap": ("Decomposability gap", batchsize.gap(evidence, data, look)),
-        "scaling": ("Training batch size", batchsize.scaling(data, look)),
+        "scaling": ("Training batch size", batchsize.scaling(evidence, data, look)),
         "levels": ("Hierarchical levels", levels(evidence, data)),
         "retrieval": ("Retrieval examples", retrieval(evidence, data)),
     }
@@ -253,8 +253,8 @@ def _validation_table(evidence: Evidence, data: DatasetEvidence) -> Table:
     table = data.leaderboard
     return Table(
         f"{data.name}-validation",
-        "Validation mAP and its lift over frozen features. Optimistic: learning rates and "
-        "heads were chosen on these classes; the test table is the one to quote.",
+        "Validation mAP and its lift over frozen features. Optimistic: heads, and learning rates where a "
+        "search is on record, were chosen on these classes; the test table is the one to quote.",
         (Column("Loss"), Column("Seeds", True), Column("mAP (validation)", True), Column("Lift", True)),
         tuple(rows),
         table[(table["split"] == "val") & (table["metric"] == AP)].drop(columns="dataset"),

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pypdfium2
 import pytest
-from synthetic import LOSSES, Study, make_study
+from synthetic import LOSSES, Study, make_study, write_trials
 
 from suite.errors import SuiteError
 from suite.reporting import write_reports
@@ -88,7 +88,11 @@ def pdf_text(path: Path) -> tuple[int, str]:
 
 def build(folder: Path, study: Study) -> tuple[Path, Path]:
     root, destination = folder / "artifacts", folder / "reports"
-    write_reports(make_study(root, study), root, destination)
+    params, recipes = make_study(root, study), folder / "recipes"
+    if study.optional:
+        for dataset in study.datasets:
+            write_trials(recipes, params, dataset)
+    write_reports(params, root, destination, recipes=recipes)
     return root, destination
 
 
@@ -212,7 +216,8 @@ def test_same_records_give_the_same_bytes_in_another_process(full: tuple[Path, P
         "import sys; from pathlib import Path; from synthetic import Study, make_study; from "
         "suite.reporting import write_reports;"
         f"params = make_study(Path(sys.argv[1]), Study(failed={FAILED!r}));"
-        "write_reports(params, Path(sys.argv[2]), Path(sys.argv[3]))"
+        "root = Path(sys.argv[2]);"
+        "write_reports(params, root, Path(sys.argv[3]), recipes=root.parent / 'recipes')"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "drawn"), str(root), str(tmp_path / "again")]
     repository = Path(__file__).parents[2]
