@@ -219,30 +219,44 @@ def studied(data: DatasetEvidence, metric: str) -> pd.DataFrame:
 
 
 def gap_difference(evidence: Evidence, data: DatasetEvidence) -> str:
-    """At the smallest measuring batch, which losses' gap interval leaves the frozen control's value out."""
-    main = gap_at_main(evidence, data)
-    if main.empty:
-        return ""
-    size = main["measure_batch_size"].min()
-    control, rows = (
-        _gap_row(main, "frozen", size),
-        main[(main["measure_batch_size"] == size) & (main["train_batch_size"] > 0)],
-    )
-    if control is None or rows["gap_low"].isna().all():
-        return "With these seeds and controls no difference between a loss and the frozen control can be claimed."
-    below, above = rows[rows["gap_high"] < control["gap"]], rows[rows["gap_low"] > control["gap"]]
-    rest = rows[~rows["loss"].isin([*below["loss"], *above["loss"]])]
+    """At the smallest measuring batch, which losses' gap differs from the frozen control's, by the paired test."""
+    rows = data.gap_comparison
+    rows = rows[(rows["control"] == "frozen") & (rows["train_batch_size"] == evidence.params.main_batch_size)]
+    rows = rows[rows["measure_batch_size"] == rows["measure_batch_size"].min()]
+    if rows.empty:
+        return "Without a frozen control on record no difference between a loss and it can be claimed."
+    known, unknown = rows.dropna(subset=["p_holm"]), rows[rows["p_holm"].isna()]
+    size = int(rows["measure_batch_size"].iloc[0])
+    partitions = int(rows["partitions"].iloc[0])
+    sentences = []
+    words = {
+        "below": "is smaller than that of frozen features for",
+        "above": "is larger than that of frozen features for",
+        "undecided": "is not set apart from it for",
+    }
     parts = [
-        f"{word} it for {listing(_label(evidence, loss) for loss in part['loss'])}"
-        for word, part in (("below", below), ("above", above), ("not set apart from", rest))
-        if len(part)
+        f"{text} {_names(evidence, known[known['decision'] == side])}"
+        for side, text in words.items()
+        if (known["decision"] == side).any()
     ]
-    return (
-        f"At measuring batch {size} the frozen control's gap is {number(control['gap'])}; the interval "
-        f"of the gap lies {'; '.join(parts)}. "
-        "A gap also moves with the AP over the set, and these APs differ, so such a difference is not "
-        "yet due to the loss's form."
-    )
+    if parts:
+        tests = "the test" if len(known) == 1 else f"{len(known)} tests"
+        sentences.append(
+            f"At measuring batch {size}, by differences paired by partition, a t test over seeds and Holm's "
+            f"correction over {tests}, the gap {'; it '.join(parts)}."
+        )
+    if len(unknown):
+        sentences.append(f"No test was possible for {_names(evidence, unknown)}: {_reasons(unknown)}.")
+    if parts:
+        sentences.append(
+            f"These intervals are over seeds, conditional on the same {count(partitions, 'partition')}; the "
+            "error over partitions stands beside them in the table."
+        )
+        sentences.append(
+            "A gap also moves with the AP over the set, and these APs differ, so such a difference is not "
+            "yet due to the loss's form."
+        )
+    return " ".join(sentences)
 
 
 def intervals_note(data: DatasetEvidence) -> str:
@@ -261,6 +275,14 @@ def intervals_note(data: DatasetEvidence) -> str:
 
 def _label(evidence: Evidence, loss: str) -> str:
     return evidence.params.loss(loss).label
+
+
+def _names(evidence: Evidence, rows: pd.DataFrame) -> str:
+    return listing(_label(evidence, loss) for loss in rows["loss"])
+
+
+def _reasons(rows: pd.DataFrame) -> str:
+    return "; ".join(dict.fromkeys(rows["reason"]))
 
 
 def _these(names: list[str]) -> str:

@@ -37,6 +37,7 @@ class DatasetEvidence:
     pairwise: pd.DataFrame
     scaling: pd.DataFrame
     gap: pd.DataFrame
+    gap_comparison: pd.DataFrame
     neighbours: dict[str, pd.DataFrame]
     queries: dict[str, pd.DataFrame]
     provenance: dict[str, dict[str, Any]]
@@ -93,7 +94,7 @@ def read_evidence(params: Params, root: Path, recipes: Path = RECIPES) -> Eviden
     """
     compare = {
         name: _table(root / "compare" / f"{name}.parquet", "compare")
-        for name in ("runs", "leaderboard", "pairwise", "scaling", "gap")
+        for name in ("runs", "leaderboard", "pairwise", "scaling", "gap", "gap_comparison")
     }
     benchmark = root / "benchmark" / "benchmark.json"
     return Evidence(
@@ -121,7 +122,7 @@ def _dataset(params: Params, root: Path, recipes: Path, name: str, compare: dict
     folder = root / "datasets" / name
     tables = {key: table[table["dataset"] == name] for key, table in compare.items()}
     known = [*params.losses, *CONTROLS]
-    for key in ("runs", "leaderboard", "scaling", "gap"):
+    for key in ("runs", "leaderboard", "scaling", "gap", "gap_comparison"):
         tables[key] = tables[key][tables[key]["loss"].isin(known)]
     pairs = tables["pairwise"]
     tables["pairwise"] = pairs[pairs["loss_a"].isin(params.losses) & pairs["loss_b"].isin(params.losses)]

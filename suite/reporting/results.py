@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from suite.reporting import batchsize, conclusions, figures
 from suite.reporting.conclusions import AP
 from suite.reporting.evidence import DatasetEvidence, Evidence
@@ -20,6 +18,7 @@ from suite.reporting.model import (
     interval,
     measured,
     number,
+    p_value,
     whole,
     with_interval,
 )
@@ -111,7 +110,7 @@ def comparison(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
             Cell(str(row.seeds), float(row.seeds)),
             measured(row.difference, float("nan"), float("nan"), sign=True),
             Cell(interval(row.low, row.high, sign=True) or number(None)),
-            _p(row.p_holm),
+            p_value(row.p_holm),
             Cell(
                 conclusions.decision_text(labels[row.loss_a], labels[row.loss_b], row.decision, row.reason),
                 strong=row.decision != "undecided",
@@ -261,9 +260,3 @@ def _validation_table(evidence: Evidence, data: DatasetEvidence) -> Table:
         sortable=True,
         folded=True,
     )
-
-
-def _p(value: float) -> Cell:
-    if value is None or not math.isfinite(value):
-        return Cell(number(None))
-    return Cell("<0.001" if value < 0.001 else number(value), float(value))

@@ -75,6 +75,18 @@ def read_gaps(params: Params, root: Path, runs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table[list(GAP_COLUMNS)] for table in tables if len(table)], ignore_index=True)
 
 
+def label(loss: str, params: Params) -> str:
+    """What a loss or a control is called."""
+    return LABELS[loss] if loss in LABELS else params.losses[loss].label
+
+
+def typed(parts: list[pd.DataFrame], schema: dict[str, str]) -> pd.DataFrame:
+    """Join the parts with the columns and types of a schema, an empty table included."""
+    if not parts:
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in schema.items()})
+    return pd.concat(parts, ignore_index=True)[list(schema)].astype(schema)
+
+
 def _run_rows(dataset: str, loss: str, label: str, root: Path) -> list[dict[str, Any]]:
     folder, stage = root / "runs" / dataset / loss, f"train@{dataset}-{loss}"
     found = sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith("."))

@@ -11,9 +11,10 @@ import pandas as pd
 from suite.config import Params
 from suite.files import atomic_directory, write_table
 from suite.statistics.comparisons import holm, paired_comparison, verdict
-from suite.statistics.controls import FROZEN, LABELS, RANDOM, SPLITS
+from suite.statistics.controls import FROZEN, SPLITS
+from suite.statistics.gap_tables import gap_comparison, gap_table
 from suite.statistics.intervals import ratio_interval, t_interval
-from suite.statistics.records import read_gaps, read_runs
+from suite.statistics.records import label, read_gaps, read_runs, typed
 
 _GROUP = {"dataset": "str", "loss": "str", "label": "str", "batch_size": "int64"}
 _METRIC = {"split": "str", "metric": "str"}
@@ -27,22 +28,10 @@ PAIRWISE = (
     | dict.fromkeys(("difference", "low", "high", "p", "p_holm"), "float64")
     | {"decision": "str", "reason": "str"}
 )
-GAP_PARTS = ("gap", "fewer_negatives", "fewer_positives", "set_AP", "batch_AP")
-GAP = (
-    {
-        "dataset": "str",
-        "loss": "str",
-        "label": "str",
-        "train_batch_size": "int64",
-        "measure_batch_size": "int64",
-    }
-    | {"seeds": "int64"}
-    | {f"{part}{end}": "float64" for part in GAP_PARTS for end in ("", "_low", "_high")}
-)
 
 
 def compare(params: Params, root: Path = Path("artifacts")) -> None:
-    """Write `runs`, `leaderboard`, `pairwise`, `scaling` and `gap` into `root`/compare.
+    """Write `runs`, `leaderboard`, `pairwise`, `scaling`, `gap` and `gap_comparison` into `root`/compare.
 
     Failed runs stand in `runs` and enter nothing else. The same recorded results give the same bytes.
 
@@ -55,12 +44,14 @@ def compare(params: Params, root: Path = Path("artifacts")) -> None:
     """
     root = Path(root)
     runs = read_runs(params, root)
+    gaps = read_gaps(params, root, runs)
     tables = {
         "runs": runs,
         "leaderboard": leaderboard(runs, params),
         "pairwise": pairwise(runs, params),
         "scaling": scaling(runs, params),
-        "gap": gap_table(read_gaps(params, root, runs), params),
+        "gap": gap_table(gaps, params),
+        "gap_comparison": gap_comparison(gaps, params),
     }
     with atomic_directory(root / "compare") as folder:
         for name, table in tables.items():
@@ -81,7 +72,7 @@ def leaderboard(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
                         lift=lift.mean, lift_low=lift.low, lift_high=lift.high
                     )
                 )
-    return _table(parts, LEADERBOARD)
+    return typed(parts, LEADERBOARD)
 
 
 def scaling(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
@@ -97,7 +88,7 @@ def scaling(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
                         epochs=group["epochs"].max(), steps=group["steps"].max()
                     )
                 )
-    return _table(parts, SCALING)
+    return typed(parts, SCALING)
 
 
 def pairwise(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
@@ -130,28 +121,7 @@ def pairwise(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
                     **result._asdict(),
                 )
             )
-    return _table(parts, PAIRWISE)
-
-
-def gap_table(gaps: pd.DataFrame, params: Params) -> pd.DataFrame:
-    """Mean of the gap and its parts: over the partitions of a run, then, with an interval, over seeds."""
-    order = {loss: place for place, loss in enumerate([FROZEN, RANDOM, *params.losses])}
-    datasets = {dataset: place for place, dataset in enumerate(params.datasets)}
-    keys = ["dataset", "loss", "train_batch_size", "measure_batch_size"]
-    by_seed = gaps.groupby([*keys, "seed"], sort=True)[list(GAP_PARTS)].mean()
-    rows = []
-    for key, group in by_seed.groupby(level=keys, sort=True):
-        interval = t_interval(group.to_numpy())
-        row = dict(zip(keys, key, strict=True)) | {"label": _label(key[1], params), "seeds": len(group)}
-        for place, part in enumerate(GAP_PARTS):
-            row |= {
-                part: interval.mean[place],
-                f"{part}_low": interval.low[place],
-                f"{part}_high": interval.high[place],
-            }
-        rows.append(row)
-    rows.sort(key=lambda row: (datasets[row["dataset"]], order[row["loss"]], *(row[name] for name in keys[2:])))
-    return _table([pd.DataFrame(rows)], GAP)
+    return typed(parts, PAIRWISE)
 
 
 def _values(runs: pd.DataFrame, dataset: str, loss: str, batch_size: int) -> pd.DataFrame:
@@ -176,7 +146,7 @@ def _summary(values: pd.DataFrame, dataset: str, loss: str, batch_size: int, par
     return _metric_names(values).assign(
         dataset=dataset,
         loss=loss,
-        label=_label(loss, params),
+        label=label(loss, params),
         batch_size=batch_size,
         seeds=len(values),
         **interval._asdict(),
@@ -186,14 +156,3 @@ def _summary(values: pd.DataFrame, dataset: str, loss: str, batch_size: int, par
 def _metric_names(values: pd.DataFrame) -> pd.DataFrame:
     split, metric = zip(*(name.split("/", 1) for name in values.columns), strict=True)
     return pd.DataFrame({"split": split, "metric": metric})
-
-
-def _label(loss: str, params: Params) -> str:
-    return LABELS[loss] if loss in LABELS else params.losses[loss].label
-
-
-def _table(parts: list[pd.DataFrame], schema: dict[str, str]) -> pd.DataFrame:
-    """Join the parts with the columns and types of a schema, an empty table included."""
-    if not parts:
-        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in schema.items()})
-    return pd.concat(parts, ignore_index=True)[list(schema)].astype(schema)

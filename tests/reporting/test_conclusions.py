@@ -107,3 +107,37 @@ def test_runs_that_failed_at_the_main_batch_alone_leave_the_others_standing(tmp_
     expected = "No run finished at batch size 256, so the losses cannot be ranked."
     assert conclusions.leader(evidence, data) == expected
     assert [block.text for block in leaderboard(evidence, data, {})] == [expected]
+
+
+def with_gaps(data: DatasetEvidence, **rows: tuple[str, float]) -> DatasetEvidence:
+    """The same data set with other decisions and adjusted p values of the gap at the smallest measuring batch."""
+    table = data.gap_comparison.copy()
+    for loss, (decision, p) in rows.items():
+        mine = (table["loss"] == loss) & (table["control"] == "frozen") & (table["measure_batch_size"] == 32)
+        table.loc[mine, ["decision", "p_holm"]] = decision, p
+        table.loc[mine, "reason"] = "fewer than two equal seeds"
+    return replace(data, gap_comparison=table)
+
+
+def test_gaps_are_told_apart_by_the_test_and_not_by_eye(three) -> None:
+    evidence, data = three
+    data = with_gaps(data, contrastive=("below", 0.01), triplet=("undecided", 0.3), fastap=("undecided", float("nan")))
+    text = conclusions.gap_difference(evidence, data)
+    assert "is smaller than that of frozen features for Contrastive; it is not set apart from it for Triplet." in text
+    assert "No test was possible for FastAP: fewer than two equal seeds." in text
+    assert "Holm's correction over 2 tests" in text
+    assert "intervals are over seeds, conditional on the same 4 partitions" in text
+
+
+def test_a_gap_above_the_control_is_not_called_smaller(three) -> None:
+    evidence, data = three
+    every = dict.fromkeys(("contrastive", "triplet", "fastap"), ("above", 0.001))
+    text = conclusions.gap_difference(evidence, with_gaps(data, **every))
+    assert "is larger than that of frozen features for Contrastive, Triplet and FastAP." in text
+    assert "smaller" not in text
+
+
+def test_one_seed_tells_no_gap_apart(tmp_path: Path) -> None:
+    evidence, data = record(tmp_path, Study(losses=2, seeds=1))
+    text = conclusions.gap_difference(evidence, data)
+    assert text == "No test was possible for Contrastive and Triplet: fewer than two equal seeds."

@@ -124,8 +124,14 @@ def test_gap_scaling_and_pairwise_tables_show_the_recorded_numbers(full: tuple[P
     root, destination = full
     tables = parse(destination / "report.html").tables
     gap = pd.read_parquet(root / "compare" / "gap.parquet")
-    shown = sorted(float(cell["value"]) for row in tables["emoji-gap"][1:] for cell in row[4:])
-    assert shown == sorted(gap["gap"])
+    for place, column in ((4, "gap"), (5, "gap_partition_se")):
+        shown = sorted(float(cell["value"]) for row in tables["emoji-gap"][1:] for cell in row[place::2])
+        assert shown == sorted(gap[column])
+    versus = pd.read_parquet(root / "compare" / "gap_comparison.parquet")
+    versus = versus[versus["train_batch_size"] == 256]
+    for place, control in ((2, "frozen"), (5, "random")):
+        shown = [float(row[place]["value"]) for row in tables["emoji-gap-comparison"][1:]]
+        assert shown == list(versus.loc[versus["control"] == control, "difference"])
     scaling = pd.read_parquet(root / "compare" / "scaling.parquet")
     scaling = scaling[(scaling["split"] == "test") & (scaling["metric"] == "level0/AP")]
     studied = scaling[scaling.groupby("loss")["batch_size"].transform("nunique") > 1]
@@ -191,7 +197,7 @@ def test_pdf_says_the_same(full: tuple[Path, Path]) -> None:
         "Decomposability gap",
         "How it was made",
         "Figure 7.",
-        "Table 13.",
+        "Table 14.",
         *LOSSES.values(),
     ):
         assert words in text

@@ -9,10 +9,10 @@ import pytest
 from scipy import stats
 
 from suite.errors import SuiteError
-from suite.statistics import compare, control_tables, measure_gap
+from suite.statistics import compare, control_tables, holm, measure_gap
 from suite.statistics.measures import GAP_COLUMNS
 
-TABLES = ("runs", "leaderboard", "pairwise", "scaling", "gap")
+TABLES = ("runs", "leaderboard", "pairwise", "scaling", "gap", "gap_comparison")
 
 
 def pick(table, **where):
@@ -82,6 +82,58 @@ def test_gap_averages_partitions_before_seeds(study):
     assert pick(table, loss="random")[["gap_low", "gap_high"]].notna().all(axis=None)
 
 
+def test_the_gap_has_its_literal_parts_and_its_error_over_partitions(study):
+    params = study.params()
+    study.write(params)
+    compare(params, study.root)
+    measured = pd.read_parquet(study.root / "measures" / "emoji" / "triplet" / "gap.parquet")
+    at = pick(measured, train_batch_size=256, measure_batch_size=4)
+    row = pick(study.table("gap"), loss="triplet", train_batch_size=256, measure_batch_size=4).iloc[0]
+    for part in ("fewer_negatives_alone", "fewer_positives_alone"):
+        by_seed = at.groupby("seed")[part].mean()
+        low, high = stats.t.interval(0.95, 4, by_seed.mean(), stats.sem(by_seed))
+        np.testing.assert_allclose(
+            row[[part, f"{part}_low", f"{part}_high"]].astype(float), [by_seed.mean(), low, high]
+        )
+    assert row["partitions"] == 2
+    np.testing.assert_allclose(row["gap_partition_se"], stats.sem(at.groupby("partition")["gap"].mean()))
+
+
+def test_the_gap_is_compared_with_each_control_on_the_same_partitions(study):
+    params = study.params()
+    study.write(params)
+    compare(params, study.root)
+    measured = pd.read_parquet(study.root / "measures" / "emoji" / "supap" / "gap.parquet")
+    controls = pd.read_parquet(study.root / "controls" / "emoji" / "gap.parquet")
+    table = study.table("gap_comparison")
+    assert len(table) == 3 * 2 * 2 * 2
+    for control in ("frozen", "random"):
+        base = pick(controls, loss=control, measure_batch_size=8).groupby("partition")["gap"].mean()
+        at = pick(measured, train_batch_size=256, measure_batch_size=8)
+        difference = at["gap"] - at["partition"].map(base)
+        by_seed = difference.groupby(at["seed"]).mean()
+        row = pick(table, loss="supap", control=control, train_batch_size=256, measure_batch_size=8).iloc[0]
+        low, high = stats.t.interval(0.95, 4, by_seed.mean(), stats.sem(by_seed))
+        expected = [by_seed.mean(), low, high, stats.ttest_1samp(by_seed, 0).pvalue]
+        np.testing.assert_allclose(row[["difference", "low", "high", "p"]].astype(float), expected)
+        np.testing.assert_allclose(row["partition_se"], stats.sem(difference.groupby(at["partition"]).mean()))
+        family = pick(table, control=control, train_batch_size=256, measure_batch_size=8)
+        assert len(family) == 3
+        np.testing.assert_allclose(family["p_holm"], holm(family["p"].to_numpy()))
+
+
+def test_the_sign_of_a_gap_difference_decides_its_side(study):
+    params = study.params(losses=("supap", "triplet"), batches=(256,))
+    study.write(params)
+    for loss, shift in (("supap", 5.0), ("triplet", -5.0)):
+        path = study.root / "measures" / "emoji" / loss / "gap.parquet"
+        table = pd.read_parquet(path)
+        table.assign(gap=table["gap"] + shift).to_parquet(path, index=False)
+    compare(params, study.root)
+    decided = study.table("gap_comparison").groupby("loss")["decision"].unique()
+    assert {loss: list(sides) for loss, sides in decided.items()} == {"supap": ["above"], "triplet": ["below"]}
+
+
 def test_one_seed_gives_means_without_intervals(study):
     params = study.params(main=(0,), scaling=(0,))
     study.write(params)
@@ -90,6 +142,7 @@ def test_one_seed_gives_means_without_intervals(study):
     assert study.table("leaderboard")["mean"].notna().all()
     assert set(study.table("pairwise")["reason"]) == {"fewer than two equal seeds"}
     assert study.table("gap")["gap_low"].isna().all()
+    assert set(study.table("gap_comparison")["reason"]) == {"fewer than two equal seeds"}
 
 
 def test_a_failed_run_is_listed_and_left_out(study):
