@@ -166,29 +166,44 @@ def gap(evidence: Evidence, data: DatasetEvidence) -> str:
 
 
 def scaling(data: DatasetEvidence) -> str:
-    """What training batch size did to test mAP."""
+    """What training batch size did to test mAP, by the paired test between the ends of each loss."""
     table = studied(data, AP)
     if table.empty:
         return "Training batch size was not varied, so nothing can be said about it."
-    rise, fall, open_ = [], [], []
-    for _, rows in table.groupby("loss", sort=False):
-        rows = rows.sort_values("batch_size")
-        first, last = rows.iloc[0], rows.iloc[-1]
-        moved = (
-            f"{first.label} ({number(first['mean'])} at {first.batch_size}, {number(last['mean'])} "
-            f"at {last.batch_size})"
+    tests = data.scaling_comparison
+    tests = tests[(tests["metric"] == AP) & (tests["split"] == "test")].set_index("loss")
+    found: dict[str, list[str]] = {"higher": [], "lower": [], "undecided": []}
+    for loss, rows in table.groupby("loss", sort=False):
+        found[tests["decision"].get(loss, "undecided")].append(_moved(rows.sort_values("batch_size")))
+    words = {
+        "higher": "higher at the largest training batch than at the smallest for",
+        "lower": "lower at the largest training batch than at the smallest for",
+    }
+    parts = [f"{text} {listing(found[side])}" for side, text in words.items() if found[side]]
+    sentences = []
+    if parts:
+        sentences.append(
+            "By a paired test over common seeds with Holm's correction over the losses, test mAP is "
+            f"{'; '.join(parts)}."
         )
-        group = rise if last.low > first.high else fall if last.high < first.low else open_
-        group.append(moved)
-    parts = []
-    if rise:
-        parts.append(f"higher at the largest training batch than at the smallest, intervals apart: {listing(rise)}")
-    if fall:
-        parts.append(f"lower at the largest training batch than at the smallest, intervals apart: {listing(fall)}")
-    if open_:
-        parts.append(f"intervals of smallest and largest training batch overlap or are missing: {listing(open_)}")
-    text = f"Test mAP is {'; '.join(parts)}." if rise or fall else f"For test mAP, {parts[0]}."
-    return text + " Epochs are equal, so a larger batch also means fewer steps: the two are not separated here."
+    if found["undecided"]:
+        sentences.append(
+            "Whether the largest training batch gives a higher test mAP than the smallest cannot be decided by these "
+            f"seeds for {listing(found['undecided'])}."
+        )
+    sentences.append("Epochs are equal, so a larger batch also means fewer steps: the two are not separated here.")
+    return " ".join(sentences)
+
+
+def _moved(rows: pd.DataFrame) -> str:
+    """A loss with its means at both ends and, where one lies between these, its extremes."""
+    first, last = rows.iloc[0], rows.iloc[-1]
+    ends = f"{number(first['mean'])} at {first.batch_size}, {number(last['mean'])} at {last.batch_size}"
+    inner = rows.iloc[1:-1]
+    for word, place in (("highest", rows["mean"].idxmax()), ("lowest", rows["mean"].idxmin())):
+        if place in inner.index:
+            ends += f", {word} mean at batch {inner.loc[place, 'batch_size']}: {number(inner.loc[place, 'mean'])}"
+    return f"{first.label} ({ends})"
 
 
 def failures(data: DatasetEvidence) -> str:

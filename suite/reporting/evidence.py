@@ -16,6 +16,8 @@ from suite.errors import SuiteError
 from suite.recipes import RECIPES, trials_path
 
 CONTROLS = ("frozen", "random")
+# Tables of `compare` with one loss a row.
+BY_LOSS = ("runs", "leaderboard", "scaling", "scaling_comparison", "gap", "gap_comparison")
 TRIAL_COLUMNS = ("loss", "batch_size", "learning_rate", "seed", "status", "val/level0/AP", "chosen", "at_edge")
 
 
@@ -36,6 +38,7 @@ class DatasetEvidence:
     leaderboard: pd.DataFrame
     pairwise: pd.DataFrame
     scaling: pd.DataFrame
+    scaling_comparison: pd.DataFrame
     gap: pd.DataFrame
     gap_comparison: pd.DataFrame
     neighbours: dict[str, pd.DataFrame]
@@ -92,10 +95,7 @@ def read_evidence(params: Params, root: Path, recipes: Path = RECIPES) -> Eviden
     Raises:
         SuiteError: naming the table that is missing and the stage that makes it.
     """
-    compare = {
-        name: _table(root / "compare" / f"{name}.parquet", "compare")
-        for name in ("runs", "leaderboard", "pairwise", "scaling", "gap", "gap_comparison")
-    }
+    compare = {name: _table(root / "compare" / f"{name}.parquet", "compare") for name in (*BY_LOSS, "pairwise")}
     benchmark = root / "benchmark" / "benchmark.json"
     return Evidence(
         params=params,
@@ -122,7 +122,7 @@ def _dataset(params: Params, root: Path, recipes: Path, name: str, compare: dict
     folder = root / "datasets" / name
     tables = {key: table[table["dataset"] == name] for key, table in compare.items()}
     known = [*params.losses, *CONTROLS]
-    for key in ("runs", "leaderboard", "scaling", "gap", "gap_comparison"):
+    for key in BY_LOSS:
         tables[key] = tables[key][tables[key]["loss"].isin(known)]
     pairs = tables["pairwise"]
     tables["pairwise"] = pairs[pairs["loss_a"].isin(params.losses) & pairs["loss_b"].isin(params.losses)]

@@ -94,7 +94,8 @@ def comparison(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
     caption = (
         "Difference of test mAP, row minus column, in hundredths, best loss first. Bold on a fill: "
         "decided after Holm's "
-        "correction, the fill saying which is higher; hatched: undecided."
+        "correction over the pairs of this metric (none across metrics), the fill saying which is higher; "
+        "hatched: undecided."
     )
     figure = Figure(
         f"{data.name}-pairwise",
@@ -131,7 +132,8 @@ def comparison(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
     table = Table(
         f"{data.name}-pairwise",
         "Every pair: mean difference of test mAP over common seeds with its 95 % interval, "
-        "p after Holm's correction, and the decision at 5 %.",
+        "p after Holm's correction over these pairs, and the decision at 5 %. The CSV has the other metrics, each a "
+        "family of its own: nothing is corrected across metrics.",
         columns,
         rows,
         data.pairwise.drop(columns="dataset"),

@@ -21,17 +21,19 @@ _METRIC = {"split": "str", "metric": "str"}
 _MEAN = {"seeds": "int64", "mean": "float64", "low": "float64", "high": "float64"}
 LEADERBOARD = _GROUP | _METRIC | _MEAN | dict.fromkeys(("lift", "lift_low", "lift_high"), "float64")
 SCALING = _GROUP | _METRIC | _MEAN | {"epochs": "Int64", "steps": "Int64"}
-PAIRWISE = (
-    {"dataset": "str"}
-    | _METRIC
-    | {"loss_a": "str", "loss_b": "str", "seeds": "int64"}
+_DECIDED = (
+    {"seeds": "int64"}
     | dict.fromkeys(("difference", "low", "high", "p", "p_holm"), "float64")
     | {"decision": "str", "reason": "str"}
+)
+PAIRWISE = {"dataset": "str"} | _METRIC | {"loss_a": "str", "loss_b": "str"} | _DECIDED
+SCALING_COMPARISON = (
+    {"dataset": "str", "loss": "str", "label": "str"} | _METRIC | {"smallest": "int64", "largest": "int64"} | _DECIDED
 )
 
 
 def compare(params: Params, root: Path = Path("artifacts")) -> None:
-    """Write `runs`, `leaderboard`, `pairwise`, `scaling`, `gap` and `gap_comparison` into `root`/compare.
+    """Write the tables of docs/tables.md into `root`/compare.
 
     Failed runs stand in `runs` and enter nothing else. The same recorded results give the same bytes.
 
@@ -50,6 +52,7 @@ def compare(params: Params, root: Path = Path("artifacts")) -> None:
         "leaderboard": leaderboard(runs, params),
         "pairwise": pairwise(runs, params),
         "scaling": scaling(runs, params),
+        "scaling_comparison": scaling_comparison(runs, params),
         "gap": gap_table(gaps, params),
         "gap_comparison": gap_comparison(gaps, params),
     }
@@ -99,29 +102,64 @@ def pairwise(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
         pairs = list(combinations(values, 2))
         if not pairs:
             continue
-        shared = [values[a].index.intersection(values[b].index).sort_values() for a, b in pairs]
-        results = [
-            paired_comparison(values[a].loc[seeds].to_numpy(), values[b].loc[seeds].to_numpy())
-            for (a, b), seeds in zip(pairs, shared, strict=True)
+        compared = _compared([(values[a], values[b]) for a, b in pairs])
+        parts += [
+            table.assign(dataset=dataset, loss_a=a, loss_b=b) for (a, b), table in zip(pairs, compared, strict=True)
         ]
-        adjusted = holm(np.stack([result.p for result in results]))
-        for (a, b), seeds, result, p_holm in zip(pairs, shared, results, adjusted, strict=True):
-            decided = [
-                verdict(len(seeds), difference, p) for difference, p in zip(result.difference, p_holm, strict=True)
-            ]
+    return typed(parts, PAIRWISE)
+
+
+def scaling_comparison(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
+    """Each loss at its largest training batch size against its smallest, at equal seeds; Holm over the losses.
+
+    The sizes are the largest and smallest at which a run finished; a loss with one size is not compared.
+    """
+    parts = []
+    for dataset in params.datasets:
+        ends, values = {}, []
+        for loss in params.losses:
+            trained = runs[(runs["dataset"] == dataset) & (runs["loss"] == loss) & (runs["status"] == "finished")]
+            if trained["batch_size"].nunique() > 1:
+                ends[loss] = small, large = trained["batch_size"].min(), trained["batch_size"].max()
+                values.append((_values(runs, dataset, loss, large), _values(runs, dataset, loss, small)))
+        if not ends:
+            continue
+        for (loss, (small, large)), table in zip(ends.items(), _compared(values), strict=True):
+            decision = table["decision"].replace({"a": "higher", "b": "lower"})
             parts.append(
-                _metric_names(values[a]).assign(
+                table.assign(
                     dataset=dataset,
-                    loss_a=a,
-                    loss_b=b,
-                    seeds=len(seeds),
-                    p_holm=p_holm,
-                    decision=[decision for decision, _ in decided],
-                    reason=[reason for _, reason in decided],
-                    **result._asdict(),
+                    loss=loss,
+                    label=label(loss, params),
+                    smallest=small,
+                    largest=large,
+                    decision=decision,
                 )
             )
-    return typed(parts, PAIRWISE)
+    return typed(parts, SCALING_COMPARISON)
+
+
+def _compared(pairs: list[tuple[pd.DataFrame, pd.DataFrame]]) -> list[pd.DataFrame]:
+    """Paired comparisons at the seeds both of a pair have, as a family: a row a metric, a table a pair."""
+    shared = [a.index.intersection(b.index).sort_values() for a, b in pairs]
+    results = [
+        paired_comparison(a.loc[seeds].to_numpy(), b.loc[seeds].to_numpy())
+        for (a, b), seeds in zip(pairs, shared, strict=True)
+    ]
+    adjusted = holm(np.stack([result.p for result in results]))
+    tables = []
+    for (a, _), seeds, result, p_holm in zip(pairs, shared, results, adjusted, strict=True):
+        decided = [verdict(len(seeds), difference, p) for difference, p in zip(result.difference, p_holm, strict=True)]
+        tables.append(
+            _metric_names(a).assign(
+                seeds=len(seeds),
+                p_holm=p_holm,
+                decision=[decision for decision, _ in decided],
+                reason=[reason for _, reason in decided],
+                **result._asdict(),
+            )
+        )
+    return tables
 
 
 def _values(runs: pd.DataFrame, dataset: str, loss: str, batch_size: int) -> pd.DataFrame:

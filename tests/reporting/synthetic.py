@@ -16,7 +16,7 @@ from suite.files import write_json, write_table
 from suite.recipes import trials_path
 from suite.statistics.controls import LABELS
 from suite.statistics.gap_tables import gap_comparison, gap_table
-from suite.statistics.tables import leaderboard, pairwise, scaling
+from suite.statistics.tables import leaderboard, pairwise, scaling, scaling_comparison
 
 LOSSES = {
     "contrastive": "Contrastive",
@@ -188,6 +188,7 @@ def _compare(
         "leaderboard": leaderboard(runs, params),
         "pairwise": pairwise(runs, params),
         "scaling": scaling(runs, params),
+        "scaling_comparison": scaling_comparison(runs, params),
         "gap": gap_table(gaps, params),
         "gap_comparison": gap_comparison(gaps, params),
     }

@@ -141,3 +141,38 @@ def test_one_seed_tells_no_gap_apart(tmp_path: Path) -> None:
     evidence, data = record(tmp_path, Study(losses=2, seeds=1))
     text = conclusions.gap_difference(evidence, data)
     assert text == "No test was possible for Contrastive and Triplet: fewer than two equal seeds."
+
+
+def with_scaling(data: DatasetEvidence, means: tuple[float, ...], decision: str) -> DatasetEvidence:
+    """The same data set with other means of Smooth-AP at its batch sizes, intervals far apart, and a decision."""
+    table, tests = data.scaling.copy(), data.scaling_comparison.copy()
+    rows = table[(table["loss"] == "smoothap") & (table["metric"] == AP) & (table["split"] == "test")]
+    for place, mean in zip(rows.sort_values("batch_size").index, means, strict=True):
+        table.loc[place, ["mean", "low", "high"]] = mean, mean - 1e-6, mean + 1e-6
+    tests.loc[tests["loss"] == "smoothap", "decision"] = decision
+    return replace(data, scaling=table, scaling_comparison=tests)
+
+
+@pytest.fixture(scope="module")
+def scaled(tmp_path_factory: pytest.TempPathFactory) -> DatasetEvidence:
+    return record(tmp_path_factory.mktemp("scaled"), Study(losses=4, seeds=3))[1]
+
+
+@pytest.mark.parametrize("side", ["higher", "lower"])
+def test_batch_sizes_are_told_apart_by_the_paired_test(scaled: DatasetEvidence, side: str) -> None:
+    text = conclusions.scaling(with_scaling(scaled, (0.1, 0.2, 0.3, 0.4, 0.5), side))
+    expected = (
+        f"test mAP is {side} at the largest training batch than at the smallest for Smooth-AP (0.100 at 32, 0.500"
+    )
+    assert expected in text
+    assert "mean at batch" not in text
+
+
+def test_intervals_apart_decide_nothing_about_batch_sizes(scaled: DatasetEvidence) -> None:
+    text = conclusions.scaling(with_scaling(scaled, (0.1, 0.2, 0.3, 0.4, 0.5), "undecided"))
+    assert "cannot be decided by these seeds for Smooth-AP" in text
+
+
+def test_an_extremum_between_the_ends_is_mentioned(scaled: DatasetEvidence) -> None:
+    text = conclusions.scaling(with_scaling(scaled, (0.3, 0.1, 0.2, 0.5, 0.4), "higher"))
+    assert "highest mean at batch 512: 0.500, lowest mean at batch 128: 0.100" in text
