@@ -12,7 +12,7 @@ from suite.errors import SuiteError
 from suite.statistics import compare, control_tables, holm, measure_gap
 from suite.statistics.measures import GAP_COLUMNS
 
-TABLES = ("runs", "leaderboard", "pairwise", "scaling", "gap", "gap_comparison")
+TABLES = ("runs", "leaderboard", "pairwise", "scaling", "scaling_comparison", "gap", "gap_comparison")
 
 
 def pick(table, **where):
@@ -62,6 +62,45 @@ def test_pairs_are_decided_where_the_seeds_can(study):
     assert pairs["decision"].tolist() == ["a", "a", "undecided"]
     assert (pairs["p_holm"] >= pairs["p"]).all()
     assert pairs["reason"].iloc[2].startswith("5 seeds cannot separate them: Holm-adjusted p = ")
+
+
+def test_the_ends_of_the_batch_sizes_are_compared_at_common_seeds(study):
+    params = study.params(batches=(32, 64, 256))
+    study.write(params, failed=(("triplet", 32, 1),))
+    compare(params, study.root)
+    runs = study.table("runs")
+    table = pick(study.table("scaling_comparison"), split="test", metric="NDCG")
+    assert table["loss"].tolist() == ["supap", "triplet", "contrastive"]
+    assert table["seeds"].tolist() == [3, 2, 3]
+    assert set(table["smallest"]) == {32}
+    assert set(table["largest"]) == {256}
+    by_seed = pick(runs, loss="supap").pivot_table(index="seed", columns="batch_size", values="test/NDCG")
+    both = by_seed[[256, 32]].dropna()
+    row = pick(table, loss="supap").iloc[0]
+    expected = [(both[256] - both[32]).mean(), stats.ttest_rel(both[256], both[32]).pvalue]
+    np.testing.assert_allclose(row[["difference", "p"]].astype(float), expected)
+    np.testing.assert_allclose(table["p_holm"], holm(table["p"].to_numpy()))
+
+
+def test_the_sign_of_a_batch_size_difference_decides_its_side(study):
+    params = study.params(losses=("supap", "triplet"))
+    study.write(params)
+    for loss, shift in (("supap", 5.0), ("triplet", -5.0)):
+        for path in (study.root / "runs" / "emoji" / loss).iterdir():
+            if json.loads((path / "run.json").read_text())["batch_size"] == 256:
+                metrics = json.loads((path / "metrics.json").read_text())
+                moved = {name: value + shift for name, value in metrics.items()}
+                (path / "metrics.json").write_text(json.dumps(moved))
+    compare(params, study.root)
+    table = pick(study.table("scaling_comparison"), split="test", metric="level0/AP")
+    assert dict(zip(table["loss"], table["decision"], strict=True)) == {"supap": "higher", "triplet": "lower"}
+
+
+def test_one_batch_size_is_not_compared_with_itself(study):
+    params = study.params(batches=(256,))
+    study.write(params)
+    compare(params, study.root)
+    assert study.table("scaling_comparison").empty
 
 
 def test_gap_averages_partitions_before_seeds(study):
@@ -189,6 +228,24 @@ def test_losses_that_params_no_longer_names_are_not_read(study):
     assert set(study.table("runs")["loss"]) == {"frozen", "random", "triplet"}
 
 
+def test_runs_that_params_no_longer_names_are_not_counted(study):
+    study.write(study.params())
+    params = study.params(main=(0, 1, 2), batches=(256,))
+    compare(params, study.root)
+    trained = pick(study.table("runs"), loss="supap")
+    assert trained[["batch_size", "seed"]].to_numpy().tolist() == [[256, 0], [256, 1], [256, 2]]
+    assert set(pick(study.table("leaderboard"), loss="supap")["seeds"]) == {3}
+    assert set(study.table("gap")["train_batch_size"]) == {0, 256}
+
+
+def test_a_named_run_without_a_record_is_asked_for(study):
+    study.write(study.params())
+    with pytest.raises(
+        SuiteError, match=r"loss 'triplet' has no run at batch size 256, seed 5; run `dvc repro train@emoji-triplet`"
+    ):
+        compare(study.params(losses=("triplet",), main=(0, 5)), study.root)
+
+
 def test_same_records_give_the_same_bytes(study):
     params = study.params()
     study.write(params)
@@ -231,7 +288,9 @@ def test_a_missing_file_names_its_stage_and_leaves_the_last_comparison(study, mi
 
 def test_a_loss_without_runs_names_its_stage(study):
     study.write(study.params(losses=("supap",)))
-    with pytest.raises(SuiteError, match=r"runs/emoji/triplet: holds no run; run `dvc repro train@emoji-triplet`"):
+    with pytest.raises(
+        SuiteError, match=r"'triplet' has no run at batch size 32, seed 0; run `dvc repro train@emoji-triplet`"
+    ):
         compare(study.params(losses=("supap", "triplet")), study.root)
 
 
@@ -257,6 +316,7 @@ def test_a_finished_run_that_was_not_measured_is_named(study):
     params = study.params(losses=("supap",), batches=(256,), main=(0, 1))
     study.write(params)
     run = study.write_run("emoji", "supap", 256, 7, 0)
+    params = study.params(losses=("supap",), batches=(256,), main=(0, 1, 7))
     with pytest.raises(SuiteError, match=f"run {run['fingerprint']} is not measured"):
         compare(params, study.root)
 
