@@ -117,8 +117,8 @@ def pairwise_figure(pairs: pd.DataFrame, order: list[str], look: Looks, narrow: 
     axes.grid(False)
     axes.spines[:].set_visible(False)
     handles = [
-        Patch(facecolor="#b9d9ee", edgecolor="#c4c4c4", label="row better"),
-        Patch(facecolor="#f7d3b8", edgecolor="#c4c4c4", label="column better"),
+        Patch(facecolor="#b9d9ee", edgecolor="#c4c4c4", label="row higher"),
+        Patch(facecolor="#f7d3b8", edgecolor="#c4c4c4", label="column higher"),
         Patch(facecolor="white", hatch="///", edgecolor="#c4c4c4", label="undecided"),
     ]
     figure.legend(

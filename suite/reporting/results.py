@@ -58,9 +58,8 @@ def leaderboard(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) 
     caption = (
         f"Test mAP on {data.title} at batch size {evidence.params.main_batch_size}, best on top"
         + ("; and against training batch size, in the same colours and markers" if varied else "")
-        + ". Bars: 95 % t intervals over seeds; dashed: frozen features. Look first at how far the bars "
-        "lie from the "
-        "dashed line, then at which of them overlap."
+        + ". Bars: 95 % t intervals over seeds; dashed: frozen features. Look first at how far the bars lie from "
+        "the dashed line; which losses differ from one another is for the paired comparison to say."
     )
     alt = "Test mAP, best first: " + "; ".join(
         f"{look[row.loss].label} {with_interval(row.mean, row.low, row.high)}" for row in board.itertuples()
