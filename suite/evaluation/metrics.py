@@ -23,8 +23,7 @@ def per_query_metrics(
     levels: Sequence[int] | None = None,
     hierarchical: bool = True,
 ) -> dict[str, np.ndarray]:
-    """Metrics of every query against a gallery, or, without a gallery, against all other queries (leave one
-    out).
+    """Metrics of every query against a gallery, or, without one, against all other queries (leave one out).
 
     With R positives of a query at a level, rank_j the 1-based rank of positive j and n_k the positives in the
     top k:
@@ -41,8 +40,8 @@ def per_query_metrics(
     - `H_AP` (HAPPIER): relevance rel_j = t_j / (number of items with exactly that t), H-rank_j = rel_j + sum
       over k ranked before j of min(rel_k, rel_j), H_AP = sum_j (H-rank_j / rank_j) / sum_j rel_j.
 
-    Ties count against the query: at equal score the less relevant item stands first (see
-    `suite.evaluation.ranks`).
+    Ties count against the query: at equal score the item that shares fewer levels stands first. That is the worst
+    order at every level if the levels nest; what holds if they do not is said in `suite.evaluation.ranks`.
 
     Args:
         query: (Q, D) embeddings, compared by dot product as they are; float64 is kept, else float32 is used.
@@ -149,10 +148,9 @@ def _shared_levels(query_codes: np.ndarray, item_codes: np.ndarray, levels: Sequ
 
 
 def _rank_positives(distances: np.ndarray, shared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(b, P) ranks among the whole gallery of the items that share a level, in order, and what they share (0:
-    padding).
+    """(b, P) ranks among the whole gallery of the items that share a level, in order, and what they share.
 
-    `distances` is overwritten.
+    What is shared is a bit a level, 0 at padding. `distances` is overwritten.
     """
     positives = sort_positives(distances, shared)
     rows = np.arange(len(shared))[:, None]
@@ -168,7 +166,7 @@ def _rank_positives(distances: np.ndarray, shared: np.ndarray) -> tuple[np.ndarr
 
 
 def _less_relevant_first(codes: np.ndarray, tied: np.ndarray) -> np.ndarray:
-    """Reorder the codes of each run of tied positives by the number of levels shared, fewest first."""
+    """Reorder the codes of each run of tied positives by the number of levels shared, fewest first, then by code."""
     group = np.zeros(codes.shape, dtype=np.int64)
     np.cumsum(~tied, axis=1, out=group[:, 1:])
     keys = (group << 16) + (np.bitwise_count(codes).astype(np.int64) << 8) + codes
@@ -198,8 +196,7 @@ def _binary(ranks: np.ndarray, member: np.ndarray, ks: Sequence[int]) -> dict[st
 
 
 def _hierarchical(ranks: np.ndarray, agree: np.ndarray, depth: int, discounts: np.ndarray) -> dict[str, np.ndarray]:
-    """NDCG, ASI and H_AP from (b, P) ranks, ascending, and the number of levels each item shares (0:
-    padding).
+    """NDCG, ASI and H_AP from (b, P) ranks, ascending, and the number of levels each item shares (0: padding).
 
     `discounts` holds 1 / log2(1 + rank) of all ranks, from rank 1.
     """

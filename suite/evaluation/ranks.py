@@ -3,8 +3,14 @@
 Only the positives of a query are sorted; a negative is counted above every positive that it scores as high
 as. Throughout, `distances` are negated scores, so that ascending order is best first.
 
-Ties count against the query: at equal score the less relevant item stands first. Embeddings that collapse
-into one point are then worth what the worst order is worth, and no metric depends on the order of the rows.
+Ties count against the query: at equal score the less relevant item, the one that shares fewer levels, stands
+first. Embeddings that collapse into one point are then worth what the worst order is worth, and no metric
+depends on the order of the rows.
+
+This is the worst order at every level where the levels nest: who shares a level then shares all coarser ones.
+Where they do not, no one order is the worst at every level. An item that shares no level still stands behind no
+tied item that shares one; but a positive of a level may stand ahead of a tied item that shares as many other
+levels or more. At equal numbers the item whose finest shared levels are finer stands first.
 """
 
 from __future__ import annotations

@@ -22,11 +22,11 @@ def revisited_metrics(
 ) -> dict[str, float]:
     """mAP and mean precision at k of the easy, medium and hard setups.
 
-    Average precision is the area under the precision-recall curve by the trapezoidal rule: with q_j the
-    0-based rank of the j-th positive (j from 0), AP = (1/R) sum_j [j / q_j + (j + 1) / (q_j + 1)] / 2, the
-    first term 1 at q_j = 0. Junk is taken out of the ranking first. Precision at k stops at the last
-    positive: k' = min(k, its 1-based rank). Queries without a positive in a setup leave its means. Ties count
-        against the query, as everywhere here.
+    Average precision is the area under the precision-recall curve by the trapezoidal rule: with q_j the 0-based
+    rank of the j-th positive (j from 0), AP = (1/R) sum_j [j / q_j + (j + 1) / (q_j + 1)] / 2, the first term 1
+    at q_j = 0. Junk is taken out of the ranking first. Precision at k stops at the last positive:
+    k' = min(k, its 1-based rank). Queries without a positive in a setup leave its means. Ties count against the
+    query, as everywhere here.
 
     Args:
         scores: (Q, G) similarities, float.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from suite.config import Params
 from suite.files import atomic_directory, atomic_file
+from suite.recipes import RECIPES
 from suite.reporting import figures, method, results
 from suite.reporting.conclusions import AP, summary
 from suite.reporting.evidence import Evidence, read_evidence
@@ -15,13 +16,22 @@ from suite.reporting.pdf import render_pdf
 from suite.reporting.timings import timing_table
 
 
-def write_reports(params: Params, root: Path = Path("artifacts"), destination: Path = Path("reports")) -> None:
+def write_reports(
+    params: Params,
+    root: Path = Path("artifacts"),
+    destination: Path = Path("reports"),
+    *,
+    recipes: Path = RECIPES,
+) -> None:
     """Write `report.html`, `report.pdf`, `figures/` and `tables/` from the records under `root`.
 
-    Nothing else is read: the same records and settings give the same bytes. Raises SuiteError naming
-    a table that is missing and the stage that makes it.
+    Besides these, the tuning trials under `recipes` alone are read: the same records and settings give the
+    same bytes.
+
+    Raises:
+        SuiteError: naming a table that is missing and the stage that makes it.
     """
-    evidence = read_evidence(params, Path(root))
+    evidence = read_evidence(params, Path(root), Path(recipes))
     report = build_report(evidence)
     destination = Path(destination)
     page, paper = render_html(report).encode("utf-8"), render_pdf(report)

@@ -31,50 +31,79 @@ def summary(evidence: Evidence) -> tuple[str, ...]:
 
 
 def leader(evidence: Evidence, data: DatasetEvidence) -> str:
-    """Which loss has the highest test mAP."""
+    """Which loss has the highest test mAP, or which losses share it."""
     board = data.board(AP)
     if board.empty:
-        return "No run finished, so nothing can be concluded about any loss."
-    best = board.iloc[0]
-    lead = "has the highest test mAP" if len(board) > 1 else "is the only loss with finished runs; its test mAP is"
-    text = (
-        f"{_label(evidence, best.loss)} {lead}{',' if len(board) > 1 else ''} "
-        f"{with_interval(best['mean'], best.low, best.high)}"
-    )
-    scope = f"{count(int(best.seeds), 'seed')} at batch size {int(best.batch_size)}"
-    if _known(best.low):
-        return f"{text} (mean and 95 % interval over {scope})."
-    return f"{text} ({scope}; one seed gives no interval, so its spread is unknown)."
+        return nothing(evidence, data)
+    best = leaders(board)
+    first = best.iloc[0]
+    names = listing(_label(evidence, loss) for loss in best["loss"])
+    value = with_interval(first["mean"], first.low, first.high)
+    if len(board) == 1:
+        text = f"{names} is the only loss with finished runs; its test mAP is {value}"
+    elif len(best) > 1:
+        text = f"{names} share the highest mean test mAP, {number(first['mean'])}"
+    else:
+        text = f"{names} has the highest test mAP, {value}"
+    seeds = sorted(set(board["seeds"].astype(int)))
+    scope = f"{count(int(first.seeds), 'seed')} at batch size {int(first.batch_size)}"
+    if len(best) > 1:
+        text += f" at batch size {int(first.batch_size)}."
+    elif _known(first.low):
+        text += f" (mean and 95 % interval over {scope})."
+    else:
+        text += f" ({scope}; one seed gives no interval, so its spread is unknown)."
+    if len(seeds) > 1:
+        each = "; ".join(
+            f"{listing(_label(evidence, loss) for loss in part['loss'])} {amount}"
+            for amount, part in board.groupby("seeds", sort=True)
+        )
+        text += f" The means are not over the same number of seeds: {each}."
+    return text
+
+
+def leaders(board: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a leaderboard, best first, that share its highest mean."""
+    return board[board["mean"] == board["mean"].iloc[0]]
 
 
 def rivals(evidence: Evidence, data: DatasetEvidence) -> str:
-    """Whether the others can be told apart from the leader, by the Holm-adjusted paired comparison."""
+    """Whether the others can be told apart from the leader, by the Holm-adjusted paired comparison.
+
+    The comparison is over the seeds that both finished, so a loss of lower mean may still stand above the leader.
+    """
     board = data.board(AP)
     if len(board) < 2:
         return "There is no second loss to compare with." if len(board) == 1 else ""
     best = board["loss"].iloc[0]
     pairs = test_pairs(data)
-    worse, open_, missing = [], [], []
+    found: dict[str, list[str]] = {"below": [], "above": [], "undecided": [], "missing": []}
     for other in board["loss"].iloc[1:]:
-        row = pairs[
-            ((pairs["loss_a"] == best) & (pairs["loss_b"] == other))
-            | ((pairs["loss_a"] == other) & (pairs["loss_b"] == best))
-        ]
-        decision = "missing" if row.empty else row["decision"].iloc[0]
-        (missing if decision == "missing" else open_ if decision == "undecided" else worse).append(
-            _label(evidence, other)
-        )
-    parts = []
-    if worse:
-        parts.append(f"{_these(worse)} below it by a paired test over seeds with Holm's correction: {listing(worse)}")
-    if open_:
-        parts.append(f"{_these(open_)} not told apart from it by these seeds: {listing(open_)}")
-    if missing:
-        parts.append(f"{_these(missing)} not compared with it: {listing(missing)}")
-    text = f"Of the {count(len(board) - 1, 'other loss', 'other losses')}, {'; '.join(parts)}."
-    if open_:
+        found[_stands(pairs, other, best)].append(_label(evidence, other))
+    test = "by a paired test over seeds with Holm's correction"
+    words = {
+        "below": f"below it {test}",
+        "above": f"above it at the seeds both finished, {test}",
+        "undecided": "not told apart from it by these seeds",
+        "missing": "not compared with it",
+    }
+    parts = [f"{_these(names)} {words[side]}: {listing(names)}" for side, names in found.items() if names]
+    others = count(len(board) - 1, "other loss", "other losses")
+    compared = f", compared with {_label(evidence, best)}" if len(leaders(board)) > 1 else ""
+    text = f"Of the {others}{compared}, {'; '.join(parts)}."
+    if found["undecided"]:
         text += " An undecided pair is not a proof of equality."
     return text
+
+
+def _stands(pairs: pd.DataFrame, loss: str, other: str) -> str:
+    """Where the paired comparison puts `loss` against `other`: above, below, undecided, or missing."""
+    for side, opposite, mine in (("loss_a", "loss_b", "a"), ("loss_b", "loss_a", "b")):
+        row = pairs[(pairs[side] == loss) & (pairs[opposite] == other)]
+        if len(row):
+            decision = row["decision"].iloc[0]
+            return "undecided" if decision == "undecided" else "above" if decision == mine else "below"
+    return "missing"
 
 
 def lift(data: DatasetEvidence) -> str:
@@ -83,17 +112,29 @@ def lift(data: DatasetEvidence) -> str:
     if floor is None or board.empty:
         return "There is no frozen floor on record, so no lift can be given." if floor is None else ""
     best = board.iloc[0]
-    text = (
-        f"Frozen features, the floor, reach mAP {number(floor)}; the best loss lifts it to "
-        f"{with_interval(best.lift, best.lift_low, best.lift_high, 2)} times that."
-    )
-    above = board[board["low"] > floor]
-    if len(board) > 1 and board["low"].notna().any():
-        text += f" {len(above)} of {len(board)} losses have their whole interval above the floor."
-    below = board[board["high"] < floor]
-    if len(below):
-        text += f" {count(len(below), 'loss has', 'losses have')} their whole interval below it."
+    times = f"{with_interval(best.lift, best.lift_low, best.lift_high, 2)} times"
+    text = f"Frozen features, the floor, reach mAP {number(floor)}; the best loss "
+    text += f"lifts it to {times} that." if best["mean"] > floor else f"does not lift it: it reaches {times} that."
+    known = board.dropna(subset=["low", "high"])
+    if len(known) > 1:
+        above = int((known["low"] > floor).sum())
+        have = "has its" if above == 1 else "have their"
+        text += f" {above} of {len(known)} losses{_with_intervals(known, board)} {have} whole interval above the floor."
+    below = int((known["high"] < floor).sum())
+    if below:
+        text += f" {count(below, 'loss has its', 'losses have their')} whole interval below it."
     return text
+
+
+def _with_intervals(known: pd.DataFrame, board: pd.DataFrame) -> str:
+    return "" if len(known) == len(board) else " with an interval"
+
+
+def nothing(evidence: Evidence, data: DatasetEvidence) -> str:
+    """Why there is no leaderboard."""
+    if data.finished.empty:
+        return "No run finished, so nothing can be concluded about any loss."
+    return f"No run finished at batch size {evidence.params.main_batch_size}, so the losses cannot be ranked."
 
 
 def gap(evidence: Evidence, data: DatasetEvidence) -> str:
@@ -125,29 +166,44 @@ def gap(evidence: Evidence, data: DatasetEvidence) -> str:
 
 
 def scaling(data: DatasetEvidence) -> str:
-    """What training batch size did to test mAP."""
+    """What training batch size did to test mAP, by the paired test between the ends of each loss."""
     table = studied(data, AP)
     if table.empty:
         return "Training batch size was not varied, so nothing can be said about it."
-    rise, fall, open_ = [], [], []
-    for _, rows in table.groupby("loss", sort=False):
-        rows = rows.sort_values("batch_size")
-        first, last = rows.iloc[0], rows.iloc[-1]
-        moved = (
-            f"{first.label} ({number(first['mean'])} at {first.batch_size}, {number(last['mean'])} "
-            f"at {last.batch_size})"
+    tests = data.scaling_comparison
+    tests = tests[(tests["metric"] == AP) & (tests["split"] == "test")].set_index("loss")
+    found: dict[str, list[str]] = {"higher": [], "lower": [], "undecided": []}
+    for loss, rows in table.groupby("loss", sort=False):
+        found[tests["decision"].get(loss, "undecided")].append(_moved(rows.sort_values("batch_size")))
+    words = {
+        "higher": "higher at the largest training batch than at the smallest for",
+        "lower": "lower at the largest training batch than at the smallest for",
+    }
+    parts = [f"{text} {listing(found[side])}" for side, text in words.items() if found[side]]
+    sentences = []
+    if parts:
+        sentences.append(
+            "By a paired test over common seeds with Holm's correction over the losses, test mAP is "
+            f"{'; '.join(parts)}."
         )
-        group = rise if last.low > first.high else fall if last.high < first.low else open_
-        group.append(moved)
-    parts = []
-    if rise:
-        parts.append(f"higher at the largest training batch than at the smallest, intervals apart: {listing(rise)}")
-    if fall:
-        parts.append(f"lower at the largest training batch than at the smallest, intervals apart: {listing(fall)}")
-    if open_:
-        parts.append(f"intervals of smallest and largest training batch overlap or are missing: {listing(open_)}")
-    text = f"Test mAP is {'; '.join(parts)}." if rise or fall else f"For test mAP, {parts[0]}."
-    return text + " Epochs are equal, so a larger batch also means fewer steps: the two are not separated here."
+    if found["undecided"]:
+        sentences.append(
+            "Whether the largest training batch gives a higher test mAP than the smallest cannot be decided by these "
+            f"seeds for {listing(found['undecided'])}."
+        )
+    sentences.append("Epochs are equal, so a larger batch also means fewer steps: the two are not separated here.")
+    return " ".join(sentences)
+
+
+def _moved(rows: pd.DataFrame) -> str:
+    """A loss with its means at both ends and, where one lies between these, its extremes."""
+    first, last = rows.iloc[0], rows.iloc[-1]
+    ends = f"{number(first['mean'])} at {first.batch_size}, {number(last['mean'])} at {last.batch_size}"
+    inner = rows.iloc[1:-1]
+    for word, place in (("highest", rows["mean"].idxmax()), ("lowest", rows["mean"].idxmin())):
+        if place in inner.index:
+            ends += f", {word} mean at batch {inner.loc[place, 'batch_size']}: {number(inner.loc[place, 'mean'])}"
+    return f"{first.label} ({ends})"
 
 
 def failures(data: DatasetEvidence) -> str:
@@ -178,30 +234,44 @@ def studied(data: DatasetEvidence, metric: str) -> pd.DataFrame:
 
 
 def gap_difference(evidence: Evidence, data: DatasetEvidence) -> str:
-    """At the smallest measuring batch, which losses' gap interval leaves the frozen control's value out."""
-    main = gap_at_main(evidence, data)
-    if main.empty:
-        return ""
-    size = main["measure_batch_size"].min()
-    control, rows = (
-        _gap_row(main, "frozen", size),
-        main[(main["measure_batch_size"] == size) & (main["train_batch_size"] > 0)],
-    )
-    if control is None or rows["gap_low"].isna().all():
-        return "With these seeds and controls no difference between a loss and the frozen control can be claimed."
-    below, above = rows[rows["gap_high"] < control["gap"]], rows[rows["gap_low"] > control["gap"]]
-    rest = rows[~rows["loss"].isin([*below["loss"], *above["loss"]])]
+    """At the smallest measuring batch, which losses' gap differs from the frozen control's, by the paired test."""
+    rows = data.gap_comparison
+    rows = rows[(rows["control"] == "frozen") & (rows["train_batch_size"] == evidence.params.main_batch_size)]
+    rows = rows[rows["measure_batch_size"] == rows["measure_batch_size"].min()]
+    if rows.empty:
+        return "Without a frozen control on record no difference between a loss and it can be claimed."
+    known, unknown = rows.dropna(subset=["p_holm"]), rows[rows["p_holm"].isna()]
+    size = int(rows["measure_batch_size"].iloc[0])
+    partitions = int(rows["partitions"].iloc[0])
+    sentences = []
+    words = {
+        "below": "is smaller than that of frozen features for",
+        "above": "is larger than that of frozen features for",
+        "undecided": "is not set apart from it for",
+    }
     parts = [
-        f"{word} it for {listing(_label(evidence, loss) for loss in part['loss'])}"
-        for word, part in (("below", below), ("above", above), ("not set apart from", rest))
-        if len(part)
+        f"{text} {_names(evidence, known[known['decision'] == side])}"
+        for side, text in words.items()
+        if (known["decision"] == side).any()
     ]
-    return (
-        f"At measuring batch {size} the frozen control's gap is {number(control['gap'])}; the interval "
-        f"of the gap lies {'; '.join(parts)}. "
-        "A gap also moves with the AP over the set, and these APs differ, so such a difference is not "
-        "yet due to the loss's form."
-    )
+    if parts:
+        tests = "the test" if len(known) == 1 else f"{len(known)} tests"
+        sentences.append(
+            f"At measuring batch {size}, by differences paired by partition, a t test over seeds and Holm's "
+            f"correction over {tests}, the gap {'; it '.join(parts)}."
+        )
+    if len(unknown):
+        sentences.append(f"No test was possible for {_names(evidence, unknown)}: {_reasons(unknown)}.")
+    if parts:
+        sentences.append(
+            f"These intervals are over seeds, conditional on the same {count(partitions, 'partition')}; the "
+            "error over partitions stands beside them in the table."
+        )
+        sentences.append(
+            "A gap also moves with the AP over the set, and these APs differ, so such a difference is not "
+            "yet due to the loss's form."
+        )
+    return " ".join(sentences)
 
 
 def intervals_note(data: DatasetEvidence) -> str:
@@ -220,6 +290,14 @@ def intervals_note(data: DatasetEvidence) -> str:
 
 def _label(evidence: Evidence, loss: str) -> str:
     return evidence.params.loss(loss).label
+
+
+def _names(evidence: Evidence, rows: pd.DataFrame) -> str:
+    return listing(_label(evidence, loss) for loss in rows["loss"])
+
+
+def _reasons(rows: pd.DataFrame) -> str:
+    return "; ".join(dict.fromkeys(rows["reason"]))
 
 
 def _these(names: list[str]) -> str:

@@ -13,13 +13,20 @@ import pyarrow as pa
 
 from suite.config import Params
 from suite.errors import SuiteError
+from suite.recipes import RECIPES, trials_path
 
 CONTROLS = ("frozen", "random")
+# Tables of `compare` with one loss a row.
+BY_LOSS = ("runs", "leaderboard", "scaling", "scaling_comparison", "gap", "gap_comparison")
+TRIAL_COLUMNS = ("loss", "batch_size", "learning_rate", "seed", "status", "val/level0/AP", "chosen", "at_edge")
 
 
 @dataclass(frozen=True)
 class DatasetEvidence:
-    """What one data set has on record; optional parts are None where a stage left nothing."""
+    """What one data set has on record; optional parts are empty where a stage left nothing.
+
+    `trials` are those of the losses and batch sizes that the settings name, in their order.
+    """
 
     name: str
     card: dict[str, Any]
@@ -31,10 +38,13 @@ class DatasetEvidence:
     leaderboard: pd.DataFrame
     pairwise: pd.DataFrame
     scaling: pd.DataFrame
+    scaling_comparison: pd.DataFrame
     gap: pd.DataFrame
+    gap_comparison: pd.DataFrame
     neighbours: dict[str, pd.DataFrame]
     queries: dict[str, pd.DataFrame]
     provenance: dict[str, dict[str, Any]]
+    trials: pd.DataFrame
 
     @property
     def title(self) -> str:
@@ -79,16 +89,17 @@ class Evidence:
     benchmark: dict[str, Any] | None
 
 
-def read_evidence(params: Params, root: Path) -> Evidence:
-    """Read the records under `root`. Raises SuiteError naming a missing table and the stage that makes it."""
-    compare = {
-        name: _table(root / "compare" / f"{name}.parquet", "compare")
-        for name in ("runs", "leaderboard", "pairwise", "scaling", "gap")
-    }
+def read_evidence(params: Params, root: Path, recipes: Path = RECIPES) -> Evidence:
+    """Read the records under `root` and the tuning trials under `recipes`.
+
+    Raises:
+        SuiteError: naming the table that is missing and the stage that makes it.
+    """
+    compare = {name: _table(root / "compare" / f"{name}.parquet", "compare") for name in (*BY_LOSS, "pairwise")}
     benchmark = root / "benchmark" / "benchmark.json"
     return Evidence(
         params=params,
-        datasets=tuple(_dataset(params, root, name, compare) for name in params.datasets),
+        datasets=tuple(_dataset(params, root, recipes, name, compare) for name in params.datasets),
         benchmark=_json(benchmark, "benchmark") if benchmark.exists() else None,
     )
 
@@ -107,11 +118,11 @@ def read_images(path: Path, places: list[int]) -> dict[int, bytes]:
     return found
 
 
-def _dataset(params: Params, root: Path, name: str, compare: dict[str, pd.DataFrame]) -> DatasetEvidence:
+def _dataset(params: Params, root: Path, recipes: Path, name: str, compare: dict[str, pd.DataFrame]) -> DatasetEvidence:
     folder = root / "datasets" / name
     tables = {key: table[table["dataset"] == name] for key, table in compare.items()}
     known = [*params.losses, *CONTROLS]
-    for key in ("runs", "leaderboard", "scaling", "gap"):
+    for key in BY_LOSS:
         tables[key] = tables[key][tables[key]["loss"].isin(known)]
     pairs = tables["pairwise"]
     tables["pairwise"] = pairs[pairs["loss_a"].isin(params.losses) & pairs["loss_b"].isin(params.losses)]
@@ -135,8 +146,21 @@ def _dataset(params: Params, root: Path, name: str, compare: dict[str, pd.DataFr
         neighbours={key: pd.read_parquet(path) for key, path in neighbours.items() if path.exists()},
         queries=queries,
         provenance=provenance,
+        trials=_trials(trials_path(params.study, name, recipes), params),
         **tables,
     )
+
+
+def _trials(path: Path, params: Params) -> pd.DataFrame:
+    if not path.is_file():
+        return pd.DataFrame(columns=list(TRIAL_COLUMNS))
+    table = pd.read_csv(path)
+    lacking = [name for name in TRIAL_COLUMNS if name not in table.columns]
+    if lacking:
+        raise SuiteError(f"{path}: has no column '{lacking[0]}'; run `ranksuite tune`")
+    named = [(loss, batch.batch_size) for loss, entry in params.losses.items() for batch in entry.batches]
+    parts = [table[(table["loss"] == loss) & (table["batch_size"] == size)] for loss, size in named]
+    return pd.concat(parts, ignore_index=True)[list(TRIAL_COLUMNS)]
 
 
 def _table(path: Path, stage: str) -> pd.DataFrame:

@@ -117,8 +117,8 @@ def pairwise_figure(pairs: pd.DataFrame, order: list[str], look: Looks, narrow: 
     axes.grid(False)
     axes.spines[:].set_visible(False)
     handles = [
-        Patch(facecolor="#b9d9ee", edgecolor="#c4c4c4", label="row better"),
-        Patch(facecolor="#f7d3b8", edgecolor="#c4c4c4", label="column better"),
+        Patch(facecolor="#b9d9ee", edgecolor="#c4c4c4", label="row higher"),
+        Patch(facecolor="#f7d3b8", edgecolor="#c4c4c4", label="column higher"),
         Patch(facecolor="white", hatch="///", edgecolor="#c4c4c4", label="undecided"),
     ]
     figure.legend(
@@ -133,11 +133,11 @@ def pairwise_figure(pairs: pd.DataFrame, order: list[str], look: Looks, narrow: 
 
 
 def gap_figure(gap: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
-    """The decomposability gap of AP against measuring batch size, and the two parts it is the sum of."""
+    """The decomposability gap of AP against measuring batch size, and the two shares it is the sum of."""
     titles = {
         "gap": "Gap",
-        "fewer_negatives": "Part: fewer negatives",
-        "fewer_positives": "Part: fewer positives",
+        "fewer_negatives": "Share of fewer negatives",
+        "fewer_positives": "Share of fewer positives",
     }
     if narrow:
         figure = Figure(figsize=(NARROW, 8.6))

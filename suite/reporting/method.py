@@ -24,6 +24,7 @@ from suite.reporting.model import (
     number,
 )
 from suite.reporting.timings import timings
+from suite.reporting.tuning import tuning
 
 SHORT = 12
 
@@ -36,68 +37,6 @@ def sections(evidence: Evidence, look: figures.Looks) -> list[Section]:
         Section("made", "How it was made", tuple(made(evidence))),
         Section("licences", "Image sources and licences", tuple(licences(evidence))),
         Section("runs", "Runs", tuple(runs(evidence))),
-    ]
-
-
-def tuning(evidence: Evidence) -> list[Block]:
-    """The search every loss got and what it chose."""
-    params = evidence.params
-    rates, seeds = params.tuning.learning_rates, params.tuning.seeds
-    text = (
-        f"Every loss at every batch size got the same search on validation classes: learning rates "
-        f"{listing(f'{rate:g}' for rate in rates)}, "
-        f"{count(len(seeds), 'seed')} each, so {count(len(rates) * len(seeds), 'trial')}; weight decay "
-        f"{params.training.weight_decay:g} for all. Test classes took no part."
-    )
-    chosen = pd.DataFrame(
-        [
-            {
-                "loss": key,
-                "label": loss.label,
-                "batch_size": batch.batch_size,
-                "learning_rate": batch.learning_rate,
-            }
-            for key, loss in params.losses.items()
-            for batch in loss.batches
-        ]
-    )
-    sizes = sorted(chosen["batch_size"].unique())
-    edge = {min(rates), max(rates)} if len(rates) > 1 else set()
-    rows, at_edge = [], 0
-    for loss in params.losses.values():
-        cells = [
-            Cell(loss.label),
-            Cell(", ".join(f"{name} {value}" for name, value in loss.settings.items()) or "defaults"),
-        ]
-        by_size = {batch.batch_size: batch.learning_rate for batch in loss.batches}
-        for size in sizes:
-            rate = by_size.get(size)
-            on_edge = rate in edge
-            at_edge += on_edge
-            cells.append(Cell(number(None)) if rate is None else Cell(f"{rate:g}{' *' if on_edge else ''}", rate))
-        rows.append(tuple(cells))
-    note = (
-        ""
-        if not at_edge
-        else (
-            f" {count(at_edge, 'chosen rate lies', 'chosen rates lie')} at an end of the grid (marked "
-            f"*): a wider search could favour the loss there."
-        )
-    )
-    columns = (
-        Column("Loss"),
-        Column("Settings", wide=True),
-        *(Column(f"batch {size}", True) for size in sizes),
-    )
-    return [
-        Paragraph(text + note),
-        Table(
-            "tuning",
-            "Learning rate chosen on validation for each loss and training batch size.",
-            columns,
-            tuple(rows),
-            chosen,
-        ),
     ]
 
 
@@ -125,16 +64,12 @@ def made(evidence: Evidence) -> list[Block]:
         ("Hardware", f"{value}: {count(amount, 'run')}", False)
         for value, amount in _tally(_flat(record.get("hardware")) for record in records)
     ]
-    if records:
-        seconds = sum(float(record.get("seconds") or 0) for record in records)
-        facts.append(("Training time", f"{seconds / 60:.1f} minutes, summed over runs", False))
-        facts.append(
-            (
-                "Recorded",
-                f"from {min(str(r.get('started')) for r in records)} to {max(str(r.get('finished')) for r in records)}",
-                False,
-            )
-        )
+    timed = [float(record["seconds"]) for record in records if record.get("seconds") is not None]
+    if timed:
+        facts.append(("Training time", f"{sum(timed) / 60:.1f} minutes, summed over {count(len(timed), 'run')}", False))
+    started, finished_at = ([str(r[key]) for r in records if r.get(key)] for key in ("started", "finished"))
+    if started and finished_at:
+        facts.append(("Recorded", f"from {min(started)} to {max(finished_at)}", False))
     facts += [
         ("Runs", f"{finished} finished, {failed} failed", False),
         (
@@ -163,10 +98,8 @@ def made(evidence: Evidence) -> list[Block]:
         ]
     blocks: list[Block] = [
         Paragraph(
-            "To run it again: check out the commit below and run `make reproduce`. Every figure here "
-            "comes from recorded "
-            "tables; each run carries its fingerprint as a tag in MLflow (`make mlflow`), by which it "
-            "is found."
+            f"{_again(records)} Every figure here comes from recorded tables; each run carries its fingerprint "
+            "as a tag in MLflow (`make mlflow`), by which it is found."
         ),
         Table(
             "provenance",
@@ -182,6 +115,30 @@ def made(evidence: Evidence) -> list[Block]:
     if records:
         blocks.append(_packages(records))
     return blocks
+
+
+def _again(records: list[dict[str, Any]]) -> str:
+    """How to run the study again, as far as the recorded commits allow it to be said."""
+    commits = [commit for commit, _ in _tally(record.get("commit") for record in records)]
+    dirty = sum(bool(record.get("dirty")) for record in records)
+    unknown = sum(not record.get("commit") for record in records)
+    if not commits:
+        return "No run recorded the commit it was made at; `make reproduce` runs the study again with the code at hand."
+    if len(commits) == 1:
+        text = "To run it again: check out the commit below and run `make reproduce`."
+    else:
+        text = (
+            f"The runs were made at {len(commits)} commits, given below, so no single one reproduces all of them for "
+            "certain: check out the one of most runs and run `make reproduce`, which trains anew what its code changes."
+        )
+    if unknown:
+        text += f" {count(unknown, 'run')} recorded no commit."
+    if dirty:
+        text += (
+            f" {count(dirty, 'run was', 'runs were')} made with uncommitted changes, which a commit does not hold: the "
+            "fingerprint tells whether running again made the same run."
+        )
+    return text
 
 
 def runs(evidence: Evidence) -> list[Block]:

@@ -205,6 +205,13 @@ def whole(value: float) -> Cell:
     return Cell(number(None)) if pd.isna(value) else Cell(f"{int(value):,}", float(value))
 
 
+def p_value(value: float | None) -> Cell:
+    """A cell with a p value, or a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return Cell(number(None))
+    return Cell("<0.001" if value < 0.001 else number(value), float(value))
+
+
 def count(amount: int, one: str, many: str | None = None) -> str:
     """`1 seed`, `2 seeds`."""
     return f"{amount:,} {one if amount == 1 else many or one + 's'}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from suite.reporting import batchsize, conclusions, figures
 from suite.reporting.conclusions import AP
 from suite.reporting.evidence import DatasetEvidence, Evidence
@@ -20,6 +18,7 @@ from suite.reporting.model import (
     interval,
     measured,
     number,
+    p_value,
     whole,
     with_interval,
 )
@@ -33,7 +32,7 @@ def sections(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> 
         "leaderboard": ("Leaderboard", leaderboard(evidence, data, look)),
         "comparison": ("Pairwise comparison", comparison(evidence, data, look)),
         "gap": ("Decomposability gap", batchsize.gap(evidence, data, look)),
-        "scaling": ("Training batch size", batchsize.scaling(data, look)),
+        "scaling": ("Training batch size", batchsize.scaling(evidence, data, look)),
         "levels": ("Hierarchical levels", levels(evidence, data)),
         "retrieval": ("Retrieval examples", retrieval(evidence, data)),
     }
@@ -52,16 +51,15 @@ def leaderboard(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) 
     """Main figure, test leaderboard, validation mAP."""
     board = data.board(AP)
     if board.empty:
-        return [Paragraph("No run finished on this data set: there is no leaderboard.")]
+        return [Paragraph(conclusions.nothing(evidence, data))]
     varied = not conclusions.studied(data, AP).empty
     name = "main" if data is evidence.datasets[0] else f"{data.name}-main"
     wide, narrow = figures.render(figures.main_figure, *main_figure_data(evidence, data, look))
     caption = (
         f"Test mAP on {data.title} at batch size {evidence.params.main_batch_size}, best on top"
         + ("; and against training batch size, in the same colours and markers" if varied else "")
-        + ". Bars: 95 % t intervals over seeds; dashed: frozen features. Look first at how far the bars "
-        "lie from the "
-        "dashed line, then at which of them overlap."
+        + ". Bars: 95 % t intervals over seeds; dashed: frozen features. Look first at how far the bars lie from "
+        "the dashed line; which losses differ from one another is for the paired comparison to say."
     )
     alt = "Test mAP, best first: " + "; ".join(
         f"{look[row.loss].label} {with_interval(row.mean, row.low, row.high)}" for row in board.itertuples()
@@ -95,7 +93,8 @@ def comparison(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
     caption = (
         "Difference of test mAP, row minus column, in hundredths, best loss first. Bold on a fill: "
         "decided after Holm's "
-        "correction, the fill saying which is higher; hatched: undecided."
+        "correction over the pairs of this metric (none across metrics), the fill saying which is higher; "
+        "hatched: undecided."
     )
     figure = Figure(
         f"{data.name}-pairwise",
@@ -111,7 +110,7 @@ def comparison(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
             Cell(str(row.seeds), float(row.seeds)),
             measured(row.difference, float("nan"), float("nan"), sign=True),
             Cell(interval(row.low, row.high, sign=True) or number(None)),
-            _p(row.p_holm),
+            p_value(row.p_holm),
             Cell(
                 conclusions.decision_text(labels[row.loss_a], labels[row.loss_b], row.decision, row.reason),
                 strong=row.decision != "undecided",
@@ -132,7 +131,8 @@ def comparison(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
     table = Table(
         f"{data.name}-pairwise",
         "Every pair: mean difference of test mAP over common seeds with its 95 % interval, "
-        "p after Holm's correction, and the decision at 5 %.",
+        "p after Holm's correction over these pairs, and the decision at 5 %. The CSV has the other metrics, each a "
+        "family of its own: nothing is corrected across metrics.",
         columns,
         rows,
         data.pairwise.drop(columns="dataset"),
@@ -253,17 +253,11 @@ def _validation_table(evidence: Evidence, data: DatasetEvidence) -> Table:
     table = data.leaderboard
     return Table(
         f"{data.name}-validation",
-        "Validation mAP and its lift over frozen features. Optimistic: learning rates and "
-        "heads were chosen on these classes; the test table is the one to quote.",
+        "Validation mAP and its lift over frozen features. Optimistic: heads, and learning rates where a "
+        "search is on record, were chosen on these classes; the test table is the one to quote.",
         (Column("Loss"), Column("Seeds", True), Column("mAP (validation)", True), Column("Lift", True)),
         tuple(rows),
         table[(table["split"] == "val") & (table["metric"] == AP)].drop(columns="dataset"),
         sortable=True,
         folded=True,
     )
-
-
-def _p(value: float) -> Cell:
-    if value is None or not math.isfinite(value):
-        return Cell(number(None))
-    return Cell("<0.001" if value < 0.001 else number(value), float(value))

@@ -39,4 +39,4 @@ def controls_stage(params: Params, dataset: str, root: Path) -> None:
     with atomic_directory(root / "controls" / dataset) as target:
         metrics.to_parquet(target / "metrics.parquet", index=False)
         gap.to_parquet(target / "gap.parquet", index=False)
-        neighbour_table(normalise(frozen[test]), test).to_parquet(target / "neighbours.parquet", index=False)
+        neighbour_table(normalise(frozen[test]), test, dataset).to_parquet(target / "neighbours.parquet", index=False)

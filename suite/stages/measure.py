@@ -44,12 +44,24 @@ def measure_stage(params: Params, dataset: str, name: str, root: Path) -> None:
         if shown:
             data = load_head_data(root, dataset)
             embeddings = embed(shown[0].head(), data.features[data.rows("test")]).numpy()
-            neighbour_table(embeddings, data.rows("test")).to_parquet(target / "neighbours.parquet", index=False)
+            table = neighbour_table(embeddings, data.rows("test"), dataset)
+            table.to_parquet(target / "neighbours.parquet", index=False)
 
 
-def neighbour_table(embeddings: np.ndarray, items: np.ndarray) -> pd.DataFrame:
-    """The ten nearest other images of each: `query`, `rank` (from 1), `item` (rows of `items.parquet`), `score`."""
-    scores, places = nearest_neighbours(embeddings, k=NEIGHBOURS)
+def neighbour_table(embeddings: np.ndarray, items: np.ndarray, dataset: str) -> pd.DataFrame:
+    """The nearest other images of each: `query`, `rank` (from 1), `item` (rows of `items.parquet`), `score`.
+
+    Ten of them, or all others where there are fewer.
+
+    Raises:
+        SuiteError: naming the data set, if it has no two test images.
+    """
+    if len(items) < 2:
+        raise SuiteError(
+            f"data set '{dataset}': {len(items)} test images, and neighbours need two;"
+            f" give its test split more under datasets.{dataset}.settings in params.yaml"
+        )
+    scores, places = nearest_neighbours(embeddings, k=min(NEIGHBOURS, len(items) - 1))
     width = places.shape[1]
     return pd.DataFrame(
         {

@@ -1,10 +1,8 @@
 """Paired comparison of losses at equal seeds.
 
 Two losses at the same seed share the order of batches and the initial head, so the test is on differences
-within a
-seed: Student's paired t (scipy). Over all pairs of losses, p values are adjusted by Holm's step-down rule,
-    which
-holds the chance of any wrong decision at the level whatever the dependence between pairs.
+within a seed: Student's paired t (scipy). Over all pairs of losses, p values are adjusted by Holm's step-down
+rule, which holds the chance of any wrong decision at the level whatever the dependence between pairs.
 """
 
 from __future__ import annotations

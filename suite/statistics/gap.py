@@ -13,6 +13,12 @@ averages the two, is the only split that treats the arguments alike, and sums to
     fewer_negatives = ([M(P, n) - M(P, N)] + [M(p, n) - M(p, N)]) / 2
     fewer_positives = ([M(p, N) - M(P, N)] + [M(p, n) - M(P, n)]) / 2
 
+The changes of one argument alone, from the whole set, are kept as well. They do not sum to the gap: what is
+left over is the interaction of the two.
+
+    fewer_negatives_alone = M(P, n) - M(P, N)
+    fewer_positives_alone = M(p, N) - M(P, N)
+
 Decomposability gap: Ramzi et al., NeurIPS 2021 (ROADMAP). Ties count against the query, as in
 `suite.evaluation`.
 """
@@ -31,7 +37,15 @@ from suite.errors import SuiteError
 from suite.evaluation.inputs import as_embeddings, as_labels, encode_labels
 from suite.evaluation.ranks import count_above, query_blocks, sort_positives
 
-PARTS = ("batch_AP", "set_AP", "gap", "fewer_negatives", "fewer_positives")
+PARTS = (
+    "batch_AP",
+    "set_AP",
+    "gap",
+    "fewer_negatives",
+    "fewer_positives",
+    "fewer_negatives_alone",
+    "fewer_positives_alone",
+)
 
 
 def decomposability_gap(
@@ -43,7 +57,7 @@ def decomposability_gap(
     seed: int,
     level: int = 0,
 ) -> pd.DataFrame:
-    """Gap of average precision at each batch size, and its two parts, for each drawn partition.
+    """Gap of average precision at each batch size, and its parts, for each drawn partition.
 
     Partition i draws the same images and the same order of classes at every batch size and for every
     embedding of the same labels, so that differences between losses and between batch sizes are paired.
@@ -60,7 +74,7 @@ def decomposability_gap(
     Returns:
         One row a batch size and partition: `measure_batch_size`, `partition`, `queries`, and means over these
         queries, `batch_AP`, `set_AP` (the same queries over all N items), `gap`, `fewer_negatives`,
-        `fewer_positives`.
+        `fewer_positives` and the latter two `_alone`, as above.
 
     Raises:
         SuiteError: if the classes cannot fill a batch.
@@ -172,6 +186,8 @@ def _partition_gap(
                 "gap": few["n"] - full["N"],
                 "fewer_negatives": ((full["n"] - full["N"]) + (few["n"] - few["N"])) / 2,
                 "fewer_positives": ((few["N"] - full["N"]) + (few["n"] - full["n"])) / 2,
+                "fewer_negatives_alone": full["n"] - full["N"],
+                "fewer_positives_alone": few["N"] - full["N"],
             }
         )
     return {name: np.concatenate([piece[name] for piece in pieces]) for name in PARTS}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +36,18 @@ RUN_COLUMNS = {
 
 
 def read_runs(params: Params, root: Path) -> pd.DataFrame:
-    """The `runs` table: controls and runs, failed ones included, in the order in which `params.yaml` names
-    them.
+    """The `runs` table: controls and runs, failed ones included, in the order in which `params.yaml` names them.
+
+    A recorded run at a batch size or seed that `params.yaml` does not name is not looked at.
 
     Raises:
-        SuiteError: naming the file that is missing or unreadable and the stage that makes it.
+        SuiteError: naming the file or the run that is missing or unreadable and the stage that makes it.
     """
     rows: list[dict[str, Any]] = []
     for dataset in params.datasets:
         rows += _control_rows(dataset, root)
-        for loss, entry in params.losses.items():
-            rows += _run_rows(dataset, loss, entry.label, root)
+        for loss in params.losses:
+            rows += _run_rows(params, dataset, loss, root)
     table = pd.DataFrame(rows)
     metrics = sorted(name for name in table.columns if name not in RUN_COLUMNS)
     return table.reindex(columns=[*RUN_COLUMNS, *metrics]).astype(RUN_COLUMNS | dict.fromkeys(metrics, "float64"))
@@ -75,28 +75,60 @@ def read_gaps(params: Params, root: Path, runs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table[list(GAP_COLUMNS)] for table in tables if len(table)], ignore_index=True)
 
 
-def _run_rows(dataset: str, loss: str, label: str, root: Path) -> list[dict[str, Any]]:
+def label(loss: str, params: Params) -> str:
+    """What a loss or a control is called."""
+    return LABELS[loss] if loss in LABELS else params.losses[loss].label
+
+
+def typed(parts: list[pd.DataFrame], schema: dict[str, str]) -> pd.DataFrame:
+    """Join the parts with the columns and types of a schema, an empty table included."""
+    if not parts:
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in schema.items()})
+    return pd.concat(parts, ignore_index=True)[list(schema)].astype(schema)
+
+
+def _run_rows(params: Params, dataset: str, loss: str, root: Path) -> list[dict[str, Any]]:
     folder, stage = root / "runs" / dataset / loss, f"train@{dataset}-{loss}"
-    found = sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith("."))
-    if not found:
-        raise SuiteError(f"{folder}: holds no run; run `dvc repro {stage}`")
-    rows = []
-    for path in found:
+    found: dict[tuple[int, int], tuple[Path, dict[str, Any]]] = {}
+    named = _named(params, loss)
+    for path in sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith(".")):
         run = _read_json(path / "run.json", stage)
+        place = run.get("batch_size"), run.get("seed")
+        if place in found:
+            raise SuiteError(
+                f"{folder}: two runs at batch size {place[0]}, seed {place[1]}"
+                f" ({found[place][0].name}, {path.name}); run `dvc repro {stage}` to prune one"
+            )
+        if place in named:
+            found[place] = path, run
+    rows = []
+    for size, seed in named:
+        if (size, seed) not in found:
+            raise SuiteError(
+                f"{folder}: loss '{loss}' has no run at batch size {size}, seed {seed}; run `dvc repro {stage}`"
+            )
+        path, run = found[size, seed]
         row = {name: run.get(name) for name in RUN_COLUMNS}
-        row |= {"dataset": dataset, "loss": loss, "label": label, "error": run.get("error") or ""}
+        row |= {
+            "dataset": dataset,
+            "loss": loss,
+            "label": label(loss, params),
+            "error": run.get("error") or "",
+        }
         if row["status"] == "finished":
             row |= _read_json(path / "metrics.json", stage)
         rows.append(row)
-    # A fingerprint says nothing of which run comes first; batch size and seed do.
-    rows.sort(key=lambda row: (row["batch_size"], row["seed"], row["fingerprint"]))
-    for first, second in pairwise(rows):
-        if (first["batch_size"], first["seed"]) == (second["batch_size"], second["seed"]):
-            raise SuiteError(
-                f"{folder}: two runs at batch size {first['batch_size']}, seed {first['seed']}"
-                f" ({first['fingerprint']}, {second['fingerprint']}); run `dvc repro {stage}` to prune one"
-            )
     return rows
+
+
+def _named(params: Params, loss: str) -> list[tuple[int, int]]:
+    """Batch size and seed of every run that `params.yaml` asks of a loss, ascending."""
+    seeds = params.seeds
+    return sorted(
+        (batch.batch_size, seed)
+        for batch in params.loss(loss).batches
+        for seed in (seeds.main if batch.batch_size == params.main_batch_size else seeds.scaling)
+    )
 
 
 def _control_rows(dataset: str, root: Path) -> list[dict[str, Any]]:

@@ -11,38 +11,29 @@ import pandas as pd
 from suite.config import Params
 from suite.files import atomic_directory, write_table
 from suite.statistics.comparisons import holm, paired_comparison, verdict
-from suite.statistics.controls import FROZEN, LABELS, RANDOM, SPLITS
+from suite.statistics.controls import FROZEN, SPLITS
+from suite.statistics.gap_tables import gap_comparison, gap_table
 from suite.statistics.intervals import ratio_interval, t_interval
-from suite.statistics.records import read_gaps, read_runs
+from suite.statistics.records import label, read_gaps, read_runs, typed
 
 _GROUP = {"dataset": "str", "loss": "str", "label": "str", "batch_size": "int64"}
 _METRIC = {"split": "str", "metric": "str"}
 _MEAN = {"seeds": "int64", "mean": "float64", "low": "float64", "high": "float64"}
 LEADERBOARD = _GROUP | _METRIC | _MEAN | dict.fromkeys(("lift", "lift_low", "lift_high"), "float64")
 SCALING = _GROUP | _METRIC | _MEAN | {"epochs": "Int64", "steps": "Int64"}
-PAIRWISE = (
-    {"dataset": "str"}
-    | _METRIC
-    | {"loss_a": "str", "loss_b": "str", "seeds": "int64"}
+_DECIDED = (
+    {"seeds": "int64"}
     | dict.fromkeys(("difference", "low", "high", "p", "p_holm"), "float64")
     | {"decision": "str", "reason": "str"}
 )
-GAP_PARTS = ("gap", "fewer_negatives", "fewer_positives", "set_AP", "batch_AP")
-GAP = (
-    {
-        "dataset": "str",
-        "loss": "str",
-        "label": "str",
-        "train_batch_size": "int64",
-        "measure_batch_size": "int64",
-    }
-    | {"seeds": "int64"}
-    | {f"{part}{end}": "float64" for part in GAP_PARTS for end in ("", "_low", "_high")}
+PAIRWISE = {"dataset": "str"} | _METRIC | {"loss_a": "str", "loss_b": "str"} | _DECIDED
+SCALING_COMPARISON = (
+    {"dataset": "str", "loss": "str", "label": "str"} | _METRIC | {"smallest": "int64", "largest": "int64"} | _DECIDED
 )
 
 
 def compare(params: Params, root: Path = Path("artifacts")) -> None:
-    """Write `runs`, `leaderboard`, `pairwise`, `scaling` and `gap` into `root`/compare.
+    """Write the tables of docs/tables.md into `root`/compare.
 
     Failed runs stand in `runs` and enter nothing else. The same recorded results give the same bytes.
 
@@ -55,12 +46,15 @@ def compare(params: Params, root: Path = Path("artifacts")) -> None:
     """
     root = Path(root)
     runs = read_runs(params, root)
+    gaps = read_gaps(params, root, runs)
     tables = {
         "runs": runs,
         "leaderboard": leaderboard(runs, params),
         "pairwise": pairwise(runs, params),
         "scaling": scaling(runs, params),
-        "gap": gap_table(read_gaps(params, root, runs), params),
+        "scaling_comparison": scaling_comparison(runs, params),
+        "gap": gap_table(gaps, params),
+        "gap_comparison": gap_comparison(gaps, params),
     }
     with atomic_directory(root / "compare") as folder:
         for name, table in tables.items():
@@ -81,7 +75,7 @@ def leaderboard(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
                         lift=lift.mean, lift_low=lift.low, lift_high=lift.high
                     )
                 )
-    return _table(parts, LEADERBOARD)
+    return typed(parts, LEADERBOARD)
 
 
 def scaling(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
@@ -97,7 +91,7 @@ def scaling(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
                         epochs=group["epochs"].max(), steps=group["steps"].max()
                     )
                 )
-    return _table(parts, SCALING)
+    return typed(parts, SCALING)
 
 
 def pairwise(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
@@ -108,50 +102,64 @@ def pairwise(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
         pairs = list(combinations(values, 2))
         if not pairs:
             continue
-        shared = [values[a].index.intersection(values[b].index).sort_values() for a, b in pairs]
-        results = [
-            paired_comparison(values[a].loc[seeds].to_numpy(), values[b].loc[seeds].to_numpy())
-            for (a, b), seeds in zip(pairs, shared, strict=True)
+        compared = _compared([(values[a], values[b]) for a, b in pairs])
+        parts += [
+            table.assign(dataset=dataset, loss_a=a, loss_b=b) for (a, b), table in zip(pairs, compared, strict=True)
         ]
-        adjusted = holm(np.stack([result.p for result in results]))
-        for (a, b), seeds, result, p_holm in zip(pairs, shared, results, adjusted, strict=True):
-            decided = [
-                verdict(len(seeds), difference, p) for difference, p in zip(result.difference, p_holm, strict=True)
-            ]
+    return typed(parts, PAIRWISE)
+
+
+def scaling_comparison(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
+    """Each loss at its largest training batch size against its smallest, at equal seeds; Holm over the losses.
+
+    The sizes are the largest and smallest at which a run finished; a loss with one size is not compared.
+    """
+    parts = []
+    for dataset in params.datasets:
+        ends, values = {}, []
+        for loss in params.losses:
+            trained = runs[(runs["dataset"] == dataset) & (runs["loss"] == loss) & (runs["status"] == "finished")]
+            if trained["batch_size"].nunique() > 1:
+                ends[loss] = small, large = trained["batch_size"].min(), trained["batch_size"].max()
+                values.append((_values(runs, dataset, loss, large), _values(runs, dataset, loss, small)))
+        if not ends:
+            continue
+        for (loss, (small, large)), table in zip(ends.items(), _compared(values), strict=True):
+            decision = table["decision"].replace({"a": "higher", "b": "lower"})
             parts.append(
-                _metric_names(values[a]).assign(
+                table.assign(
                     dataset=dataset,
-                    loss_a=a,
-                    loss_b=b,
-                    seeds=len(seeds),
-                    p_holm=p_holm,
-                    decision=[decision for decision, _ in decided],
-                    reason=[reason for _, reason in decided],
-                    **result._asdict(),
+                    loss=loss,
+                    label=label(loss, params),
+                    smallest=small,
+                    largest=large,
+                    decision=decision,
                 )
             )
-    return _table(parts, PAIRWISE)
+    return typed(parts, SCALING_COMPARISON)
 
 
-def gap_table(gaps: pd.DataFrame, params: Params) -> pd.DataFrame:
-    """Mean of the gap and its parts: over the partitions of a run, then, with an interval, over seeds."""
-    order = {loss: place for place, loss in enumerate([FROZEN, RANDOM, *params.losses])}
-    datasets = {dataset: place for place, dataset in enumerate(params.datasets)}
-    keys = ["dataset", "loss", "train_batch_size", "measure_batch_size"]
-    by_seed = gaps.groupby([*keys, "seed"], sort=True)[list(GAP_PARTS)].mean()
-    rows = []
-    for key, group in by_seed.groupby(level=keys, sort=True):
-        interval = t_interval(group.to_numpy())
-        row = dict(zip(keys, key, strict=True)) | {"label": _label(key[1], params), "seeds": len(group)}
-        for place, part in enumerate(GAP_PARTS):
-            row |= {
-                part: interval.mean[place],
-                f"{part}_low": interval.low[place],
-                f"{part}_high": interval.high[place],
-            }
-        rows.append(row)
-    rows.sort(key=lambda row: (datasets[row["dataset"]], order[row["loss"]], *(row[name] for name in keys[2:])))
-    return _table([pd.DataFrame(rows)], GAP)
+def _compared(pairs: list[tuple[pd.DataFrame, pd.DataFrame]]) -> list[pd.DataFrame]:
+    """Paired comparisons at the seeds both of a pair have, as a family: a row a metric, a table a pair."""
+    shared = [a.index.intersection(b.index).sort_values() for a, b in pairs]
+    results = [
+        paired_comparison(a.loc[seeds].to_numpy(), b.loc[seeds].to_numpy())
+        for (a, b), seeds in zip(pairs, shared, strict=True)
+    ]
+    adjusted = holm(np.stack([result.p for result in results]))
+    tables = []
+    for (a, _), seeds, result, p_holm in zip(pairs, shared, results, adjusted, strict=True):
+        decided = [verdict(len(seeds), difference, p) for difference, p in zip(result.difference, p_holm, strict=True)]
+        tables.append(
+            _metric_names(a).assign(
+                seeds=len(seeds),
+                p_holm=p_holm,
+                decision=[decision for decision, _ in decided],
+                reason=[reason for _, reason in decided],
+                **result._asdict(),
+            )
+        )
+    return tables
 
 
 def _values(runs: pd.DataFrame, dataset: str, loss: str, batch_size: int) -> pd.DataFrame:
@@ -176,7 +184,7 @@ def _summary(values: pd.DataFrame, dataset: str, loss: str, batch_size: int, par
     return _metric_names(values).assign(
         dataset=dataset,
         loss=loss,
-        label=_label(loss, params),
+        label=label(loss, params),
         batch_size=batch_size,
         seeds=len(values),
         **interval._asdict(),
@@ -186,14 +194,3 @@ def _summary(values: pd.DataFrame, dataset: str, loss: str, batch_size: int, par
 def _metric_names(values: pd.DataFrame) -> pd.DataFrame:
     split, metric = zip(*(name.split("/", 1) for name in values.columns), strict=True)
     return pd.DataFrame({"split": split, "metric": metric})
-
-
-def _label(loss: str, params: Params) -> str:
-    return LABELS[loss] if loss in LABELS else params.losses[loss].label
-
-
-def _table(parts: list[pd.DataFrame], schema: dict[str, str]) -> pd.DataFrame:
-    """Join the parts with the columns and types of a schema, an empty table included."""
-    if not parts:
-        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in schema.items()})
-    return pd.concat(parts, ignore_index=True)[list(schema)].astype(schema)

@@ -236,3 +236,12 @@ def test_bad_input_is_named(arguments, named):
 def test_bad_levels_are_named(options):
     with pytest.raises(ValueError, match="levels: "):
         per_query_metrics(E2, [0, 1], **options)
+
+
+def test_ties_between_levels_that_do_not_nest_are_ordered_as_documented():
+    """One query and three items of equal score: sharing level 1, level 0, and neither."""
+    labels = np.array([[1, 0], [0, 1], [1, 1]])
+    found = per_query_metrics(np.ones((1, 1)), np.array([[0, 0]]), np.ones((3, 1)), labels, ks=(1,))
+    # Who shares nothing stands first; then, at one level each, the item of the finer level.
+    assert found["level0/AP"] == pytest.approx(1 / 2)
+    assert found["level1/AP"] == pytest.approx(1 / 3)

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 from synthetic_images import LEVELS, write_dataset
 
 from suite.config import Params, parse
 from suite.files import write_json, write_table
+from suite.recipes import trials_path
+from suite.statistics.controls import LABELS
+from suite.statistics.gap_tables import gap_comparison, gap_table
+from suite.statistics.tables import leaderboard, pairwise, scaling, scaling_comparison
 
 LOSSES = {
     "contrastive": "Contrastive",
@@ -38,7 +41,6 @@ FACTORS = {
     "level2/AP": 1.3,
 }
 MAIN = 256
-SUMMARY = ["dataset", "loss", "label", "batch_size", "split", "metric", "seeds", "mean", "low", "high"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,35 @@ def make_study(root: Path, study: Study) -> Params:
     if study.optional:
         _write_benchmark(root, params)
     return params
+
+
+def write_trials(recipes: Path, params: Params, dataset: str = "emoji", without: tuple[str, ...] = ()) -> pd.DataFrame:
+    """The record `ranksuite tune` would have left, its choices being the rates of `params`; `without`: losses."""
+    rows = []
+    for loss, entry in params.losses.items():
+        for batch in entry.batches if loss not in without else []:
+            for place, (rate, seed) in enumerate(itertools.product(params.tuning.learning_rates, params.tuning.seeds)):
+                chosen = rate == batch.learning_rate
+                rows.append(
+                    {
+                        "dataset": dataset,
+                        "loss": loss,
+                        "batch_size": batch.batch_size,
+                        "learning_rate": rate,
+                        "seed": seed,
+                        "fingerprint": f"{len(rows):016x}",
+                        "status": "finished",
+                        "val/level0/AP": (0.4 if chosen else 0.3) + 0.001 * place,
+                        "chosen": chosen,
+                        "at_edge": chosen
+                        and rate in (params.tuning.learning_rates[0], params.tuning.learning_rates[-1]),
+                    }
+                )
+    table = pd.DataFrame(rows)
+    path = trials_path(params.study, dataset, recipes)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, index=False)
+    return table
 
 
 def _params(study: Study) -> Params:
@@ -134,7 +165,7 @@ def _runs(dataset: str, params: Params, study: Study, generator: np.random.Gener
         row = {
             "dataset": dataset,
             "loss": control,
-            "label": control.capitalize(),
+            "label": LABELS[control],
             "batch_size": 0,
             "seed": 0,
             "role": "control",
@@ -146,145 +177,47 @@ def _runs(dataset: str, params: Params, study: Study, generator: np.random.Gener
     return pd.DataFrame(rows)
 
 
-def _interval(values: np.ndarray) -> tuple[float, float, float]:
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return mean, float("nan"), float("nan")
-    half = float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
-    return mean, mean - half, mean + half
-
-
 def _compare(
     dataset: str, params: Params, runs: pd.DataFrame, generator: np.random.Generator
 ) -> dict[str, pd.DataFrame]:
-    done = runs[runs["status"] == "finished"]
-    board, scaling, pairs = [], [], []
-    for split, metric in itertools.product(("test", "val"), FACTORS):
-        column = f"{split}/{metric}"
-        floor = float(done.loc[done["loss"] == "frozen", column].iloc[0])
-        board.append(
-            {
-                "dataset": dataset,
-                "loss": "frozen",
-                "label": "Frozen features",
-                "batch_size": 0,
-                "split": split,
-                "metric": metric,
-                "seeds": 1,
-                "mean": floor,
-                "lift": 1.0,
-            }
-        )
-        for (key, size), part in done[done["batch_size"] > 0].groupby(["loss", "batch_size"], sort=False):
-            mean, low, high = _interval(part[column].to_numpy())
-            row = {
-                "dataset": dataset,
-                "loss": key,
-                "label": params.losses[key].label,
-                "batch_size": size,
-                "split": split,
-                "metric": metric,
-                "seeds": len(part),
-                "mean": mean,
-                "low": low,
-                "high": high,
-            }
-            scaling.append(row | {"epochs": 30, "steps": int(part["steps"].iloc[0])})
-            if size == MAIN:
-                board.append(row | {"lift": mean / floor, "lift_low": low / floor, "lift_high": high / floor})
-        pairs += _pairs(dataset, split, metric, done[done["batch_size"] == MAIN], column)
-    pairwise = pd.DataFrame(
-        pairs,
-        columns=[
-            "dataset",
-            "split",
-            "metric",
-            "loss_a",
-            "loss_b",
-            "seeds",
-            "difference",
-            "low",
-            "high",
-            "p",
-            "p_holm",
-            "decision",
-            "reason",
-        ],
-    )
+    """The tables of `compare`, one data set at a time."""
+    params = params.model_copy(update={"datasets": {dataset: params.datasets[dataset]}})
+    gaps = _gaps(params, runs[runs["status"] == "finished"], generator)
     return {
         "runs": runs,
-        "leaderboard": pd.DataFrame(board, columns=[*SUMMARY, "lift", "lift_low", "lift_high"]),
-        "pairwise": pairwise,
-        "scaling": pd.DataFrame(scaling, columns=[*SUMMARY, "epochs", "steps"]),
-        "gap": _gap(dataset, done, generator),
+        "leaderboard": leaderboard(runs, params),
+        "pairwise": pairwise(runs, params),
+        "scaling": scaling(runs, params),
+        "scaling_comparison": scaling_comparison(runs, params),
+        "gap": gap_table(gaps, params),
+        "gap_comparison": gap_comparison(gaps, params),
     }
 
 
-def _pairs(dataset: str, split: str, metric: str, done: pd.DataFrame, column: str) -> list[dict]:
+def _gaps(params: Params, done: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
+    """What measuring records: a row a run, measuring batch size and partition."""
     rows = []
-    for a, b in itertools.combinations(list(dict.fromkeys(done["loss"])), 2):
-        left, right = (done[done["loss"] == key].set_index("seed")[column] for key in (a, b))
-        difference = (left - right).dropna().to_numpy()
-        mean, low, high = _interval(difference)
-        p = float(stats.ttest_1samp(difference, 0).pvalue) if len(difference) > 1 else float("nan")
+    for run, size, partition in itertools.product(done.to_dict("records"), MEASURES, range(params.measure.partitions)):
+        key = run["loss"]
+        scale = {"frozen": 0.55, "random": 0.3}.get(key) or 0.48 - 0.02 * list(LOSSES).index(key)
+        value = scale * (size / 32) ** -0.35 + generator.normal(0, 0.004)
+        ap = run["test/level0/AP"]
         rows.append(
             {
-                "dataset": dataset,
-                "split": split,
-                "metric": metric,
-                "loss_a": a,
-                "loss_b": b,
-                "seeds": len(difference),
-                "difference": mean,
-                "low": low,
-                "high": high,
-                "p": p,
+                **{name: run[name] for name in ("dataset", "loss", "seed", "fingerprint")},
+                "train_batch_size": run["batch_size"],
+                "measure_batch_size": size,
+                "partition": partition,
+                "queries": 72,
+                "batch_AP": ap + value,
+                "set_AP": ap,
+                "gap": value,
+                "fewer_negatives": 1.15 * value,
+                "fewer_positives": -0.15 * value,
+                "fewer_negatives_alone": 1.2 * value,
+                "fewer_positives_alone": -0.1 * value,
             }
         )
-    order = sorted(range(len(rows)), key=lambda index: rows[index]["p"])
-    running = 0.0
-    for place, index in enumerate(order):
-        row = rows[index]
-        running = max(running, min(1.0, row["p"] * (len(rows) - place)))
-        decided = running < 0.05
-        row["p_holm"] = running if row["seeds"] > 1 else float("nan")
-        row["decision"] = ("a" if row["difference"] > 0 else "b") if decided and row["seeds"] > 1 else "undecided"
-        row["reason"] = (
-            ""
-            if row["decision"] != "undecided"
-            else "fewer than two common seeds"
-            if row["seeds"] < 2
-            else "p after Holm is 0.05 or more"
-        )
-    return rows
-
-
-def _gap(dataset: str, done: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
-    rows = []
-    for (key, size), part in done.groupby(["loss", "batch_size"], sort=False):
-        for measure in MEASURES:
-            scale = {"frozen": 0.55, "random": 0.3}.get(
-                key, 0.48 - 0.02 * list(LOSSES).index(key) if key in LOSSES else 0
-            )
-            values = scale * (measure / 32) ** -0.35 + generator.normal(0, 0.004, len(part))
-            row = {
-                "dataset": dataset,
-                "loss": key,
-                "label": part["label"].iloc[0],
-                "train_batch_size": size,
-                "measure_batch_size": measure,
-                "seeds": len(part),
-            }
-            ap = part["test/level0/AP"].to_numpy()
-            for name, sample in (
-                ("gap", values),
-                ("fewer_negatives", values * 1.15),
-                ("fewer_positives", -values * 0.15),
-                ("set_AP", ap),
-                ("batch_AP", ap + values),
-            ):
-                row[name], row[f"{name}_low"], row[f"{name}_high"] = _interval(sample)
-            rows.append(row)
     return pd.DataFrame(rows)
 
 

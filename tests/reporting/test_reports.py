@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pypdfium2
 import pytest
-from synthetic import LOSSES, Study, make_study
+from synthetic import LOSSES, Study, make_study, write_trials
 
 from suite.errors import SuiteError
 from suite.reporting import write_reports
@@ -88,7 +88,11 @@ def pdf_text(path: Path) -> tuple[int, str]:
 
 def build(folder: Path, study: Study) -> tuple[Path, Path]:
     root, destination = folder / "artifacts", folder / "reports"
-    write_reports(make_study(root, study), root, destination)
+    params, recipes = make_study(root, study), folder / "recipes"
+    if study.optional:
+        for dataset in study.datasets:
+            write_trials(recipes, params, dataset)
+    write_reports(params, root, destination, recipes=recipes)
     return root, destination
 
 
@@ -120,8 +124,14 @@ def test_gap_scaling_and_pairwise_tables_show_the_recorded_numbers(full: tuple[P
     root, destination = full
     tables = parse(destination / "report.html").tables
     gap = pd.read_parquet(root / "compare" / "gap.parquet")
-    shown = sorted(float(cell["value"]) for row in tables["emoji-gap"][1:] for cell in row[4:])
-    assert shown == sorted(gap["gap"])
+    for place, column in ((4, "gap"), (5, "gap_partition_se")):
+        shown = sorted(float(cell["value"]) for row in tables["emoji-gap"][1:] for cell in row[place::2])
+        assert shown == sorted(gap[column])
+    versus = pd.read_parquet(root / "compare" / "gap_comparison.parquet")
+    versus = versus[versus["train_batch_size"] == 256]
+    for place, control in ((2, "frozen"), (5, "random")):
+        shown = [float(row[place]["value"]) for row in tables["emoji-gap-comparison"][1:]]
+        assert shown == list(versus.loc[versus["control"] == control, "difference"])
     scaling = pd.read_parquet(root / "compare" / "scaling.parquet")
     scaling = scaling[(scaling["split"] == "test") & (scaling["metric"] == "level0/AP")]
     studied = scaling[scaling.groupby("loss")["batch_size"].transform("nunique") > 1]
@@ -187,7 +197,7 @@ def test_pdf_says_the_same(full: tuple[Path, Path]) -> None:
         "Decomposability gap",
         "How it was made",
         "Figure 7.",
-        "Table 13.",
+        "Table 14.",
         *LOSSES.values(),
     ):
         assert words in text
@@ -212,7 +222,8 @@ def test_same_records_give_the_same_bytes_in_another_process(full: tuple[Path, P
         "import sys; from pathlib import Path; from synthetic import Study, make_study; from "
         "suite.reporting import write_reports;"
         f"params = make_study(Path(sys.argv[1]), Study(failed={FAILED!r}));"
-        "write_reports(params, Path(sys.argv[2]), Path(sys.argv[3]))"
+        "root = Path(sys.argv[2]);"
+        "write_reports(params, root, Path(sys.argv[3]), recipes=root.parent / 'recipes')"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "drawn"), str(root), str(tmp_path / "again")]
     repository = Path(__file__).parents[2]

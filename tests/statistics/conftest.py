@@ -149,6 +149,8 @@ class Study:
                         "gap": negatives - positives,
                         "fewer_negatives": negatives,
                         "fewer_positives": -positives,
+                        "fewer_negatives_alone": negatives / 2,
+                        "fewer_positives_alone": -positives / 2,
                     }
                 )
         return rows

@@ -9,10 +9,10 @@ import pytest
 from scipy import stats
 
 from suite.errors import SuiteError
-from suite.statistics import compare, control_tables, measure_gap
+from suite.statistics import compare, control_tables, holm, measure_gap
 from suite.statistics.measures import GAP_COLUMNS
 
-TABLES = ("runs", "leaderboard", "pairwise", "scaling", "gap")
+TABLES = ("runs", "leaderboard", "pairwise", "scaling", "scaling_comparison", "gap", "gap_comparison")
 
 
 def pick(table, **where):
@@ -64,6 +64,45 @@ def test_pairs_are_decided_where_the_seeds_can(study):
     assert pairs["reason"].iloc[2].startswith("5 seeds cannot separate them: Holm-adjusted p = ")
 
 
+def test_the_ends_of_the_batch_sizes_are_compared_at_common_seeds(study):
+    params = study.params(batches=(32, 64, 256))
+    study.write(params, failed=(("triplet", 32, 1),))
+    compare(params, study.root)
+    runs = study.table("runs")
+    table = pick(study.table("scaling_comparison"), split="test", metric="NDCG")
+    assert table["loss"].tolist() == ["supap", "triplet", "contrastive"]
+    assert table["seeds"].tolist() == [3, 2, 3]
+    assert set(table["smallest"]) == {32}
+    assert set(table["largest"]) == {256}
+    by_seed = pick(runs, loss="supap").pivot_table(index="seed", columns="batch_size", values="test/NDCG")
+    both = by_seed[[256, 32]].dropna()
+    row = pick(table, loss="supap").iloc[0]
+    expected = [(both[256] - both[32]).mean(), stats.ttest_rel(both[256], both[32]).pvalue]
+    np.testing.assert_allclose(row[["difference", "p"]].astype(float), expected)
+    np.testing.assert_allclose(table["p_holm"], holm(table["p"].to_numpy()))
+
+
+def test_the_sign_of_a_batch_size_difference_decides_its_side(study):
+    params = study.params(losses=("supap", "triplet"))
+    study.write(params)
+    for loss, shift in (("supap", 5.0), ("triplet", -5.0)):
+        for path in (study.root / "runs" / "emoji" / loss).iterdir():
+            if json.loads((path / "run.json").read_text())["batch_size"] == 256:
+                metrics = json.loads((path / "metrics.json").read_text())
+                moved = {name: value + shift for name, value in metrics.items()}
+                (path / "metrics.json").write_text(json.dumps(moved))
+    compare(params, study.root)
+    table = pick(study.table("scaling_comparison"), split="test", metric="level0/AP")
+    assert dict(zip(table["loss"], table["decision"], strict=True)) == {"supap": "higher", "triplet": "lower"}
+
+
+def test_one_batch_size_is_not_compared_with_itself(study):
+    params = study.params(batches=(256,))
+    study.write(params)
+    compare(params, study.root)
+    assert study.table("scaling_comparison").empty
+
+
 def test_gap_averages_partitions_before_seeds(study):
     params = study.params()
     study.write(params)
@@ -82,6 +121,58 @@ def test_gap_averages_partitions_before_seeds(study):
     assert pick(table, loss="random")[["gap_low", "gap_high"]].notna().all(axis=None)
 
 
+def test_the_gap_has_its_literal_parts_and_its_error_over_partitions(study):
+    params = study.params()
+    study.write(params)
+    compare(params, study.root)
+    measured = pd.read_parquet(study.root / "measures" / "emoji" / "triplet" / "gap.parquet")
+    at = pick(measured, train_batch_size=256, measure_batch_size=4)
+    row = pick(study.table("gap"), loss="triplet", train_batch_size=256, measure_batch_size=4).iloc[0]
+    for part in ("fewer_negatives_alone", "fewer_positives_alone"):
+        by_seed = at.groupby("seed")[part].mean()
+        low, high = stats.t.interval(0.95, 4, by_seed.mean(), stats.sem(by_seed))
+        np.testing.assert_allclose(
+            row[[part, f"{part}_low", f"{part}_high"]].astype(float), [by_seed.mean(), low, high]
+        )
+    assert row["partitions"] == 2
+    np.testing.assert_allclose(row["gap_partition_se"], stats.sem(at.groupby("partition")["gap"].mean()))
+
+
+def test_the_gap_is_compared_with_each_control_on_the_same_partitions(study):
+    params = study.params()
+    study.write(params)
+    compare(params, study.root)
+    measured = pd.read_parquet(study.root / "measures" / "emoji" / "supap" / "gap.parquet")
+    controls = pd.read_parquet(study.root / "controls" / "emoji" / "gap.parquet")
+    table = study.table("gap_comparison")
+    assert len(table) == 3 * 2 * 2 * 2
+    for control in ("frozen", "random"):
+        base = pick(controls, loss=control, measure_batch_size=8).groupby("partition")["gap"].mean()
+        at = pick(measured, train_batch_size=256, measure_batch_size=8)
+        difference = at["gap"] - at["partition"].map(base)
+        by_seed = difference.groupby(at["seed"]).mean()
+        row = pick(table, loss="supap", control=control, train_batch_size=256, measure_batch_size=8).iloc[0]
+        low, high = stats.t.interval(0.95, 4, by_seed.mean(), stats.sem(by_seed))
+        expected = [by_seed.mean(), low, high, stats.ttest_1samp(by_seed, 0).pvalue]
+        np.testing.assert_allclose(row[["difference", "low", "high", "p"]].astype(float), expected)
+        np.testing.assert_allclose(row["partition_se"], stats.sem(difference.groupby(at["partition"]).mean()))
+        family = pick(table, control=control, train_batch_size=256, measure_batch_size=8)
+        assert len(family) == 3
+        np.testing.assert_allclose(family["p_holm"], holm(family["p"].to_numpy()))
+
+
+def test_the_sign_of_a_gap_difference_decides_its_side(study):
+    params = study.params(losses=("supap", "triplet"), batches=(256,))
+    study.write(params)
+    for loss, shift in (("supap", 5.0), ("triplet", -5.0)):
+        path = study.root / "measures" / "emoji" / loss / "gap.parquet"
+        table = pd.read_parquet(path)
+        table.assign(gap=table["gap"] + shift).to_parquet(path, index=False)
+    compare(params, study.root)
+    decided = study.table("gap_comparison").groupby("loss")["decision"].unique()
+    assert {loss: list(sides) for loss, sides in decided.items()} == {"supap": ["above"], "triplet": ["below"]}
+
+
 def test_one_seed_gives_means_without_intervals(study):
     params = study.params(main=(0,), scaling=(0,))
     study.write(params)
@@ -90,6 +181,7 @@ def test_one_seed_gives_means_without_intervals(study):
     assert study.table("leaderboard")["mean"].notna().all()
     assert set(study.table("pairwise")["reason"]) == {"fewer than two equal seeds"}
     assert study.table("gap")["gap_low"].isna().all()
+    assert set(study.table("gap_comparison")["reason"]) == {"fewer than two equal seeds"}
 
 
 def test_a_failed_run_is_listed_and_left_out(study):
@@ -136,6 +228,24 @@ def test_losses_that_params_no_longer_names_are_not_read(study):
     assert set(study.table("runs")["loss"]) == {"frozen", "random", "triplet"}
 
 
+def test_runs_that_params_no_longer_names_are_not_counted(study):
+    study.write(study.params())
+    params = study.params(main=(0, 1, 2), batches=(256,))
+    compare(params, study.root)
+    trained = pick(study.table("runs"), loss="supap")
+    assert trained[["batch_size", "seed"]].to_numpy().tolist() == [[256, 0], [256, 1], [256, 2]]
+    assert set(pick(study.table("leaderboard"), loss="supap")["seeds"]) == {3}
+    assert set(study.table("gap")["train_batch_size"]) == {0, 256}
+
+
+def test_a_named_run_without_a_record_is_asked_for(study):
+    study.write(study.params())
+    with pytest.raises(
+        SuiteError, match=r"loss 'triplet' has no run at batch size 256, seed 5; run `dvc repro train@emoji-triplet`"
+    ):
+        compare(study.params(losses=("triplet",), main=(0, 5)), study.root)
+
+
 def test_same_records_give_the_same_bytes(study):
     params = study.params()
     study.write(params)
@@ -178,7 +288,9 @@ def test_a_missing_file_names_its_stage_and_leaves_the_last_comparison(study, mi
 
 def test_a_loss_without_runs_names_its_stage(study):
     study.write(study.params(losses=("supap",)))
-    with pytest.raises(SuiteError, match=r"runs/emoji/triplet: holds no run; run `dvc repro train@emoji-triplet`"):
+    with pytest.raises(
+        SuiteError, match=r"'triplet' has no run at batch size 32, seed 0; run `dvc repro train@emoji-triplet`"
+    ):
         compare(study.params(losses=("supap", "triplet")), study.root)
 
 
@@ -204,6 +316,7 @@ def test_a_finished_run_that_was_not_measured_is_named(study):
     params = study.params(losses=("supap",), batches=(256,), main=(0, 1))
     study.write(params)
     run = study.write_run("emoji", "supap", 256, 7, 0)
+    params = study.params(losses=("supap",), batches=(256,), main=(0, 1, 7))
     with pytest.raises(SuiteError, match=f"run {run['fingerprint']} is not measured"):
         compare(params, study.root)
 

@@ -18,7 +18,7 @@ def average_precision(scores, positives, negatives):
 
 
 def brute_force(embeddings, labels, batch):
-    """The five values of every query of one batch, from its definition."""
+    """The values, in the order of `PARTS`, of every query of one batch, from its definition."""
     scores = embeddings @ embeddings.T
     rows = []
     for i in batch:
@@ -33,7 +33,8 @@ def brute_force(embeddings, labels, batch):
         }
         negatives = ((value[0, 1] - value[0, 0]) + (value[1, 1] - value[1, 0])) / 2
         positives = ((value[1, 0] - value[0, 0]) + (value[1, 1] - value[0, 1])) / 2
-        rows.append((value[1, 1], value[0, 0], value[1, 1] - value[0, 0], negatives, positives))
+        alone = value[0, 1] - value[0, 0], value[1, 0] - value[0, 0]
+        rows.append((value[1, 1], value[0, 0], value[1, 1] - value[0, 0], negatives, positives, *alone))
     return np.array(rows)
 
 
@@ -64,6 +65,10 @@ def test_the_parts_sum_to_the_gap(seed, level):
     found = decomposability_gap(embeddings, np.stack([labels, labels // 3], 1), [4, 8], 3, 2, seed, level=level)
     np.testing.assert_allclose(found["fewer_negatives"] + found["fewer_positives"], found["gap"], atol=1e-14)
     np.testing.assert_allclose(found["batch_AP"] - found["set_AP"], found["gap"], atol=1e-14)
+    # What the literal parts leave of the gap is the interaction, which the shares halve between them.
+    interaction = found["gap"] - found["fewer_negatives_alone"] - found["fewer_positives_alone"]
+    for part in ("fewer_negatives", "fewer_positives"):
+        np.testing.assert_allclose(found[part] - found[f"{part}_alone"], interaction / 2, atol=1e-14)
     # With fewer negatives, no positive falls.
     assert (found["fewer_negatives"] >= -1e-14).all()
 

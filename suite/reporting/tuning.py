@@ -1,0 +1,167 @@
+"""The section on tuning: what the recorded trials say of the learning rates that the runs used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from suite.reporting.conclusions import AP
+from suite.reporting.evidence import DatasetEvidence, Evidence
+from suite.reporting.model import Block, Cell, Column, Paragraph, Table, count, listing, number
+
+VALIDATION = f"val/{AP}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A loss at a batch size: the rate of `params.yaml` beside the one its search chose.
+
+    `searched` is None where no search is on record; `validation` is the mean over seeds of the chosen rate.
+    """
+
+    loss: str
+    batch_size: int
+    learning_rate: float
+    searched: float | None
+    validation: float | None
+    at_edge: bool
+
+    @property
+    def backed(self) -> bool:
+        """Whether the rate in use is the one a recorded search chose."""
+        return self.searched == self.learning_rate
+
+
+def choices(evidence: Evidence, data: DatasetEvidence) -> Iterator[Choice]:
+    """Every loss and batch size of the settings with its recorded choice."""
+    for key, loss in evidence.params.losses.items():
+        for batch in loss.batches:
+            mine = data.trials[(data.trials["loss"] == key) & (data.trials["batch_size"] == batch.batch_size)]
+            won = mine[mine["chosen"].astype(bool)]
+            yield Choice(
+                key,
+                batch.batch_size,
+                batch.learning_rate,
+                None if won.empty else float(won["learning_rate"].iloc[0]),
+                None if won.empty else float(won[VALIDATION].mean()),
+                bool(len(won)) and bool(won["at_edge"].iloc[0]),
+            )
+
+
+def rates_in_words(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame) -> str:
+    """How the learning rates of the losses and batch sizes in `table` came about, for a caption."""
+    wanted = set(zip(table["loss"], table["batch_size"], strict=True))
+    found = [choice for choice in choices(evidence, data) if (choice.loss, choice.batch_size) in wanted]
+    backed = sum(choice.backed for choice in found)
+    if backed == len(found):
+        return "learning rate chosen by search at each size"
+    if backed:
+        return f"learning rate chosen by search in {backed} of {len(found)} cases, see Tuning"
+    return "learning rate as `params.yaml` gives it at each size"
+
+
+def tuning(evidence: Evidence) -> list[Block]:
+    """Budget, choices and edges of the recorded search of every data set."""
+    several = len(evidence.datasets) > 1
+    blocks: list[Block] = []
+    for data in evidence.datasets:
+        lead = f"{data.title}: " if several else ""
+        found = list(choices(evidence, data))
+        blocks.append(Paragraph(lead + " ".join(_sentences(evidence, data, found))))
+        blocks.append(_table(evidence, data, found, several))
+    return blocks
+
+
+def _sentences(evidence: Evidence, data: DatasetEvidence, found: list[Choice]) -> Iterator[str]:
+    searched = [choice for choice in found if choice.searched is not None]
+    if not searched:
+        yield (
+            f"For study “{evidence.params.study}” on this data set no search is on record: the runs used the "
+            "learning rates of `params.yaml`, and how these were chosen cannot be told here."
+        )
+        return
+    yield _budget(data.trials)
+    failed = int((data.trials["status"] != "finished").sum())
+    if failed:
+        yield f"{count(failed, 'trial')} failed; a rate with a failed trial was not chosen."
+    yield "The best mean validation mAP chose; test classes took no part."
+    yield f"Weight decay is {evidence.params.training.weight_decay:g} for all and was not searched."
+    edges = sum(choice.at_edge for choice in searched)
+    if edges:
+        yield (
+            f"{count(edges, 'chosen rate lies', 'chosen rates lie')} at an end of the rates tried (marked *): "
+            "a wider search could favour the loss there."
+        )
+    missing = [_place(evidence, choice) for choice in found if choice.searched is None]
+    if missing:
+        yield f"No search is on record for {listing(missing)}."
+    other = [
+        f"{_place(evidence, choice)} ({choice.learning_rate:g} in use, {choice.searched:g} chosen)"
+        for choice in searched
+        if not choice.backed
+    ]
+    if other:
+        yield f"The rate in `params.yaml` is not the one its search chose for {listing(other)}."
+
+
+def _budget(trials: pd.DataFrame) -> str:
+    """Rates, seeds and trials of the search; one sentence more where the losses did not get the same."""
+    grids = {
+        (tuple(sorted(set(part["learning_rate"]))), tuple(sorted(set(part["seed"]))), len(part))
+        for _, part in trials.groupby(["loss", "batch_size"])
+    }
+    cases = trials.groupby(["loss", "batch_size"]).ngroups
+    total = f"{count(len(trials), 'trial')} in all"
+    if len(grids) == 1:
+        rates, seeds, each = next(iter(grids))
+        return (
+            f"The search for each of the {count(cases, 'case')} (a loss at a batch size) on record was the same, on "
+            f"validation classes: learning rates {listing(f'{rate:g}' for rate in rates)}, "
+            f"{count(len(seeds), 'seed')} each, so {count(each, 'trial')} a case and {total}."
+        )
+    sizes = sorted(each for _, _, each in grids)
+    return (
+        f"The {count(cases, 'case')} (a loss at a batch size) on record were not searched alike: from {sizes[0]} to "
+        f"{count(sizes[-1], 'trial')} a case on validation classes, {total}. A loss with more trials had more chances."
+    )
+
+
+def _table(evidence: Evidence, data: DatasetEvidence, found: list[Choice], several: bool) -> Table:
+    sizes = sorted({choice.batch_size for choice in found})
+    cells = {(choice.loss, choice.batch_size): _cell(choice) for choice in found}
+    rows = tuple(
+        (
+            Cell(loss.label),
+            Cell(", ".join(f"{name} {value}" for name, value in loss.settings.items()) or "defaults"),
+            *(cells.get((key, size), Cell(number(None))) for size in sizes),
+        )
+        for key, loss in evidence.params.losses.items()
+    )
+    frame = pd.DataFrame([vars(choice) for choice in found]).rename(
+        columns={"searched": "searched_learning_rate", "validation": VALIDATION}
+    )
+    caption = "Learning rate in use for each loss and training batch size" + (
+        ", above the validation mAP of the recorded trials that chose it."
+        if any(choice.backed for choice in found)
+        else "; no search is on record."
+    )
+    columns = (
+        Column("Loss"),
+        Column("Settings", wide=True),
+        *(Column(f"batch {size}", True) for size in sizes),
+    )
+    return Table(f"{data.name}-tuning" if several else "tuning", caption, columns, rows, frame)
+
+
+def _cell(choice: Choice) -> Cell:
+    detail = "not searched" if choice.searched is None else "not the choice"
+    if choice.backed:
+        detail = f"mAP {number(choice.validation)}"
+    mark = " *" if choice.backed and choice.at_edge else ""
+    return Cell(f"{choice.learning_rate:g}{mark}", choice.learning_rate, detail)
+
+
+def _place(evidence: Evidence, choice: Choice) -> str:
+    return f"{evidence.params.loss(choice.loss).label} at batch {choice.batch_size}"
