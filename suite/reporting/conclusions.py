@@ -16,7 +16,7 @@ def summary(evidence: Evidence) -> tuple[str, ...]:
     """The sentences that open the report, data set by data set."""
     sentences = []
     for data in evidence.datasets:
-        lead = f"{data.title}: " if len(evidence.datasets) > 1 else ""
+        lead = f"{data.short}: " if len(evidence.datasets) > 1 else ""
         for text in (
             leader(evidence, data),
             rivals(evidence, data),

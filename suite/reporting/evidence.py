@@ -52,6 +52,11 @@ class DatasetEvidence:
         return str(self.card.get("title", self.name))
 
     @property
+    def short(self) -> str:
+        """The title as far as its first colon, for captions and lists."""
+        return self.title.partition(":")[0]
+
+    @property
     def levels(self) -> list[str]:
         """Names of the hierarchy levels, finest first."""
         return list(self.card["levels"])

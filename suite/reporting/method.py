@@ -88,13 +88,13 @@ def made(evidence: Evidence) -> list[Block]:
     for data in evidence.datasets:
         facts += [
             (
-                f"{data.title}: backbone",
+                f"{data.short}: backbone",
                 f"{data.features.get('backbone')} at {data.features.get('image_size')} px",
                 False,
             ),
-            (f"{data.title}: weights", f"SHA-256 {data.features.get('weights_sha256')}", True),
-            (f"{data.title}: data card", f"SHA-256 {data.card_sha256}", True),
-            (f"{data.title}: data digest", f"SHA-256 {data.features.get('digest')}", True),
+            (f"{data.short}: weights", f"SHA-256 {data.features.get('weights_sha256')}", True),
+            (f"{data.short}: data card", f"SHA-256 {data.card_sha256}", True),
+            (f"{data.short}: data digest", f"SHA-256 {data.features.get('digest')}", True),
         ]
     blocks: list[Block] = [
         Paragraph(
@@ -238,7 +238,7 @@ def _counts(evidence: Evidence) -> Table:
         for name, use, part in entries:
             rows.append(
                 (
-                    Cell(data.title),
+                    Cell(data.short),
                     Cell(use),
                     Cell(name.replace("_", " ")),
                     *(
@@ -276,7 +276,7 @@ def _packages(records: list[dict[str, Any]]) -> Table:
     versions: dict[str, Counter] = {}
     for record in records:
         for name, version in (record.get("packages") or {}).items():
-            versions.setdefault(name, Counter())[str(version)] += 1
+            versions.setdefault(name, Counter())[str(version or "not installed")] += 1
     rows = tuple((Cell(name), Cell(", ".join(sorted(found)))) for name, found in sorted(versions.items()))
     frame = pd.DataFrame(
         [

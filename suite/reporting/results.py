@@ -37,7 +37,7 @@ def sections(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> 
         "retrieval": ("Retrieval examples", retrieval(evidence, data)),
     }
     return [
-        Section(f"{data.name}-{key}", f"{title}: {data.title}" if several else title, tuple(blocks))
+        Section(f"{data.name}-{key}", f"{title}: {data.short}" if several else title, tuple(blocks))
         for key, (title, blocks) in parts.items()
     ]
 
@@ -56,7 +56,7 @@ def leaderboard(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) 
     name = "main" if data is evidence.datasets[0] else f"{data.name}-main"
     wide, narrow = figures.render(figures.main_figure, *main_figure_data(evidence, data, look))
     caption = (
-        f"Test mAP on {data.title} at batch size {evidence.params.main_batch_size}, best on top"
+        f"Test mAP on {data.short} at batch size {evidence.params.main_batch_size}, best on top"
         + ("; and against training batch size, in the same colours and markers" if varied else "")
         + ". Bars: 95 % t intervals over seeds; dashed: frozen features. Look first at how far the bars lie from "
         "the dashed line; which losses differ from one another is for the paired comparison to say."

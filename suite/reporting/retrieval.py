@@ -55,7 +55,7 @@ def gallery(data: DatasetEvidence, loss: str, label: str) -> Gallery | None:
             Example(f"{reason} ({number(float(gain[query]), 2, sign=True)})", title, pictures[query], rankings)
         )
     caption = (
-        f"Retrieval examples on {data.title}: a query and its first {TOP} results with {label} (first seed) "
+        f"Retrieval examples on {data.short}: a query and its first {TOP} results with {label} (first seed) "
         f"and with frozen features. Chosen by rule, not by eye: the {EACH} queries with the largest gain of "
         f"AP@{TOP} over the frozen floor, the {EACH} nearest the median gain and the {EACH} at the far end, "
         "at most one a class."

@@ -67,7 +67,7 @@ def tuning(evidence: Evidence) -> list[Block]:
     several = len(evidence.datasets) > 1
     blocks: list[Block] = []
     for data in evidence.datasets:
-        lead = f"{data.title}: " if several else ""
+        lead = f"{data.short}: " if several else ""
         found = list(choices(evidence, data))
         blocks.append(Paragraph(lead + " ".join(_sentences(evidence, data, found))))
         blocks.append(_table(evidence, data, found, several))
