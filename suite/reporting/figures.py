@@ -316,4 +316,10 @@ def _legend(figure: Figure, axes: Axes, columns: int) -> None:
     # The floor's line belongs after the losses; the sort is stable, so these keep their order.
     pairs = sorted(zip(handles, labels, strict=True), key=lambda pair: isinstance(pair[0], Line2D))
     handles, labels = zip(*pairs, strict=True)
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(columns, len(labels)), columnspacing=1.2)
+    for ncols in range(min(columns, len(labels)), 0, -1):
+        legend = figure.legend(handles, labels, loc="outside lower center", ncols=ncols, columnspacing=1.2)
+        # Long labels need fewer columns: a legend wider than its figure would be cut at both ends.
+        figure.draw_without_rendering()
+        if ncols == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()

@@ -45,8 +45,8 @@ def timings(evidence: Evidence, look: figures.Looks) -> list[Block]:
     )
     caption = (
         "Time of forward and backward of each loss on given embeddings against batch size, both axes "
-        "logarithmic. Marks: median of "
-        "the rounds; bars: quartiles."
+        "logarithmic. Marks: median of the rounds; bars: quartiles. Grey: peers of other libraries, where "
+        "installed (pml: pytorch-metric-learning)."
     )
     rows = []
     for key in (key for key in look if key in set(table["loss"])):

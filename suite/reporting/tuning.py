@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -12,6 +13,8 @@ from suite.reporting.evidence import DatasetEvidence, Evidence
 from suite.reporting.model import Block, Cell, Column, Paragraph, Table, count, listing, number
 
 VALIDATION = f"val/{AP}"
+# What a term of a combination says of itself, beside the settings of its loss.
+OF_A_TERM = ("weight", "loss")
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,7 @@ def _table(evidence: Evidence, data: DatasetEvidence, found: list[Choice], sever
     rows = tuple(
         (
             Cell(loss.label),
-            Cell(", ".join(f"{name} {value}" for name, value in loss.settings.items()) or "defaults"),
+            Cell(_settings(loss.settings) or "defaults"),
             *(cells.get((key, size), Cell(number(None))) for size in sizes),
         )
         for key, loss in evidence.params.losses.items()
@@ -153,6 +156,16 @@ def _table(evidence: Evidence, data: DatasetEvidence, found: list[Choice], sever
         *(Column(f"batch {size}", True) for size in sizes),
     )
     return Table(f"{data.name}-tuning" if several else "tuning", caption, columns, rows, frame)
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    """Settings in words; a combination as the weighted sum it is."""
+    terms = [
+        f"{term.get('weight', 1)} {term['loss']} ({_settings({k: v for k, v in term.items() if k not in OF_A_TERM})})"
+        for term in settings.get("terms", [])
+    ]
+    plain = [f"{name} {value}" for name, value in settings.items() if name != "terms"]
+    return ", ".join([" + ".join(terms), *plain] if terms else plain)
 
 
 def _cell(choice: Choice) -> Cell:
