@@ -146,19 +146,17 @@ def report() -> None:
 
 
 @main.command()
-@click.option("--dataset", multiple=True, help="Data set to tune on; default: the first of params.yaml.")
+@click.option("--dataset", help="Data set to tune on; default: the first of params.yaml.")
 @click.option("--loss", multiple=True, help="Loss to tune; default: all of params.yaml.")
-def tune(dataset: tuple[str, ...], loss: tuple[str, ...]) -> None:
+def tune(dataset: str | None, loss: tuple[str, ...]) -> None:
     """Search learning rates on the validation classes and write the choices into params.yaml."""
     from suite.training.tuning import tune as search
 
     params = load_params()
-    for name in dataset or [next(iter(params.datasets))]:
-        trials = search(params, name, list(loss or params.losses), ROOT)
-        chosen = trials[trials["chosen"]]
-        for row in chosen.itertuples():
-            edge = "  (at the edge of the search: widen tuning.learning_rates)" if row.at_edge else ""
-            click.echo(f"{name} {row.loss} batch {row.batch_size}: learning rate {row.learning_rate:g}{edge}")
+    trials = search(params, dataset or next(iter(params.datasets)), list(loss or params.losses), ROOT)
+    for row in trials[trials["chosen"]].itertuples():
+        edge = "  (at the edge of the search: widen tuning.learning_rates)" if row.at_edge else ""
+        click.echo(f"{row.dataset} {row.loss} batch {row.batch_size}: learning rate {row.learning_rate:g}{edge}")
 
 
 @main.command()
