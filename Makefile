@@ -20,7 +20,7 @@ reproduce: env
 	@echo "MLflow store  artifacts/mlflow/mlflow.db  (make mlflow shows it)"
 
 test: env
-	pytest -n 2 --dist loadgroup -m "not slow"
+	pytest -n 2 --dist loadfile -m "not slow"
 
 env: .venv/installed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,5 +28,7 @@ def benchmark_stage(params: Params, root: Path) -> None:
         command = [sys.executable, "-m", "pytest", str(SUITE), "-p", "no:cacheprovider", "-o", "addopts=-q"]
         command += ["--benchmark-only", f"--batch-sizes={sizes}", f"--confcutdir={SUITE}"]
         command += [f"--benchmark-json={target / 'benchmark.json'}"]
-        if subprocess.run(command).returncode != 0:
+        # Settings of a pytest that surrounds this one (its options, its workers) are not meant for the benchmarks.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        if subprocess.run(command, env=environment).returncode != 0:
             raise SuiteError(f"{SUITE}: a benchmark failed; its output stands above")

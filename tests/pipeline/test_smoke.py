@@ -17,8 +17,6 @@ REPOSITORY = Path(__file__).parents[2]
 COPIED = ("suite", "baselines", "tests/benchmarks", "dvc.yaml", "data.dvc", "pyproject.toml", "Makefile", ".dvcignore")
 RUNNING = re.compile(r"Running stage '([^']+)'")
 
-pytestmark = pytest.mark.xdist_group("pipeline")
-
 
 class Pipeline:
     """A copy of the project in which DVC runs without git and without network."""
