@@ -6,49 +6,49 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from suite.kernels import reference
+from suite.kernels.reference import histograms, pairs, ranks
 from suite.losses import create_loss
 
-SIGMOID, SUPRANK = reference.sigmoid_step(0.01), reference.suprank_step()
-CONTINUOUS = reference.suprank_step(offset=None, tau=0.03)
+SIGMOID, SUPRANK = ranks.sigmoid_step(0.01), ranks.suprank_step()
+CONTINUOUS = ranks.suprank_step(offset=None, tau=0.03)
 
 
 def average_precision(positive, negative):
-    return lambda e, y, **k: reference.average_precision_loss(e, y, positive, negative, **k)
+    return lambda e, y, **k: ranks.average_precision_loss(e, y, positive, negative, **k)
 
 
 def recall(positive, negative, **settings):
-    return lambda e, y, **k: reference.recall_loss(e, y, positive, negative, **settings, **k)
+    return lambda e, y, **k: ranks.recall_loss(e, y, positive, negative, **settings, **k)
 
 
 RANK_LOSSES = {
     "smoothap": ({}, average_precision(SIGMOID, SIGMOID)),
-    "supap": ({}, average_precision(reference.hard_step, SUPRANK)),
-    "supap-continuous": ({"offset": None, "tau": 0.03}, average_precision(reference.hard_step, CONTINUOUS)),
-    "suprecall": ({"ks": [1, 3]}, recall(reference.hard_step, SUPRANK, ks=(1, 3))),
+    "supap": ({}, average_precision(ranks.hard_step, SUPRANK)),
+    "supap-continuous": ({"offset": None, "tau": 0.03}, average_precision(ranks.hard_step, CONTINUOUS)),
+    "suprecall": ({"ks": [1, 3]}, recall(ranks.hard_step, SUPRANK, ks=(1, 3))),
     "smoothrecall": ({"k_temperature": 0.5}, recall(SIGMOID, SIGMOID, k_temperature=0.5)),
     "recall_at_k": ({"ks": [1, 2]}, recall(SIGMOID, SIGMOID, ks=(1, 2), clip=True)),
 }
 OTHER_LOSSES = {
-    "calibration": ({}, lambda e, y, **k: reference.pair_hinge_loss(e, y, 0.9, 0.6, **k)),
-    "contrastive": ({}, lambda e, y, **k: reference.pair_hinge_loss(e, y, 0.0, -1.0, "euclidean", **k)),
+    "calibration": ({}, lambda e, y, **k: pairs.pair_hinge_loss(e, y, 0.9, 0.6, **k)),
+    "contrastive": ({}, lambda e, y, **k: pairs.pair_hinge_loss(e, y, 0.0, -1.0, "euclidean", **k)),
     "contrastive-cosine": (
         {"distance": "cosine", "neg_margin": 0.1},
-        lambda e, y, **k: reference.pair_hinge_loss(e, y, 1.0, 0.1, **k),
+        lambda e, y, **k: pairs.pair_hinge_loss(e, y, 1.0, 0.1, **k),
     ),
-    "fastap": ({"num_bins": 7}, lambda e, y, **k: reference.fast_ap_loss(e, y, 7, **k)),
-    "triplet": ({"margin": 0.3}, lambda e, y, **k: reference.triplet_loss(e, y, 0.3, **k)),
+    "fastap": ({"num_bins": 7}, lambda e, y, **k: histograms.fast_ap_loss(e, y, 7, **k)),
+    "triplet": ({"margin": 0.3}, lambda e, y, **k: pairs.triplet_loss(e, y, 0.3, **k)),
     "triplet-cosine": (
         {"margin": 0.3, "distance": "cosine"},
-        lambda e, y, **k: reference.triplet_loss(e, y, 0.3, distance="cosine", **k),
+        lambda e, y, **k: pairs.triplet_loss(e, y, 0.3, distance="cosine", **k),
     ),
     "triplet-semihard": (
         {"margin": 0.3, "mining": "semihard"},
-        lambda e, y, **k: reference.triplet_loss(e, y, 0.3, "semihard", **k),
+        lambda e, y, **k: pairs.triplet_loss(e, y, 0.3, "semihard", **k),
     ),
     "triplet-batch_hard": (
         {"margin": 0.3, "mining": "batch_hard"},
-        lambda e, y, **k: reference.triplet_loss(e, y, 0.3, "batch_hard", **k),
+        lambda e, y, **k: pairs.triplet_loss(e, y, 0.3, "batch_hard", **k),
     ),
 }
 LOSSES = RANK_LOSSES | OTHER_LOSSES

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
-from suite.kernels import reference
+from suite.kernels.reference import ranks
 from suite.losses import create_loss
 
 NAMES = [
@@ -41,7 +41,7 @@ def value_and_gradient(name, points, labels, **settings):
 
 
 def true_average_precision_loss(points, labels):
-    return reference.average_precision_loss(points, labels, reference.hard_step, reference.hard_step)
+    return ranks.average_precision_loss(points, labels, ranks.hard_step, ranks.hard_step)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -100,8 +100,8 @@ def test_sup_ap_bounds_nothing_where_start_is_zero():
         "ref_emb": torch.tensor([[0.6, 0.8], [0.605, 0.796]], dtype=torch.float64),
         "ref_labels": torch.tensor([0, 1]),
     }
-    hard = reference.hard_step
-    true = reference.average_precision_loss(query, label, hard, hard, **gallery)
+    hard = ranks.hard_step
+    true = ranks.average_precision_loss(query, label, hard, hard, **gallery)
     assert true == 0.5
     assert create_loss("supap", start=0.0, offset=1.0)(query, label, **gallery) < true
     assert create_loss("supap", start=0.5, offset=1.44)(query, label, **gallery) > true
