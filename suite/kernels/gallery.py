@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -13,6 +14,20 @@ from torch import Tensor
 from suite.kernels.sweep import row_blocks, rows_within
 
 SELF_MATCHES = ("exclude", "positive", "rank_only")
+
+
+class Columns(NamedTuple):
+    """The positives of some queries: row r of `items` lists the gallery places of one query's positives.
+
+    `rows` places the queries in the block (a slice where they follow each other, else an index tensor);
+    `items` is (queries, P), padded with the query's first positive where `valid` is False; `valid` is None if
+    nothing is padded; `count` (queries,).
+    """
+
+    rows: slice | Tensor
+    items: Tensor
+    valid: Tensor | None
+    count: Tensor
 
 
 @dataclass(frozen=True)
@@ -28,10 +43,15 @@ class Gallery:
     labels: Tensor
     self_match: str | None
 
+    @property
+    def without_self(self) -> bool:
+        """Whether a query stands in its own gallery and is none of its positives."""
+        return self.self_match in ("exclude", "rank_only")
+
     def positives(self, start: int, rows: int) -> Tensor:
         """(rows, G) bool: the positives of the queries from `start` on."""
         positives = self.same_label(start, rows)
-        if self.self_match in ("exclude", "rank_only"):
+        if self.without_self:
             positives.diagonal(start).fill_(False)
         return positives
 
@@ -41,23 +61,48 @@ class Gallery:
 
     def has_positives(self) -> bool:
         """Whether any query has a positive."""
-        classes, counts = torch.unique(self.labels, return_counts=True)
-        known = torch.isin(self.query_labels, classes[counts > (self.self_match in ("exclude", "rank_only"))])
-        return bool(known.any())
+        return bool((self._members.counts > 0).any())
+
+    def columns(self, start: int, rows: int, pair_bytes: int, limit: int) -> Iterator[Columns]:
+        """The positives of the queries from `start` on, in chunks: see `gather_positives`.
+
+        Found through the sorted labels, without a (rows, G) mask.
+        """
+        block = slice(start, start + rows)
+        order, firsts, counts, places = self._members
+        for chunk, width, count in _chunks(counts[block], pair_bytes, limit):
+            nth = torch.arange(width, device=order.device)
+            valid = nth < count[:, None]
+            padded = torch.where(valid, nth, 0)
+            if places is not None:
+                padded = padded + (padded >= places[block][chunk][:, None])
+            items = order[firsts[block][chunk][:, None] + padded]
+            yield Columns(chunk, items, None if bool(valid.all()) else valid, count)
+
+    @cached_property
+    def _members(self) -> _Members:
+        order = self.labels.argsort(stable=True)
+        in_order = self.labels[order]
+        firsts = torch.searchsorted(in_order, self.query_labels)
+        counts = torch.searchsorted(in_order, self.query_labels, right=True) - firsts
+        if not self.without_self:
+            return _Members(order, firsts, counts, None)
+        places = torch.empty_like(order)
+        places[order] = torch.arange(len(order), device=order.device)
+        return _Members(order, firsts, counts - 1, places - firsts)
 
 
-class Columns(NamedTuple):
-    """The positives of some queries: row r of `items` lists the gallery places of one query's positives.
+class _Members(NamedTuple):
+    """Gallery places by class: those of query q's class start at `firsts[q]` in `order`.
 
-    `rows` places the queries in the block (a slice where they follow each other, else an index tensor);
-    `items` is (queries, P), padded with place 0 where `valid` is False; `valid` is None if nothing is padded;
-    `count` (queries,).
+    `counts` are the positives of each query, `places` the query's own place in its class, to be passed over, or
+    None.
     """
 
-    rows: slice | Tensor
-    items: Tensor
-    valid: Tensor | None
-    count: Tensor
+    order: Tensor
+    firsts: Tensor
+    counts: Tensor
+    places: Tensor | None
 
 
 def gather_positives(positives: Tensor, pair_bytes: int, limit: int) -> Iterator[Columns]:
@@ -70,21 +115,28 @@ def gather_positives(positives: Tensor, pair_bytes: int, limit: int) -> Iterator
         pair_bytes: bytes that a chunk's buffer takes for one (query, positive) pair.
         limit: bytes of a buffer; a chunk holds at least one query with all its positives.
     """
-    count = positives.sum(1)
-    least, most = (int(bound) for bound in count.aminmax())
+    counts = positives.count_nonzero(1)
+    items = positives.nonzero()[:, 1]
+    firsts = counts.cumsum(0) - counts
+    for rows, width, count in _chunks(counts, pair_bytes, limit):
+        nth = torch.arange(width, device=items.device)
+        valid = nth < count[:, None]
+        gathered = items[firsts[rows][:, None] + torch.where(valid, nth, 0)]
+        yield Columns(rows, gathered, None if bool(valid.all()) else valid, count)
+
+
+def _chunks(counts: Tensor, pair_bytes: int, limit: int) -> Iterator[tuple[slice | Tensor, int, Tensor]]:
+    """Rows of a chunk, the most positives that any of them has, and how many each has."""
+    least, most = (int(bound) for bound in counts.aminmax())
     if most == 0:
         return
-    items = positives.nonzero()[:, 1]
     if least == most:
-        items = items.view(-1, most)
-        for start, stop in row_blocks(len(items), rows_within(limit, pair_bytes * most, len(items))):
-            yield Columns(slice(start, stop), items[start:stop], None, count[start:stop])
+        for start, stop in row_blocks(len(counts), rows_within(limit, pair_bytes * most, len(counts))):
+            yield slice(start, stop), most, counts[start:stop]
         return
-    first = count.cumsum(0) - count
-    order = count.argsort(stable=True)
-    order = order[int((count == 0).sum()) :]
-    widths = count[order].tolist()
-    place = torch.arange(most, device=items.device)
+    order = counts.argsort(stable=True)
+    order = order[int((counts == 0).sum()) :]
+    widths = counts[order].tolist()
     stop = len(order)
     while stop:
         width = widths[stop - 1]
@@ -92,7 +144,5 @@ def gather_positives(positives: Tensor, pair_bytes: int, limit: int) -> Iterator
         # Queries with less than half as many positives as the chunk's largest wait for another chunk.
         start = max(start, bisect_left(widths, (width + 1) // 2, 0, stop))
         rows = order[start:stop]
-        valid = place[:width] < count[rows, None]
-        padded = torch.where(valid, first[rows, None] + place[:width], 0)
-        yield Columns(rows, torch.where(valid, items[padded], 0), None if bool(valid.all()) else valid, count[rows])
+        yield rows, width, counts[rows]
         stop = start

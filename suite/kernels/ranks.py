@@ -9,16 +9,16 @@ and a head turns (rank+, rank-) of all positives into the loss of the query. The
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from suite.kernels.gallery import Columns, Gallery, gather_positives
+from suite.kernels.differences import StepSums, Workspace, lowest
+from suite.kernels.gallery import Columns, Gallery
 from suite.kernels.heads import Head
 from suite.kernels.steps import Step
-from suite.kernels.sweep import BLOCK_BYTES, BlockResult, Swept, row_blocks, rows_within, sweep
+from suite.kernels.sweep import BLOCK_BYTES, BlockResult, Swept, sweep
 
 
 def rank_loss(
@@ -50,42 +50,6 @@ def rank_loss(
     return sweep(queries, references, block, block_bytes=block_bytes, exact_ties=exact_ties)
 
 
-class Workspace:
-    """Two flat buffers that all chunks of a sweep share: fresh memory would cost more than the arithmetic."""
-
-    def __init__(self) -> None:
-        self._buffers: tuple[Tensor, Tensor] | None = None
-
-    def take(self, like: Tensor, *shape: int) -> tuple[Tensor, Tensor]:
-        """Two uninitialised buffers of `shape`, with the dtype and device of `like`."""
-        size = 1
-        for length in shape:
-            size *= length
-        if self._buffers is None or self._buffers[0].numel() < size:
-            self._buffers = (like.new_empty(size), like.new_empty(size))
-        first, second = self._buffers
-        return first[:size].view(shape), second[:size].view(shape)
-
-
-def column_parts(scores: Tensor, positives: int, limit: int) -> Iterator[slice]:
-    """Slices of a chunk's columns of `positives`, such that a (queries, part, gallery) buffer keeps to `limit` bytes.
-
-    Only a chunk of a single query can need more than one; a part holds at least one positive.
-
-    Args:
-        scores: (queries, gallery), the chunk's.
-        positives: columns of the chunk.
-        limit: bytes of a buffer.
-    """
-    for start, stop in row_blocks(positives, rows_within(limit, scores.numel() * scores.element_size(), positives)):
-        yield slice(start, stop)
-
-
-def lowest(dtype: torch.dtype) -> float:
-    """A finite score below any other, with finite differences: it stands for items that do not count."""
-    return torch.finfo(dtype).min * 1e-6
-
-
 @dataclass
 class _RankBlock:
     gallery: Gallery
@@ -97,87 +61,63 @@ class _RankBlock:
 
     def __call__(self, scores: Tensor, start: int, needs_gradient: bool) -> BlockResult:
         block, size = scores.shape
-        positives = self.gallery.positives(start, block)
-        low = lowest(scores.dtype)
-        negatives = scores.masked_fill(positives, low)
-        itself = None
-        if self.gallery.self_match == "exclude":
-            negatives.diagonal(start).fill_(low)
-        elif self.gallery.self_match == "rank_only" and not self.positive_step.differentiable:
-            negatives.diagonal(start).fill_(low)
-            itself = scores.diagonal(start)
-        gradient = torch.zeros_like(scores) if needs_gradient else None
         sums, count = scores.new_zeros((), dtype=torch.float64), 0
-        for columns in gather_positives(positives, size * scores.element_size(), self.limit):
-            sums += self._chunk(scores, negatives, itself, columns, gradient)
+        unranked = torch.ones(block, dtype=torch.bool, device=scores.device)
+        for columns in self.gallery.columns(start, block, size * scores.element_size(), self.limit):
+            sums += self._chunk(scores, start, columns, needs_gradient)
             count += len(columns.count)
-        return BlockResult(sums, sums.new_tensor(float(count)), () if gradient is None else (gradient,))
+            unranked[columns.rows] = False
+        if needs_gradient and bool(unranked.any()):
+            scores[unranked] = 0.0
+        return BlockResult(sums, sums.new_tensor(float(count)), (scores,) if needs_gradient else ())
 
-    def _chunk(
-        self,
-        scores: Tensor,
-        negatives: Tensor,
-        itself: Tensor | None,
-        columns: Columns,
-        gradient: Tensor | None,
-    ) -> Tensor:
+    def _chunk(self, scores: Tensor, start: int, columns: Columns, needs_gradient: bool) -> Tensor:
+        """The sum of the losses of a chunk, whose scores give way to their gradient."""
         rows, items, valid, count = columns
-        needs_gradient = gradient is not None
-        own, others = scores[rows].gather(1, items), negatives[rows]
+        others = scores[rows].clone() if isinstance(rows, slice) else scores[rows]
+        own = others.gather(1, items)
+        low = lowest(scores.dtype)
         # As an item to be ranked a padded place is above all others, as one that is counted below: no step
         # is taken.
-        high = own if valid is None else own.masked_fill(~valid, -lowest(own.dtype))
-        lows = own if valid is None else own.masked_fill(~valid, lowest(own.dtype))
+        high = own if valid is None else own.masked_fill(~valid, -low)
+        lows = own if valid is None else own.masked_fill(~valid, low)
+        itself = self._set_aside_query(others, start, rows, low)
+        others.scatter_(1, items, low)
 
-        # The positives of a single query can exceed the limit. They are ranked part by part then, and once
-        # more for the gradient, since the head takes the ranks of all.
-        parts = list(column_parts(others, items.shape[1], self.limit))
-        whole = len(parts) == 1
-        ranks = []
-        for part in parts:
-            *of_part, pairs, steps = self._count(others, lows, high[:, part], needs_gradient and whole)
-            ranks.append(of_part)
-        plus, minus = ranks[0] if whole else (torch.cat(of_parts, 1) for of_parts in zip(*ranks, strict=True))
+        among_positives = StepSums(self.positive_step, lows, high, Workspace(), self.limit)
+        among_others = StepSums(self.negative_step, others, high, self.workspace, self.limit)
+        # The sum over k != j is the sum over all positives less the step at 0.
+        plus = among_positives.total(needs_gradient).add_(1.0 - self.positive_step.at_zero)
+        minus = among_others.total(needs_gradient)
         if valid is not None:
             plus.masked_fill_(~valid, 1.0)
         if itself is not None:
-            minus += itself[rows][:, None] >= high
+            minus += itself >= high
 
         losses, of_plus, of_minus = self.head(plus, minus, count, valid)
-        if gradient is not None:
-            of_plus, of_minus = of_plus * self.positive_step.slope, of_minus * self.negative_step.slope
-            of_items, of_scores = torch.zeros_like(own), None
-            for part in parts:
-                if not whole:
-                    _, _, pairs, steps = self._count(others, lows, high[:, part], True)
-                of_items[:, part] -= steps.sum(-1).mul_(of_minus[:, part])
-                if self.positive_step.differentiable:
-                    pairs.mul_(of_plus[:, part, None])
-                    of_pairs = pairs.sum(1)
-                    of_pairs[:, part] -= pairs.sum(2)
-                    of_items += of_pairs
-                of_part = torch.bmm(of_minus[:, None, part], steps)[:, 0]
-                of_scores = of_part if of_scores is None else of_scores.add_(of_part)
-            place = torch.arange(len(items), device=items.device)[:, None].expand_as(items)
-            if valid is None:
-                # No negative stands in a positive's column, so nothing is overwritten.
-                of_scores[place, items] = of_items
-            else:
-                of_scores[place[valid], items[valid]] = of_items[valid]
-            gradient[rows] = of_scores
+        if needs_gradient:
+            of_others, of_items = among_others.backward(of_minus)
+            if self.positive_step.differentiable:
+                of_lows, of_high = among_positives.backward(of_plus)
+                of_items += of_lows + of_high
+            # A padded place has no gradient, and no positive any as one of the others.
+            scores[rows] = of_others.scatter_add_(1, items, of_items)
         return losses.sum(dtype=torch.float64)
 
-    def _count(
-        self, others: Tensor, lows: Tensor, high: Tensor, needs_gradient: bool
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """rank+ and rank- of the positives with scores `high`, and the derivatives of both kinds of steps.
+    def _set_aside_query(self, others: Tensor, start: int, rows: slice | Tensor, low: float) -> Tensor | None:
+        """Take the queries out of their own galleries; their scores (queries, 1) if they still take a hard step."""
+        if not self.gallery.without_self:
+            return None
+        if self.gallery.self_match == "rank_only" and self.positive_step.differentiable:
+            # Both steps are the same here: the query counts among the others.
+            return None
+        places = _places(start, rows, others)
+        itself = others.gather(1, places)
+        others.scatter_(1, places, low)
+        return itself if self.gallery.self_match == "rank_only" else None
 
-        The last, those of rank-, stand in the workspace until the next count.
-        """
-        pairs = lows[:, None, :] - high[:, :, None]
-        plus = self.positive_step.accumulate(pairs, torch.empty_like(pairs), needs_gradient)
-        # The sum over k != j is the sum over all positives less the step at 0.
-        plus += 1.0 - self.positive_step.at_zero
-        steps, spare = self.workspace.take(others, *high.shape, others.shape[1])
-        torch.sub(others[:, None, :], high[:, :, None], out=steps)
-        return plus, self.negative_step.accumulate(steps, spare, needs_gradient), pairs, steps
+
+def _places(start: int, rows: slice | Tensor, chunk: Tensor) -> Tensor:
+    """(queries, 1): where the queries of a chunk stand in the gallery that they are themselves."""
+    nth = torch.arange(rows.start, rows.stop, device=chunk.device) if isinstance(rows, slice) else rows
+    return (nth + start)[:, None]

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+Reduce = Callable[[Tensor], Tensor]
+"""Adds up the last dimension of a buffer, weighted or not."""
+
 
 class Step(Protocol):
     """A step and its derivative, summed and computed in place.
 
     `differentiable` says whether it has a gradient, `continuous` whether it is continuous at 0, where its
-    value is `at_zero`. The derivative is given up
-    to the factor `slope`, so that a constant costs no pass over a block.
+    value is `at_zero`. The derivative is given up to the factor `slope`, so that a constant costs no pass over
+    a block.
     """
 
     differentiable: bool
@@ -23,12 +27,11 @@ class Step(Protocol):
     at_zero: float
     slope: float
 
-    def accumulate(self, differences: Tensor, spare: Tensor, needs_gradient: bool) -> Tensor:
-        """Sum of step(differences) over the last dimension.
+    def accumulate(self, differences: Tensor, spare: Tensor, needs_gradient: bool, reduce: Reduce) -> Tensor:
+        """reduce(step(differences)).
 
-        `differences` is overwritten: with the derivative over `slope` if `needs_gradient`, else with
-            anything.
-        `spare` has the same shape and is overwritten.
+        `differences` is overwritten: with the derivative over `slope` if `needs_gradient`, else with anything.
+        `spare` has the same shape and is overwritten. `reduce` is linear and keeps none of what it is given.
         """
         ...
 
@@ -42,8 +45,8 @@ class HardStep:
     at_zero = 1.0
     slope = 0.0
 
-    def accumulate(self, differences: Tensor, spare: Tensor, needs_gradient: bool) -> Tensor:
-        return torch.ge(differences, 0, out=spare).sum(-1)
+    def accumulate(self, differences: Tensor, spare: Tensor, needs_gradient: bool, reduce: Reduce) -> Tensor:
+        return reduce(torch.ge(differences, 0, out=spare))
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,9 @@ class SigmoidStep:
     def slope(self) -> float:
         return 1.0 / self.tau
 
-    def accumulate(self, differences: Tensor, spare: Tensor, needs_gradient: bool) -> Tensor:
+    def accumulate(self, differences: Tensor, spare: Tensor, needs_gradient: bool, reduce: Reduce) -> Tensor:
         value = differences.mul_(1.0 / self.tau).sigmoid_()
-        total = value.sum(-1)
+        total = reduce(value)
         if needs_gradient:
             value.addcmul_(value, value, value=-1.0)
         return total
@@ -90,16 +93,16 @@ class SupRankStep:
     def slope(self) -> float:
         return 1.0 / self.tau
 
-    def accumulate(self, differences: Tensor, spare: Tensor, needs_gradient: bool) -> Tensor:
+    def accumulate(self, differences: Tensor, spare: Tensor, needs_gradient: bool, reduce: Reduce) -> Tensor:
         at_delta = _sigmoid(self.delta / self.tau)
         total = 0.0
         if self.start:
-            total = torch.gt(differences, 0, out=spare).sum(-1).mul_(self.start)
-        excess = torch.sub(differences, self.delta, out=spare).clamp_(min=0).sum(-1)
-        far = torch.gt(differences, self.delta, out=spare).sum(-1)
+            total = reduce(torch.gt(differences, 0, out=spare)).mul_(self.start)
+        excess = reduce(torch.sub(differences, self.delta, out=spare).clamp_(min=0))
+        far = reduce(torch.gt(differences, self.delta, out=spare))
         # Beyond delta the sigmoid is held at its value there, which is then exchanged for the linear part.
         value = differences.clamp_(max=self.delta).mul_(1.0 / self.tau).sigmoid_()
-        total = value.sum(-1).add_(total)
+        total = reduce(value).add_(total)
         total.add_(excess, alpha=self.rho).add_(far, alpha=self.offset - self.start - at_delta)
         if needs_gradient:
             value.addcmul_(value, value, value=-1.0)

@@ -2,13 +2,13 @@
 
 A loss on similarities is a weighted sum of means, `sum over terms t of sum_t / count_t`, whose sums and
 counts add up over queries. The sweep computes the scores of a block of queries with the whole gallery, hands
-them to a block function, and turns the d(sum_t)/d(scores) that it returns into gradients of both embeddings
-at once, so that nothing larger than (block, gallery) outlives a block.
+them to a block function, and turns the d(sum_t)/d(scores) that it returns into gradients of both embeddings,
+so that nothing outlives a block but a buffer of gradients of bounded size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 import torch
@@ -19,6 +19,9 @@ BLOCK_BYTES = 1 << 20
 
 SCORE_BYTES = 4 << 20
 """Default size of a block of scores: large enough for matrix products to run at full speed."""
+
+GRADIENT_BYTES = 64 << 20
+"""Default size of a term's buffer of d(sum) / d(scores): a tall one makes its matrix products run at full speed."""
 
 
 class BlockResult(NamedTuple):
@@ -34,7 +37,10 @@ class BlockResult(NamedTuple):
 
 
 class Block(Protocol):
-    """A block function: from scores (block, gallery) of the queries from row `start` on to their terms."""
+    """A block function: from scores (block, gallery) of the queries from row `start` on to their terms.
+
+    The scores are its to overwrite; its first gradient may stand in their place.
+    """
 
     def __call__(self, scores: Tensor, start: int, needs_gradient: bool) -> BlockResult: ...
 
@@ -46,6 +52,22 @@ class Swept(NamedTuple):
     counts: Tensor
 
 
+class Mixing(Protocol):
+    """Items made from others, whose scores are the same mixture of scores (see `suite.kernels.mixing`)."""
+
+    def blocks(self, limit: int, item_bytes: int) -> Iterator[tuple[int, int, int, int]]:
+        """Bounds (start, stop) of blocks of queries, and of the items made from them."""
+        ...
+
+    def expand(self, scores: Tensor, start: int, stop: int) -> Tensor:
+        """Scores of the items `start` to `stop` with all items, from those of the queries they are made from."""
+        ...
+
+    def fold(self, gradient: Tensor, start: int, stop: int) -> Tensor:
+        """The gradient of `expand`."""
+        ...
+
+
 def sweep(
     queries: Tensor,
     references: Tensor | None,
@@ -53,6 +75,7 @@ def sweep(
     weights: tuple[float, ...] = (1.0,),
     block_bytes: int | None = None,
     exact_ties: bool = False,
+    mixing: Mixing | None = None,
 ) -> Swept:
     """The loss `sum_t weights[t] * sum_t / count_t` of all scores `queries @ references.T`.
 
@@ -62,14 +85,15 @@ def sweep(
         block: gives the terms of a block of scores.
         weights: one weight a term. A term with count 0 is 0.
         block_bytes: upper limit of the bytes of one block of scores (never less than one query); None:
-            `SCORE_BYTES`.
+            `SCORE_BYTES` of scores and `GRADIENT_BYTES` of gradients.
         exact_ties: give equal gallery rows equal scores, bit by bit, for block functions that jump at a tie:
             a matrix product rounds one row differently at different places.
+        mixing: items to rank in the place of queries that are their own gallery.
 
     Raises:
         RuntimeError: on differentiating the gradient again.
     """
-    value, counts = _Sweep.apply(queries, references, block, weights, block_bytes, exact_ties)
+    value, counts = _Sweep.apply(queries, references, block, weights, block_bytes, exact_ties, mixing)
     return Swept(value, counts)
 
 
@@ -98,43 +122,61 @@ def _repeats(rows: Tensor) -> tuple[Tensor, Tensor] | tuple[None, None]:
 
 
 class _Gradients:
-    """Gradients of the sums of all terms with respect to queries and gallery, gathered block by block."""
+    """Gradients of the sums of all terms with respect to queries and gallery.
 
-    def __init__(self, queries: Tensor, references: Tensor | None, terms: int):
+    d(sums) / d(scores) gather in one buffer a term, of `tall` queries, the first of which also lends its rows to
+    the scores. A full buffer is turned into gradients of the embeddings.
+    """
+
+    def __init__(self, queries: Tensor, references: Tensor | None, terms: int, tall: int):
         self.queries, self.references = queries, queries if references is None else references
         self.own_gallery = references is None
-        self.whole: tuple[Tensor, ...] | None = None
-        self.terms: list[tuple[Tensor, Tensor]] = []
-        self.count = terms
+        self.buffers = [queries.new_empty(tall, len(self.references)) for _ in range(terms)]
+        self.embeddings: list[tuple[Tensor, Tensor]] = []
+        self.start = self.stop = 0
+
+    def rows(self, start: int, stop: int) -> Tensor:
+        """The place of the scores of the queries from `start` to `stop`, which follow those seen last."""
+        if stop - self.start > len(self.buffers[0]):
+            self._flush()
+        self.stop = stop
+        return self.buffers[0][start - self.start : stop - self.start]
 
     def add(self, start: int, stop: int, gradients: tuple[Tensor, ...]) -> None:
         """Take in d(sums) / d(scores) of the queries from `start` to `stop`."""
-        if stop - start == len(self.queries):
-            # All terms can be weighted before any matrix product.
-            self.whole = gradients
-            return
-        if not self.terms:
-            for _ in range(self.count):
+        for buffer, gradient in zip(self.buffers, gradients, strict=True):
+            place = buffer[start - self.start : stop - self.start]
+            if place.data_ptr() != gradient.data_ptr():
+                place.copy_(gradient)
+
+    def _flush(self) -> None:
+        if not self.embeddings:
+            for _ in self.buffers:
                 of_queries = torch.zeros_like(self.queries)
                 of_references = of_queries if self.own_gallery else torch.zeros_like(self.references)
-                self.terms.append((of_queries, of_references))
-        for (of_queries, of_references), gradient in zip(self.terms, gradients, strict=True):
-            of_references.addmm_(gradient.t(), self.queries[start:stop])
-            of_queries[start:stop].addmm_(gradient, self.references)
+                self.embeddings.append((of_queries, of_references))
+        rows = slice(self.start, self.stop)
+        for buffer, (of_queries, of_references) in zip(self.buffers, self.embeddings, strict=True):
+            gradient = buffer[: self.stop - self.start]
+            of_references.addmm_(gradient.t(), self.queries[rows])
+            of_queries[rows].addmm_(gradient, self.references)
+        self.start = self.stop
 
     def total(self, scales: list[float]) -> tuple[Tensor, Tensor | None]:
         """Gradients of the scaled sum of all terms by the queries, and by the gallery unless that is they."""
-        if self.whole is not None:
-            gradient = _weighted(self.whole, scales)
+        if not self.embeddings:
+            # One buffer held all queries: the terms are weighted before any matrix product.
+            gradient = _weighted(self.buffers, scales)
             if self.own_gallery:
                 # s_ij and s_ji are one product: a single matrix product instead of two.
-                return (gradient + gradient.t()) @ self.queries, None
+                return _add_transpose(gradient) @ self.queries, None
             return gradient @ self.references, gradient.t() @ self.queries
-        of_queries = _weighted([of_queries for of_queries, _ in self.terms], scales)
-        return of_queries, None if self.own_gallery else _weighted([of for _, of in self.terms], scales)
+        self._flush()
+        of_queries = _weighted([of_queries for of_queries, _ in self.embeddings], scales)
+        return of_queries, None if self.own_gallery else _weighted([of for _, of in self.embeddings], scales)
 
 
-def _weighted(tensors: Sequence[Tensor], scales: Sequence[float]) -> Tensor:
+def _weighted(tensors: list[Tensor], scales: list[float]) -> Tensor:
     """The scaled sum of `tensors`, in the memory of the first."""
     total = tensors[0].mul_(scales[0])
     for tensor, scale in zip(tensors[1:], scales[1:], strict=True):
@@ -142,27 +184,57 @@ def _weighted(tensors: Sequence[Tensor], scales: Sequence[float]) -> Tensor:
     return total
 
 
+def _add_transpose(square: Tensor, tile: int = 512) -> Tensor:
+    """square + its transpose, in place, tile by tile: both of a pair of tiles stay in the cache."""
+    size = len(square)
+    for top in range(0, size, tile):
+        rows = slice(top, top + tile)
+        for left in range(top, size, tile):
+            columns = slice(left, left + tile)
+            upper, lower = square[rows, columns], square[columns, rows]
+            total = upper + lower.t()
+            upper.copy_(total)
+            lower.copy_(total.t())
+    return square
+
+
 class _Sweep(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, queries, references, block, weights, block_bytes, exact_ties):
+    def forward(ctx, queries, references, block, weights, block_bytes, exact_ties, mixing):
         gallery = queries if references is None else references
         needs_gradient = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
         row_bytes = len(gallery) * queries.element_size()
-        size = rows_within(SCORE_BYTES if block_bytes is None else block_bytes, row_bytes, len(queries))
-        gradients = _Gradients(queries, references, len(weights)) if needs_gradient else None
+        limit = SCORE_BYTES if block_bytes is None else block_bytes
+        size = rows_within(limit, row_bytes, len(queries))
+        tall = size
+        if needs_gradient and block_bytes is None:
+            tall = rows_within(max(GRADIENT_BYTES, limit), row_bytes, len(queries))
+        if mixing is None:
+            blocks = ((start, stop, start, stop) for start, stop in row_blocks(len(queries), size))
+        else:
+            blocks = list(mixing.blocks(limit, queries.element_size()))
+            tall = max(tall, *(stop - start for start, stop, *_ in blocks))
+        gradients = _Gradients(queries, references, len(weights), tall) if needs_gradient else None
+        scratch = None if needs_gradient else queries.new_empty(tall, len(gallery))
         sums = torch.zeros(len(weights), dtype=torch.float64, device=queries.device)
         counts = torch.zeros_like(sums)
         copies, originals = _repeats(gallery) if exact_ties else (None, None)
         with torch.autocast(queries.device.type, enabled=False):
-            for start, stop in row_blocks(len(queries), size):
-                scores = queries[start:stop] @ gallery.t()
+            for start, stop, first, last in blocks:
+                place = scratch[: stop - start] if gradients is None else gradients.rows(start, stop)
+                scores = torch.mm(queries[start:stop], gallery.t(), out=place)
                 if copies is not None:
                     scores[:, copies] = scores[:, originals]
-                result = block(scores, start, needs_gradient)
+                if mixing is not None:
+                    scores = mixing.expand(scores, first, last)
+                result = block(scores, first, needs_gradient)
                 sums += result.sums
                 counts += result.counts
                 if gradients is not None:
-                    gradients.add(start, stop, result.gradients)
+                    parts = result.gradients
+                    if mixing is not None:
+                        parts = tuple(mixing.fold(gradient, first, last) for gradient in parts)
+                    gradients.add(start, stop, parts)
             pairs = zip(weights, counts.tolist(), strict=True)
             scales = [weight / count if count else 0.0 for weight, count in pairs]
             value = (sums * sums.new_tensor(scales)).sum().to(queries.dtype)
@@ -182,7 +254,7 @@ class _Sweep(torch.autograd.Function):
             scaled = gradient * of_value
             # Under create_graph the product alone would pass for the whole second derivative.
             gradients.append(_Once.apply(scaled, embeddings) if torch.is_grad_enabled() else scaled)
-        return *gradients, None, None, None, None
+        return *gradients, None, None, None, None, None
 
 
 class _Once(torch.autograd.Function):

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from suite.kernels.differences import Workspace, column_parts, lowest
 from suite.kernels.gallery import Columns, Gallery, gather_positives
-from suite.kernels.ranks import Workspace, column_parts, lowest
 from suite.kernels.similarity import similarity, similarity_and_slope
 from suite.kernels.sweep import BLOCK_BYTES, BlockResult, Swept, sweep
 
