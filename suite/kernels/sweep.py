@@ -14,8 +14,8 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-BLOCK_BYTES = 1 << 20
-"""Default size of one work buffer: a few of them fit the second-level cache of current processors."""
+BLOCK_BYTES = 2 << 20
+"""Default size of one work buffer: a few of them stay in the caches of current processors."""
 
 SCORE_BYTES = 4 << 20
 """Default size of a block of scores: large enough for matrix products to run at full speed."""
