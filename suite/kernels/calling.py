@@ -13,20 +13,21 @@ import torch
 from torch import Tensor, nn
 
 from suite.kernels.gallery import SELF_MATCHES, Gallery
+from suite.kernels.graded import GradedGallery
 from suite.kernels.sweep import Swept
 
 Indices = tuple[Tensor, ...]
 
 
 class Batch(NamedTuple):
-    """A checked call: embeddings in the dtype of the arithmetic, labels at one level.
+    """A checked call: embeddings in the dtype of the arithmetic, labels at one level, or from one on.
 
     `references` is None when the queries are their own gallery.
     """
 
     queries: Tensor
     references: Tensor | None
-    gallery: Gallery
+    gallery: Gallery | GradedGallery
 
     def normalised(self) -> Batch:
         """The batch with all embeddings L2-normalised."""
@@ -42,12 +43,14 @@ class RetrievalLoss(nn.Module):
 
     Args:
         level: the column of the labels that says who is relevant; 0 is the finest. Labels (B,) have level 0
-            alone.
+            alone. To a loss whose class says `graded`, relevance is the number of columns from `level` on that
+            agree.
         block_bytes: upper limit in bytes of one work buffer, never less than one row of scores; None: tuned
             to the cache.
     """
 
     self_match = "exclude"
+    graded = False
 
     def __init__(self, level: int = 0, block_bytes: int | None = None):
         super().__init__()
@@ -96,7 +99,7 @@ class RetrievalLoss(nn.Module):
 
     def prepare(self, embeddings: Tensor, labels: Tensor, ref_emb: Tensor | None, ref_labels: Tensor | None) -> Batch:
         """The checked batch that the loss is computed on. Raises ValueError."""
-        return prepare(embeddings, labels, ref_emb, ref_labels, self.level, self.self_match)
+        return prepare(embeddings, labels, ref_emb, ref_labels, self.level, self.self_match, self.graded)
 
     def compute(self, batch: Batch) -> Swept:
         """The loss of a checked batch, and the counts behind its means."""
@@ -118,10 +121,14 @@ def prepare(
     ref_labels: Tensor | None,
     level: int,
     self_match: str,
+    graded: bool = False,
 ) -> Batch:
-    """Check the tensors of a call and bring them into the form the kernels take. Raises ValueError."""
+    """Check the tensors of a call and bring them into the form the kernels take. Raises ValueError.
+
+    Relevance is binary, agreement at `level`, or graded: the number of columns from `level` on that agree.
+    """
     bound = _check_embeddings("embeddings", embeddings)
-    query_labels = _labels_at("labels", labels, "embeddings", embeddings, level)
+    query_labels = _labels_at("labels", labels, "embeddings", embeddings, level, graded)
     if ref_emb is None and ref_labels is not None:
         raise ValueError(f"ref_labels: given with shape {tuple(ref_labels.shape)}, but there is no ref_emb")
     own_gallery = ref_emb is None or ref_emb is embeddings
@@ -135,7 +142,11 @@ def prepare(
             raise ValueError(
                 f"ref_emb: shape {tuple(ref_emb.shape)} and embeddings {tuple(embeddings.shape)} differ in dimension"
             )
-        gallery_labels = _labels_at("ref_labels", ref_labels, "ref_emb", ref_emb, level)
+        gallery_labels = _labels_at("ref_labels", ref_labels, "ref_emb", ref_emb, level, graded)
+        if gallery_labels.shape[1:] != query_labels.shape[1:]:
+            raise ValueError(
+                f"ref_labels: shape {tuple(ref_labels.shape)} and labels {tuple(labels.shape)} differ in levels"
+            )
         if not own_gallery:
             dtype = torch.promote_types(dtype, working_dtype(ref_emb))
             references = ref_emb.to(embeddings.device, dtype)
@@ -144,7 +155,7 @@ def prepare(
             f"embeddings: values up to {max(bound, ref_bound):.3g} at shape {tuple(embeddings.shape)} "
             "overflow the similarities; normalise them"
         )
-    gallery = Gallery(
+    gallery = (GradedGallery if graded else Gallery)(
         query_labels.to(embeddings.device),
         gallery_labels.to(embeddings.device),
         self_match if own_gallery else None,
@@ -251,7 +262,7 @@ def _check_embeddings(name: str, embeddings: Any) -> float:
     return bound
 
 
-def _labels_at(name: str, labels: Any, of_name: str, embeddings: Tensor, level: int) -> Tensor:
+def _labels_at(name: str, labels: Any, of_name: str, embeddings: Tensor, level: int, graded: bool) -> Tensor:
     if not isinstance(labels, Tensor):
         raise ValueError(f"{name}: expected a tensor, found {type(labels).__name__}")
     shape = tuple(labels.shape)
@@ -265,4 +276,6 @@ def _labels_at(name: str, labels: Any, of_name: str, embeddings: Tensor, level: 
     levels = 1 if labels.dim() == 1 else shape[1]
     if level >= levels:
         raise ValueError(f"level: {level} is out of range for {name} of shape {shape}, which has {levels} level(s)")
+    if graded:
+        return (labels[:, None] if labels.dim() == 1 else labels[:, level:]).contiguous()
     return labels if labels.dim() == 1 else labels[:, level].contiguous()

@@ -105,6 +105,28 @@ class _Members(NamedTuple):
     places: Tensor | None
 
 
+class AllPositives(NamedTuple):
+    """Gallery places of a block's positives, query by query, as `all_positives` finds them."""
+
+    items: Tensor
+    firsts: Tensor
+    counts: Tensor
+
+    def of(self, rows: slice | Tensor) -> tuple[Tensor, Tensor | None]:
+        """Items (queries, P) of some queries that have positives, and which are valid, as in `Columns`."""
+        count = self.counts[rows]
+        nth = torch.arange(int(count.max()), device=self.items.device)
+        valid = nth < count[:, None]
+        items = self.items[self.firsts[rows][:, None] + torch.where(valid, nth, 0)]
+        return items, None if bool(valid.all()) else valid
+
+
+def all_positives(positives: Tensor) -> AllPositives:
+    """The positives marked in a (block, G) mask."""
+    counts = positives.count_nonzero(1)
+    return AllPositives(positives.nonzero()[:, 1], counts.cumsum(0) - counts, counts)
+
+
 def gather_positives(positives: Tensor, pair_bytes: int, limit: int) -> Iterator[Columns]:
     """Split a block's queries that have positives into chunks of at most `limit` bytes.
 
@@ -115,14 +137,9 @@ def gather_positives(positives: Tensor, pair_bytes: int, limit: int) -> Iterator
         pair_bytes: bytes that a chunk's buffer takes for one (query, positive) pair.
         limit: bytes of a buffer; a chunk holds at least one query with all its positives.
     """
-    counts = positives.count_nonzero(1)
-    items = positives.nonzero()[:, 1]
-    firsts = counts.cumsum(0) - counts
-    for rows, width, count in _chunks(counts, pair_bytes, limit):
-        nth = torch.arange(width, device=items.device)
-        valid = nth < count[:, None]
-        gathered = items[firsts[rows][:, None] + torch.where(valid, nth, 0)]
-        yield Columns(rows, gathered, None if bool(valid.all()) else valid, count)
+    everyone = all_positives(positives)
+    for rows, _, count in _chunks(everyone.counts, pair_bytes, limit):
+        yield Columns(rows, *everyone.of(rows), count)
 
 
 def _chunks(counts: Tensor, pair_bytes: int, limit: int) -> Iterator[tuple[slice | Tensor, int, Tensor]]:

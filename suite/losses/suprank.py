@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from suite.kernels.calling import Batch, RetrievalLoss, check_number, check_self_match
+from suite.kernels.graded import graded_rank_loss
+from suite.kernels.graded_heads import GradedHead
 from suite.kernels.heads import Head
 from suite.kernels.ranks import rank_loss
 from suite.kernels.steps import HardStep, SupRankStep, suprank_offset
@@ -28,7 +30,7 @@ class SupRankLoss(RetrievalLoss):
         delta: score difference from which the step is linear.
         start: added to the sigmoid between 0 and `delta`.
         offset: the step just beyond `delta`; None makes it continuous there.
-        level: label column that says who is relevant.
+        level: label column that says who is relevant; for a graded loss, the finest one that it looks at.
         self_match: what a query is in its own batch: `exclude`, `positive` or `rank_only`.
         block_bytes: upper limit of one work buffer in bytes; None: tuned to the cache.
 
@@ -55,13 +57,12 @@ class SupRankLoss(RetrievalLoss):
         self.offset = None if offset is None else check_number("offset", offset, least=0.0)
         self.self_match = check_self_match(self_match)
 
-    def head(self) -> Head:
+    def head(self) -> Head | GradedHead:
         """What the loss makes of the ranks."""
         raise NotImplementedError(f"{type(self).__name__} defines no head")
 
     def compute(self, batch: Batch) -> Swept:
         offset = suprank_offset(self.tau, self.delta, self.start, self.offset)
         step = SupRankStep(self.tau, self.rho, self.delta, self.start, offset)
-        return rank_loss(
-            batch.queries, batch.references, batch.gallery, HardStep(), step, self.head(), self.block_bytes
-        )
+        sweep = graded_rank_loss if self.graded else rank_loss
+        return sweep(batch.queries, batch.references, batch.gallery, HardStep(), step, self.head(), self.block_bytes)

@@ -1,0 +1,85 @@
+"""Graded heads: from the ranks of a query's positives to what each of them gains.
+
+A positive of grade g gains a share of 1, the value of an ideal ranking; the loss of the query is 1 less all
+gains. `counts` (queries, L) are a query's positives of grades 1..L.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+
+class GradedResult(NamedTuple):
+    """Gains (queries, positives), and their derivatives by rank and by H-rank (None where it takes none)."""
+
+    gains: Tensor
+    of_rank: Tensor
+    of_h_rank: Tensor | None
+
+
+class GradedHead(Protocol):
+    """Turns the ranks of positives of one grade into gains."""
+
+    def ideal(self, counts: Tensor) -> Tensor:
+        """(queries,) float64: the value of the ideal ranking; 1 where there are no positives."""
+        ...
+
+    def relevances(self, counts: Tensor) -> Tensor | None:
+        """(queries, L + 1) float64: rel of items of grades 0..L; None where the head takes no H-rank."""
+        ...
+
+    def __call__(self, rank: Tensor, h_rank: Tensor | None, grade: int, ideal: Tensor) -> GradedResult: ...
+
+
+@dataclass(frozen=True)
+class NDCGHead:
+    """(2^g - 1) / log2(1 + rank) over the ideal DCG."""
+
+    def ideal(self, counts: Tensor) -> Tensor:
+        # An ideal ranking lists the highest grade first: each grade takes the next places.
+        last = counts.flip(1).cumsum(1).flip(1)
+        places = torch.arange(1, int(last.max()) + 1, dtype=torch.float64, device=counts.device)
+        discounts = torch.cat([places.new_zeros(1), (1.0 / torch.log2(1.0 + places)).cumsum(0)])
+        gains = 2.0 ** torch.arange(1, counts.shape[1] + 1, dtype=torch.float64, device=counts.device) - 1.0
+        value = ((discounts[last] - discounts[last - counts]) * gains).sum(1)
+        return torch.where(value > 0, value, 1.0)
+
+    def relevances(self, counts: Tensor) -> None:
+        return None
+
+    def __call__(self, rank: Tensor, h_rank: Tensor | None, grade: int, ideal: Tensor) -> GradedResult:
+        discount = 1.0 / torch.log2(1.0 + rank)
+        gains = (2.0**grade - 1.0) / ideal * discount
+        return GradedResult(gains, -gains * discount / ((1.0 + rank) * math.log(2.0)), None)
+
+
+@dataclass(frozen=True)
+class HierarchicalAPHead:
+    """H-rank / rank over the sum of all rel; rel of grade g is (g / (L - 1))^alpha over the items of that grade.
+
+    With L = 1 there is one grade, and the factor cancels.
+    """
+
+    alpha: float
+
+    def _grades(self, counts: Tensor) -> Tensor:
+        levels = counts.shape[1]
+        grades = torch.arange(1, levels + 1, dtype=torch.float64, device=counts.device)
+        return (grades / max(1, levels - 1)) ** self.alpha
+
+    def ideal(self, counts: Tensor) -> Tensor:
+        value = (self._grades(counts) * (counts > 0)).sum(1)
+        return torch.where(value > 0, value, 1.0)
+
+    def relevances(self, counts: Tensor) -> Tensor:
+        return torch.nn.functional.pad(self._grades(counts) / counts.clamp(min=1), (1, 0))
+
+    def __call__(self, rank: Tensor, h_rank: Tensor | None, grade: int, ideal: Tensor) -> GradedResult:
+        of_h_rank = 1.0 / (ideal * rank)
+        gains = h_rank * of_h_rank
+        return GradedResult(gains, -gains / rank, of_h_rank)
