@@ -7,6 +7,7 @@ from suite.kernels.calling import RetrievalLoss
 from suite.losses.average_precision import SupAPLoss
 from suite.losses.calibration import CalibrationLoss
 from suite.losses.combine import CombinedLoss
+from suite.losses.proxy import ProxyLoss
 from suite.losses.recall import RecallAtKLoss, SmoothRecallLoss, SupRecallLoss
 from suite.losses.registry import create_loss, list_losses, loss_import_string
 from suite.losses.simix import mix_positive_pairs
@@ -14,6 +15,7 @@ from suite.losses.simix import mix_positive_pairs
 __all__ = [
     "CalibrationLoss",
     "CombinedLoss",
+    "ProxyLoss",
     "RecallAtKLoss",
     "RetrievalLoss",
     "SmoothRecallLoss",

@@ -15,14 +15,21 @@ LOSSES = Registry(
     {
         "calibration": "suite.losses.calibration:CalibrationLoss",
         "combine": "suite.losses.combine:CombinedLoss",
+        "proxy": "suite.losses.proxy:ProxyLoss",
         "recall_at_k": "suite.losses.recall:RecallAtKLoss",
         "smoothrecall": "suite.losses.recall:SmoothRecallLoss",
         "supap": "suite.losses.average_precision:SupAPLoss",
         "suprecall": "suite.losses.recall:SupRecallLoss",
+        "arcface": "baselines.arcface:ArcFaceLoss",
         "contrastive": "baselines.contrastive:ContrastiveLoss",
+        "csl": "baselines.csl:CSLLoss",
         "fastap": "baselines.fast_ap:FastAPLoss",
+        "normalized_softmax": "baselines.normalized_softmax:NormalizedSoftmaxLoss",
+        "proxy_anchor": "baselines.proxy_anchor:ProxyAnchorLoss",
+        "proxy_nca_pp": "baselines.proxy_nca_pp:ProxyNCAPPLoss",
         "smoothap": "baselines.smooth_ap:SmoothAPLoss",
         "triplet": "baselines.triplet:TripletLoss",
+        "xbm": "baselines.xbm:XBMLoss",
     },
 )
 
