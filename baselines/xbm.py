@@ -111,10 +111,15 @@ class XBMLoss(nn.Module):
         return f"size={self.size}, weight={self.weight}, warm_up={self.warm_up}"
 
     def _memory_term(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        memory = {"ref_emb": self.memory, "ref_labels": self.memory_labels}
+        level = getattr(self.loss, "level", 0)
+        classes, held = (of if of.dim() == 1 else of[:, level] for of in (labels, self.memory_labels))
+        if bool(torch.isin(classes.to(held), held).any()):
+            return self.loss(embeddings, labels, **memory)
         with warnings.catch_warnings():
             # A young memory need not know any class of the batch: no mistake of the caller's.
             warnings.filterwarnings("ignore", message=".*no query of the batch has a positive")
-            return self.loss(embeddings, labels, ref_emb=self.memory, ref_labels=self.memory_labels)
+            return self.loss(embeddings, labels, **memory)
 
     def _check_fit(self, embeddings: Tensor, labels: Tensor) -> None:
         """Whether a checked batch can stand beside the rows of the memory. Raises ValueError."""
