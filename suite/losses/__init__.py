@@ -6,14 +6,17 @@
 from suite.kernels.calling import RetrievalLoss
 from suite.losses.average_precision import SupAPLoss
 from suite.losses.calibration import CalibrationLoss
-from suite.losses.combine import CombinedLoss
+from suite.losses.combine import PRESETS, CombinedLoss, preset_terms
+from suite.losses.proxy import ProxyLoss
 from suite.losses.recall import RecallAtKLoss, SmoothRecallLoss, SupRecallLoss
 from suite.losses.registry import create_loss, list_losses, loss_import_string
 from suite.losses.simix import mix_positive_pairs
 
 __all__ = [
+    "PRESETS",
     "CalibrationLoss",
     "CombinedLoss",
+    "ProxyLoss",
     "RecallAtKLoss",
     "RetrievalLoss",
     "SmoothRecallLoss",
@@ -23,4 +26,5 @@ __all__ = [
     "list_losses",
     "loss_import_string",
     "mix_positive_pairs",
+    "preset_terms",
 ]

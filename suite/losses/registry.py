@@ -15,6 +15,7 @@ LOSSES = Registry(
     {
         "calibration": "suite.losses.calibration:CalibrationLoss",
         "combine": "suite.losses.combine:CombinedLoss",
+        "proxy": "suite.losses.proxy:ProxyLoss",
         "recall_at_k": "suite.losses.recall:RecallAtKLoss",
         "smoothhap": "suite.losses.hierarchical_ap:SmoothHAPLoss",
         "smoothndcg": "suite.losses.ndcg:SmoothNDCGLoss",
@@ -23,10 +24,16 @@ LOSSES = Registry(
         "suphap": "suite.losses.hierarchical_ap:SupHAPLoss",
         "supndcg": "suite.losses.ndcg:SupNDCGLoss",
         "suprecall": "suite.losses.recall:SupRecallLoss",
+        "arcface": "baselines.arcface:ArcFaceLoss",
         "contrastive": "baselines.contrastive:ContrastiveLoss",
+        "csl": "baselines.csl:CSLLoss",
         "fastap": "baselines.fast_ap:FastAPLoss",
+        "normalized_softmax": "baselines.normalized_softmax:NormalizedSoftmaxLoss",
+        "proxy_anchor": "baselines.proxy_anchor:ProxyAnchorLoss",
+        "proxy_nca_pp": "baselines.proxy_nca_pp:ProxyNCAPPLoss",
         "smoothap": "baselines.smooth_ap:SmoothAPLoss",
         "triplet": "baselines.triplet:TripletLoss",
+        "xbm": "baselines.xbm:XBMLoss",
     },
 )
 

@@ -51,8 +51,8 @@ def test_unknown_setting_names_loss_and_settings():
 
 
 def test_missing_setting_is_named():
-    with pytest.raises(ValueError, match="combine: setting 'terms' is required"):
-        create_loss("combine")
+    with pytest.raises(ValueError, match="xbm: setting 'loss' is required"):
+        create_loss("xbm", size=4)
 
 
 @pytest.mark.parametrize(

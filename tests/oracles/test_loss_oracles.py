@@ -12,9 +12,12 @@ from suite.losses import create_loss, list_losses, mix_positive_pairs
 FOLDER = Path(__file__).parent
 TOLERANCE = 1e-6
 REQUIRED = {
+    "arcface",
     "calibration",
     "contrastive",
     "fastap",
+    "proxy",
+    "proxy_nca_pp",
     "recall_at_k",
     "smoothap",
     "smoothrecall",
