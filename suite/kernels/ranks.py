@@ -18,7 +18,7 @@ from suite.kernels.differences import StepSums, Workspace, lowest
 from suite.kernels.gallery import Columns, Gallery
 from suite.kernels.heads import Head
 from suite.kernels.steps import Step
-from suite.kernels.sweep import BLOCK_BYTES, BlockResult, Swept, sweep
+from suite.kernels.sweep import BLOCK_BYTES, BlockResult, Mixing, Swept, sweep
 
 
 def rank_loss(
@@ -29,6 +29,7 @@ def rank_loss(
     negative_step: Step,
     head: Head,
     block_bytes: int | None = None,
+    mixing: Mixing | None = None,
 ) -> Swept:
     """Mean of `head` over the queries that have positives.
 
@@ -41,13 +42,14 @@ def rank_loss(
         head: from ranks to losses.
         block_bytes: upper limit of one work buffer in bytes (never less than one row of scores); None: tuned to
             the cache.
+        mixing: items made from the queries that take their place; `gallery` is of these then.
 
     Returns:
         The loss, and the number of queries in its mean.
     """
     block = _RankBlock(gallery, positive_step, negative_step, head, BLOCK_BYTES if block_bytes is None else block_bytes)
     exact_ties = not (positive_step.continuous and negative_step.continuous)
-    return sweep(queries, references, block, block_bytes=block_bytes, exact_ties=exact_ties)
+    return sweep(queries, references, block, block_bytes=block_bytes, exact_ties=exact_ties, mixing=mixing)
 
 
 @dataclass

@@ -19,10 +19,11 @@ from suite.kernels.calling import (
 )
 from suite.kernels.gallery import Gallery
 from suite.kernels.heads import Head, RecallHead
+from suite.kernels.mixing import PairMixing, positive_pairs
 from suite.kernels.ranks import rank_loss
 from suite.kernels.steps import SigmoidStep
-from suite.kernels.sweep import Swept
-from suite.losses.simix import mix_positive_pairs
+from suite.kernels.sweep import Mixing, Swept
+from suite.losses.simix import draw_alphas
 from suite.losses.suprank import SupRankLoss
 
 KS = (1, 2, 4, 8, 16)
@@ -103,9 +104,13 @@ class SmoothRecallLoss(RetrievalLoss):
         self.self_match = check_self_match(self_match)
 
     def compute(self, batch: Batch) -> Swept:
+        return self.rank(batch.queries, batch.references, batch.gallery)
+
+    def rank(self, queries: Tensor, references: Tensor | None, gallery: Gallery, mixing: Mixing | None = None) -> Swept:
+        """The loss of the ranks that the queries, or items mixed from them, give to their positives."""
         step = SigmoidStep(self.tau)
         head = RecallHead(self.ks, self.k_temperature, self.clip)
-        return rank_loss(batch.queries, batch.references, batch.gallery, step, step, head, self.block_bytes)
+        return rank_loss(queries, references, gallery, step, step, head, self.block_bytes, mixing)
 
 
 class RecallAtKLoss(SmoothRecallLoss):
@@ -117,8 +122,8 @@ class RecallAtKLoss(SmoothRecallLoss):
 
     Args:
         ks, k_temperature, tau, level, self_match, block_bytes: see `SmoothRecallLoss`.
-        simix: let a mix of every pair of positives at `level` join the batch (`mix_positive_pairs`), with
-            fresh weights a call; such a loss takes no `ref_emb`.
+        simix: let a mix of every pair of positives at `level` join the batch (see `mix_positive_pairs`), with
+            fresh weights a call. Similarities are mixed, not embeddings. Such a loss takes no `ref_emb`.
         seed: seed of the generator that draws those weights; its state is part of the state_dict.
 
     Raises:
@@ -147,15 +152,16 @@ class RecallAtKLoss(SmoothRecallLoss):
         if self.simix and ref_emb is not None:
             found = f"shape {tuple(ref_emb.shape)}" if isinstance(ref_emb, Tensor) else type(ref_emb).__name__
             raise ValueError(f"ref_emb: {found} cannot be ranked with simix, whose virtual items join the batch")
-        batch = super().prepare(embeddings, labels, ref_emb, ref_labels)
+        return super().prepare(embeddings, labels, ref_emb, ref_labels)
+
+    def compute(self, batch: Batch) -> Swept:
         if not self.simix:
-            return batch
-        # The batch is in the dtype of the arithmetic: a mix rounded to half precision would fall in other ranks.
-        with torch.autocast(batch.queries.device.type, enabled=False):
-            mixed, mixed_labels = mix_positive_pairs(
-                batch.queries, batch.gallery.query_labels, generator=self.generator
-            )
-        return Batch(mixed, None, Gallery(mixed_labels, mixed_labels, self.self_match))
+            return super().compute(batch)
+        labels = batch.gallery.query_labels
+        alphas = draw_alphas(len(positive_pairs(labels)[0]), labels.device, self.generator)
+        mixing = PairMixing(labels, alphas.to(batch.queries))
+        gallery = Gallery(mixing.labels, mixing.labels, self.self_match)
+        return self.rank(batch.queries[mixing.order], None, gallery, mixing)
 
     def get_extra_state(self) -> Tensor:
         return self.generator.get_state()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from suite.kernels.mixing import positive_pairs
+
 
 def mix_positive_pairs(
     embeddings: Tensor, labels: Tensor, alphas: Tensor | None = None, generator: torch.Generator | None = None
@@ -33,10 +35,9 @@ def mix_positive_pairs(
         raise ValueError(f"labels: expected shape ({len(embeddings)},) or ({len(embeddings)}, levels), found {found}")
     labels = labels.to(embeddings.device)
     finest = labels if labels.dim() == 1 else labels[:, 0]
-    first, second = _positive_pairs(finest)
+    first, second = positive_pairs(finest)
     if alphas is None:
-        device = embeddings.device if generator is None else generator.device
-        alphas = torch.rand(len(first), generator=generator, device=device, dtype=torch.float64)
+        alphas = draw_alphas(len(first), embeddings.device, generator)
     elif not isinstance(alphas, Tensor):
         raise ValueError(f"alphas: expected a tensor of shape {tuple(first.shape)}, found {type(alphas).__name__}")
     elif alphas.shape != first.shape:
@@ -46,14 +47,8 @@ def mix_positive_pairs(
     return torch.cat([embeddings, virtual]), torch.cat([labels, labels[first]])
 
 
-def _positive_pairs(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Positions (i, j), i < j, of all pairs of one class: classes ascending, pairs lexicographic."""
-    order = labels.argsort(stable=True)
-    sizes = torch.unique_consecutive(labels[order], return_counts=True)[1]
-    stops = sizes.cumsum(0).repeat_interleave(sizes)
-    places = torch.arange(len(labels), device=labels.device)
-    partners = stops - 1 - places
-    first = places.repeat_interleave(partners)
-    starts = partners.cumsum(0) - partners
-    nth = torch.arange(len(first), device=labels.device) - starts.repeat_interleave(partners)
-    return order[first], order[first + 1 + nth]
+def draw_alphas(pairs: int, device: torch.device, generator: torch.Generator | None) -> Tensor:
+    """(pairs,) float64 weights, uniform over [0, 1), on the generator's device, or on `device` without one."""
+    return torch.rand(
+        pairs, generator=generator, device=device if generator is None else generator.device, dtype=torch.float64
+    )

@@ -50,8 +50,8 @@ def largest(name, per_class, block_bytes=None, batch=512, dim=32):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_tensor_of_all_triples(name):
-    batch, per_class = 512, 8
-    assert largest(name, per_class) <= batch * batch < batch * (per_class - 1) * batch
+    batch, per_class = 1024, 8
+    assert largest(name, per_class, batch=batch) <= batch * batch < batch * (per_class - 1) * batch
 
 
 @pytest.mark.parametrize("name", NAMES)

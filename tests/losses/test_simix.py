@@ -66,13 +66,23 @@ def test_bad_arguments(arguments, message):
         mix_positive_pairs(**{"embeddings": points(4), "labels": torch.zeros(4, dtype=int)} | arguments)
 
 
-def test_recall_at_k_mixes_with_its_own_generator():
-    embeddings, labels = torch.nn.functional.normalize(points(16), dim=1), torch.arange(16) // 4
-    loss = create_loss("recall_at_k", simix=True, seed=5)
+@pytest.mark.parametrize("block_bytes", [1, 3000, None])
+@pytest.mark.parametrize("self_match", ["exclude", "positive", "rank_only"])
+@pytest.mark.parametrize("sizes", [[4, 4, 4, 4], [1, 5, 2, 3, 1, 4]])
+def test_mixed_similarities_are_those_of_mixed_embeddings(sizes, self_match, block_bytes):
+    order = torch.randperm(sum(sizes), generator=torch.Generator().manual_seed(0))
+    labels = torch.repeat_interleave(torch.tensor([7, -2, 0, 5, 9, 3][: len(sizes)]), torch.tensor(sizes))[order]
+    embeddings = torch.nn.functional.normalize(points(len(labels)), dim=1).requires_grad_()
+    settings = {"self_match": self_match, "block_bytes": block_bytes}
+    loss = create_loss("recall_at_k", simix=True, seed=5, **settings)
     generator = torch.Generator().manual_seed(5)
     for _ in range(2):
         mixed, mixed_labels = mix_positive_pairs(embeddings, labels, generator=generator)
-        assert loss(embeddings, labels) == create_loss("recall_at_k")(mixed, mixed_labels)
+        expected = create_loss("recall_at_k", **settings)(mixed, mixed_labels)
+        value = loss(embeddings, labels)
+        torch.testing.assert_close(value, expected)
+        (of_value,), (of_expected,) = torch.autograd.grad(value, embeddings), torch.autograd.grad(expected, embeddings)
+        torch.testing.assert_close(of_value, of_expected)
 
 
 def test_simix_goes_on_from_a_saved_state():

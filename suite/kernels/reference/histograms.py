@@ -24,4 +24,4 @@ def fast_ap_loss(
     everyone = (triangles * who.ranked[..., None]).sum(1).cumsum(1)
     filled = positive > 0
     precision = torch.where(filled, positive * positive.cumsum(1) / torch.where(filled, everyone, 1.0), 0.0)
-    return mean_over_queries(1 - precision.sum(1) / who.positives.sum(1).clamp_min(1), who)
+    return mean_over_queries(1 - precision.sum(1) / who.positives.sum(1).clamp_min(1), who.positives)

@@ -39,9 +39,9 @@ def normalised(embeddings: Tensor, labels: Tensor, ref_emb: Tensor | None, ref_l
     return members(normalise(embeddings.double(), dim=1), labels, gallery, ref_labels, "exclude")
 
 
-def mean_over_queries(values: Tensor, who: Members) -> Tensor:
-    """Mean over the queries that have positives; 0 where none has."""
-    known = who.positives.any(1)
+def mean_over_queries(values: Tensor, positives: Tensor) -> Tensor:
+    """Mean of `values` (Q,) over the queries that have any of the `positives` (Q, G); 0 where none has."""
+    known = positives.any(1)
     return values[known].mean() if bool(known.any()) else (values * 0).sum()
 
 

@@ -63,7 +63,7 @@ def average_precision_loss(
     who = members(embeddings, labels, ref_emb, ref_labels, self_match)
     rank, plus = ranks(who, positive_step, negative_step)
     precision = (plus / rank * who.positives).sum(1) / who.positives.sum(1).clamp_min(1)
-    return mean_over_queries(1 - precision, who)
+    return mean_over_queries(1 - precision, who.positives)
 
 
 def recall_loss(
@@ -85,4 +85,4 @@ def recall_loss(
     for k in ks:
         found = (torch.sigmoid((k - rank) / k_temperature) * who.positives).sum(1)
         recalls.append((found.clamp_max(k) if clip else found) / who.positives.sum(1).clamp(1, k))
-    return mean_over_queries(1 - torch.stack(recalls).mean(0), who)
+    return mean_over_queries(1 - torch.stack(recalls).mean(0), who.positives)
