@@ -59,6 +59,14 @@ class Columns(NamedTuple):
     valid: Tensor | None
     count: Tensor
 
+    def add_to(self, block: Tensor, values: Tensor) -> None:
+        """Add `values` (queries, P) to the entries of `block` (block, G) that belong to these positives."""
+        row = torch.arange(len(block), device=block.device)[self.rows][:, None].expand_as(self.items)
+        if self.valid is None:
+            block[row, self.items] += values
+        else:
+            block[row[self.valid], self.items[self.valid]] += values[self.valid]
+
 
 def gather_positives(positives: Tensor, pair_bytes: int, limit: int) -> Iterator[Columns]:
     """Split a block's queries that have positives into chunks of at most `limit` bytes.

@@ -19,9 +19,13 @@ LOSSES = Registry(
         "smoothrecall": "suite.losses.recall:SmoothRecallLoss",
         "supap": "suite.losses.average_precision:SupAPLoss",
         "suprecall": "suite.losses.recall:SupRecallLoss",
+        "blackbox_ap": "baselines.blackbox_ap:BlackboxAPLoss",
         "contrastive": "baselines.contrastive:ContrastiveLoss",
         "fastap": "baselines.fast_ap:FastAPLoss",
+        "multi_similarity": "baselines.multi_similarity:MultiSimilarityLoss",
         "smoothap": "baselines.smooth_ap:SmoothAPLoss",
+        "softbin_ap": "baselines.softbin_ap:SoftBinAPLoss",
+        "supcon": "baselines.supcon:SupConLoss",
         "triplet": "baselines.triplet:TripletLoss",
     },
 )
