@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from suite.kernels.gallery import SELF_MATCHES, Gallery
+from suite.kernels.similarity import normalise
 from suite.kernels.sweep import Swept
 
 Indices = tuple[Tensor, ...]
@@ -30,8 +31,8 @@ class Batch(NamedTuple):
 
     def normalised(self) -> Batch:
         """The batch with all embeddings L2-normalised."""
-        references = None if self.references is None else nn.functional.normalize(self.references, dim=1)
-        return Batch(nn.functional.normalize(self.queries, dim=1), references, self.gallery)
+        references = None if self.references is None else normalise(self.references)
+        return Batch(normalise(self.queries), references, self.gallery)
 
 
 class RetrievalLoss(nn.Module):

@@ -91,12 +91,20 @@ class _FastAPBlock:
         """(rows, num_bins + 1): the cumulative histograms of the items that are no positives."""
         # Beyond the last bin an item weighs nothing. Taken off the sums instead, its weight would leave a
         # rounding error there, and 0 below items that lie just under an edge.
-        places = places.masked_fill(positives, self.num_bins + 1.0)
+        beyond = self.num_bins + 1.0
+        others = places.masked_fill(positives, beyond)
         if self.gallery.self_match == "exclude":
-            places.diagonal(start).fill_(self.num_bins + 1.0)
-        weights = torch.empty_like(places)
-        sums = []
-        for edge in range(1, self.num_bins + 2):
-            torch.sub(edge, places, out=weights)
-            sums.append(weights.clamp_(0.0, 1.0).sum(1))
-        return torch.stack(sums, 1)
+            others.diagonal(start).fill_(beyond)
+        # Only edges among the items need a pass over them: those below have nothing, those above everything.
+        lowest, highest = float(others.amin()), float(places.amax())
+        sums = others.new_zeros(len(others), self.num_bins + 1)
+        weights = torch.empty_like(others)
+        for place in range(self.num_bins + 1):
+            if place + 1 <= lowest:
+                continue
+            torch.sub(place + 1, others, out=weights)
+            torch.sum(weights.clamp_(0.0, 1.0), 1, out=sums[:, place])
+            if place >= highest:
+                sums[:, place + 1 :] = sums[:, place, None]
+                break
+        return sums
