@@ -29,9 +29,7 @@ class SoftBinAPLoss(RetrievalLoss):
         ValueError: a setting that is none of the above, by its name.
     """
 
-    def __init__(
-        self, num_bins: int = 20, level: int = 0, self_match: str = "exclude", block_bytes: int | None = None
-    ):
+    def __init__(self, num_bins: int = 20, level: int = 0, self_match: str = "exclude", block_bytes: int | None = None):
         super().__init__(level, block_bytes)
         self.num_bins = check_integer("num_bins", num_bins, least=2)
         self.self_match = check_self_match(self_match)

@@ -70,8 +70,7 @@ class _BlackboxBlock:
     limit: int
 
     def __call__(self, scores: Tensor, start: int, needs_gradient: bool) -> BlockResult:
-        rows, size = scores.shape
-        positives = self.gallery.positives(start, rows)
+        positives = self.gallery.positives(start, len(scores))
         # Sorted lists ascend: the best item has the smallest number.
         others = scores.masked_fill(positives, lowest(scores.dtype)).neg_()
         if self.gallery.self_match == "exclude":

@@ -55,15 +55,11 @@ class _FastAPBlock:
         others = self._others(places, positives, start)
         gradient = torch.zeros_like(scores) if needs_gradient else None
         sums, count = scores.new_zeros((), dtype=torch.float64), 0
-        edges = torch.arange(1, self.num_bins + 2, dtype=places.dtype, device=places.device)
-        pair_bytes = (self.num_bins + 1) * scores.element_size() + scores.shape[1]
-        for columns in gather_positives(positives, pair_bytes, self.limit):
+        for columns in gather_positives(positives, scores.element_size(), self.limit):
             block_rows, items, valid, positive_count = columns
             x = places[block_rows].gather(1, items)
-            steps = (edges - x[..., None]).clamp_(0.0, 1.0)
-            if valid is not None:
-                steps *= valid[..., None]
-            cumulative = steps.sum(1)
+            counted = x if valid is None else x.masked_fill(~valid, self.num_bins + 1.0)
+            cumulative = self._cumulative(counted, float(x.amax()))
             total = others[block_rows] + cumulative
             histogram = torch.diff(cumulative, dim=1, prepend=torch.zeros_like(cumulative[:, :1]))
             share = 1.0 / positive_count.to(scores.dtype)[:, None]
@@ -89,20 +85,23 @@ class _FastAPBlock:
 
     def _others(self, places: Tensor, positives: Tensor, start: int) -> Tensor:
         """(rows, num_bins + 1): the cumulative histograms of the items that are no positives."""
-        # Beyond the last bin an item weighs nothing. Taken off the sums instead, its weight would leave a
-        # rounding error there, and 0 below items that lie just under an edge.
-        beyond = self.num_bins + 1.0
-        others = places.masked_fill(positives, beyond)
+        # Taken off the sums instead, the weights of positives and query would leave a rounding error there, and 0
+        # below items that lie just under an edge.
+        others = places.masked_fill(positives, self.num_bins + 1.0)
         if self.gallery.self_match == "exclude":
-            others.diagonal(start).fill_(beyond)
+            others.diagonal(start).fill_(self.num_bins + 1.0)
+        return self._cumulative(others, float(places.amax()))
+
+    def _cumulative(self, places: Tensor, highest: float) -> Tensor:
+        """(rows, num_bins + 1): weight of the items of a row in all bins up to each.
+
+        An item beyond the last bin, at num_bins + 1, weighs nothing; all others are at `highest` at most.
+        """
+        sums = places.new_zeros(len(places), self.num_bins + 1)
+        weights = torch.empty_like(places)
         # Only edges among the items need a pass over them: those below have nothing, those above everything.
-        lowest, highest = float(others.amin()), float(places.amax())
-        sums = others.new_zeros(len(others), self.num_bins + 1)
-        weights = torch.empty_like(others)
-        for place in range(self.num_bins + 1):
-            if place + 1 <= lowest:
-                continue
-            torch.sub(place + 1, others, out=weights)
+        for place in range(int(places.amin()), self.num_bins + 1):
+            torch.sub(place + 1, places, out=weights)
             torch.sum(weights.clamp_(0.0, 1.0), 1, out=sums[:, place])
             if place >= highest:
                 sums[:, place + 1 :] = sums[:, place, None]

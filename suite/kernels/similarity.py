@@ -54,6 +54,15 @@ def same_within(dtype: torch.dtype) -> float:
     return 32.0 * torch.finfo(dtype).eps
 
 
+def hinge(excess: Tensor, in_place: bool = False) -> Tensor:
+    """max(0, excess), and 0 for an excess that is no more than the rounding of a cosine. Differentiable.
+
+    A mean over the violations counts them: between two equal embeddings, whose cosine is 1 up to rounding, and a
+    bound of 1 there is none.
+    """
+    return torch.nn.functional.threshold(excess, same_within(excess.dtype) / 2.0, 0.0, inplace=in_place)
+
+
 def similarity_and_slope(scores: Tensor, distance: str) -> tuple[Tensor, Tensor | None]:
     """`similarity` without a graph, and its derivative with respect to the scores (None: 1 everywhere).
 

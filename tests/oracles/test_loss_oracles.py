@@ -15,10 +15,12 @@ REQUIRED = {
     "calibration",
     "contrastive",
     "fastap",
+    "multi_similarity",
     "recall_at_k",
     "smoothap",
     "smoothrecall",
     "supap",
+    "supcon",
     "suprecall",
     "triplet",
 }
