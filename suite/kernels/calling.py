@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from suite.kernels.gallery import SELF_MATCHES, Gallery
 from suite.kernels.graded import GradedGallery
+from suite.kernels.similarity import normalise
 from suite.kernels.sweep import Swept
 
 Indices = tuple[Tensor, ...]
@@ -31,8 +32,8 @@ class Batch(NamedTuple):
 
     def normalised(self) -> Batch:
         """The batch with all embeddings L2-normalised."""
-        references = None if self.references is None else nn.functional.normalize(self.references, dim=1)
-        return Batch(nn.functional.normalize(self.queries, dim=1), references, self.gallery)
+        references = None if self.references is None else normalise(self.references)
+        return Batch(normalise(self.queries), references, self.gallery)
 
 
 class RetrievalLoss(nn.Module):

@@ -48,30 +48,21 @@ class _FastAPBlock:
     limit: int
 
     def __call__(self, scores: Tensor, start: int, needs_gradient: bool) -> BlockResult:
-        rows, size = scores.shape
-        places = ((2.0 - 2.0 * scores) * (self.num_bins / 4.0)).clamp_(0.0, float(self.num_bins))
-        own = self.gallery.self_match is not None
-        if own:
-            # Beyond the last bin the query weighs nothing. Taken off the sums instead, its weight would leave a
-            # rounding error there, and 0 below items that lie just under an edge.
-            places.diagonal(start).fill_(self.num_bins + 1.0)
-        edges = range(1, self.num_bins + 2)
-        everyone = torch.stack([(edge - places).clamp_(0.0, 1.0).sum(1) for edge in edges], 1)
-        if own:
-            places.diagonal(start).zero_()
+        rows = len(scores)
+        bins_per_score = self.num_bins / 2.0
+        places = (1.0 - scores).mul_(bins_per_score).clamp_(0.0, float(self.num_bins))
+        positives = self.gallery.positives(start, rows)
+        others = self._others(places, positives, start)
         gradient = torch.zeros_like(scores) if needs_gradient else None
         sums, count = scores.new_zeros((), dtype=torch.float64), 0
-        pair_bytes = (self.num_bins + 1) * scores.element_size() + size
-        for block_rows, items, valid, positives in gather_positives(
-            self.gallery.positives(start, rows), pair_bytes, self.limit
-        ):
+        for columns in gather_positives(positives, scores.element_size(), self.limit):
+            block_rows, items, valid, positive_count = columns
             x = places[block_rows].gather(1, items)
-            steps = self._cumulative(x)
-            if valid is not None:
-                steps = steps * valid[..., None]
-            cumulative, total = steps.sum(1), everyone[block_rows]
+            counted = x if valid is None else x.masked_fill(~valid, self.num_bins + 1.0)
+            cumulative = self._cumulative(counted, float(x.amax()))
+            total = others[block_rows] + cumulative
             histogram = torch.diff(cumulative, dim=1, prepend=torch.zeros_like(cumulative[:, :1]))
-            share = 1.0 / positives.to(scores.dtype)[:, None]
+            share = 1.0 / positive_count.to(scores.dtype)[:, None]
             # A bin without positives adds nothing, whatever stands below the line; with one, total >= histogram.
             inverse = torch.where(histogram * cumulative > 0, share / total, 0.0)
             precision = histogram * cumulative * inverse
@@ -79,27 +70,40 @@ class _FastAPBlock:
             count += len(items)
             if gradient is None:
                 continue
-            of_histogram = -cumulative * inverse
-            of_cumulative = of_histogram - histogram * inverse
+            # d(cumulative) / d(place) is -1 in the item's bin, d(place) / d(score) is -bins_per_score.
+            of_histogram = cumulative * inverse * -bins_per_score
+            of_cumulative = of_histogram - histogram * inverse * bins_per_score
             of_cumulative[:, :-1] -= of_histogram[:, 1:]
-            of_total = torch.where(inverse > 0, precision / total, 0.0)
-            bins = places[block_rows].floor().long()
-            gradient[block_rows] = of_total.gather(1, bins)
-            own_bins = x.floor().long()
-            of_items = of_cumulative.gather(1, own_bins)
-            row = torch.arange(rows, device=x.device)[block_rows][:, None].expand_as(items)
-            if valid is None:
-                gradient[row, items] += of_items
-            else:
-                gradient[row[valid], items[valid]] += of_items[valid]
+            of_total = torch.where(inverse > 0, precision / total * bins_per_score, 0.0)
+            gradient[block_rows] = of_total.gather(1, places[block_rows].long())
+            columns.add_to(gradient, of_cumulative.gather(1, x.long()))
         if gradient is None:
             return BlockResult(sums, sums.new_tensor(float(count)), ())
-        if own:
+        if self.gallery.self_match == "exclude":
             gradient.diagonal(start).fill_(0.0)
-        # d(cumulative) / d(place) is -1 in the item's bin, d(place) / d(score) is -num_bins / 2.
-        return BlockResult(sums, sums.new_tensor(float(count)), (gradient.mul_(self.num_bins / 2.0),))
+        return BlockResult(sums, sums.new_tensor(float(count)), (gradient,))
 
-    def _cumulative(self, places: Tensor) -> Tensor:
-        """(..., num_bins + 1): weight of an item in all bins up to each."""
-        edges = torch.arange(1, self.num_bins + 2, dtype=places.dtype, device=places.device)
-        return (edges - places[..., None]).clamp_(0.0, 1.0)
+    def _others(self, places: Tensor, positives: Tensor, start: int) -> Tensor:
+        """(rows, num_bins + 1): the cumulative histograms of the items that are no positives."""
+        # Taken off the sums instead, the weights of positives and query would leave a rounding error there, and 0
+        # below items that lie just under an edge.
+        others = places.masked_fill(positives, self.num_bins + 1.0)
+        if self.gallery.self_match == "exclude":
+            others.diagonal(start).fill_(self.num_bins + 1.0)
+        return self._cumulative(others, float(places.amax()))
+
+    def _cumulative(self, places: Tensor, highest: float) -> Tensor:
+        """(rows, num_bins + 1): weight of the items of a row in all bins up to each.
+
+        An item beyond the last bin, at num_bins + 1, weighs nothing; all others are at `highest` at most.
+        """
+        sums = places.new_zeros(len(places), self.num_bins + 1)
+        weights = torch.empty_like(places)
+        # Only edges among the items need a pass over them: those below have nothing, those above everything.
+        for place in range(int(places.amin()), self.num_bins + 1):
+            torch.sub(place + 1, places, out=weights)
+            torch.sum(weights.clamp_(0.0, 1.0), 1, out=sums[:, place])
+            if place >= highest:
+                sums[:, place + 1 :] = sums[:, place, None]
+                break
+        return sums

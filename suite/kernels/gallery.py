@@ -29,6 +29,14 @@ class Columns(NamedTuple):
     valid: Tensor | None
     count: Tensor
 
+    def add_to(self, block: Tensor, values: Tensor) -> None:
+        """Add `values` (queries, P) to the entries of `block` (block, G) that belong to these positives."""
+        row = torch.arange(len(block), device=block.device)[self.rows][:, None].expand_as(self.items)
+        if self.valid is None:
+            block[row, self.items] += values
+        else:
+            block[row[self.valid], self.items[self.valid]] += values[self.valid]
+
 
 @dataclass(frozen=True)
 class Gallery:
@@ -123,8 +131,10 @@ class AllPositives(NamedTuple):
 
 def all_positives(positives: Tensor) -> AllPositives:
     """The positives marked in a (block, G) mask."""
-    counts = positives.count_nonzero(1)
-    return AllPositives(positives.nonzero()[:, 1], counts.cumsum(0) - counts, counts)
+    rows, items = positives.nonzero(as_tuple=True)
+    # Counted from the few places found: the sum of a block of booleans takes as long as all else here.
+    counts = rows.bincount(minlength=len(positives))
+    return AllPositives(items, counts.cumsum(0) - counts, counts)
 
 
 def gather_positives(positives: Tensor, pair_bytes: int, limit: int) -> Iterator[Columns]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from suite.kernels.gallery import Gallery
-from suite.kernels.similarity import similarity, similarity_and_slope
+from suite.kernels.similarity import hinge, similarity, similarity_and_slope
 from suite.kernels.sweep import BlockResult, Swept, sweep
 
 
@@ -54,11 +54,11 @@ def indexed_pair_hinge(
     anchors, positives, others, negatives = pairs
     scores = queries @ references.t()
     hinges = (
-        (pos_bound - similarity(scores[anchors, positives], distance)).clamp_min(0.0),
-        (similarity(scores[others, negatives], distance) - neg_bound).clamp_min(0.0),
+        hinge(pos_bound - similarity(scores[anchors, positives], distance)),
+        hinge(similarity(scores[others, negatives], distance) - neg_bound),
     )
-    counts = torch.stack([(hinge > 0).sum() for hinge in hinges]).double()
-    means = [hinge.sum() / max(1.0, count) for hinge, count in zip(hinges, counts.tolist(), strict=True)]
+    counts = torch.stack([(cost > 0).sum() for cost in hinges]).double()
+    means = [cost.sum() / max(1.0, count) for cost, count in zip(hinges, counts.tolist(), strict=True)]
     return Swept(means[0] + means[1], counts)
 
 
@@ -81,11 +81,11 @@ class _HingeBlock:
         rows = len(scores)
         similar, slope = similarity_and_slope(scores, self.distance)
         same = self.gallery.same_label(start, rows)
-        negative = (similar - self.neg_bound).clamp_(min=0.0).masked_fill_(same, 0.0)
+        negative = hinge(similar - self.neg_bound, in_place=True).masked_fill_(same, 0.0)
         if self.gallery.self_match is not None:
             same.diagonal(start).fill_(False)
         row, column = same.nonzero(as_tuple=True)
-        positive = (self.pos_bound - similar[row, column]).clamp_(min=0.0)
+        positive = hinge(self.pos_bound - similar[row, column], in_place=True)
 
         sums = torch.stack([positive.sum(dtype=torch.float64), negative.sum(1).sum(dtype=torch.float64)])
         violating, intruding = positive.sign(), negative.sign_()

@@ -45,8 +45,9 @@ def triplet_hinge(
     """
     limit = BLOCK_BYTES if block_bytes is None else block_bytes
     block = _TripletBlock(gallery, margin, mining, distance, limit)
-    # A negative as far as the positive is not semihard: only there does a tie decide.
-    return sweep(queries, references, block, block_bytes=block_bytes, exact_ties=mining == "semihard")
+    # A negative as far as the positive is not semihard, and without a margin it is no violation; the first of
+    # equally near negatives is the hardest.
+    return sweep(queries, references, block, block_bytes=block_bytes, exact_ties=True)
 
 
 def indexed_triplet_hinge(

@@ -25,13 +25,17 @@ class LargestTensor(TorchDispatchMode):
 
 
 NAMES = [
+    "blackbox_ap",
     "calibration",
     "contrastive",
     "fastap",
+    "multi_similarity",
     "recall_at_k",
     "smoothap",
     "smoothrecall",
+    "softbin_ap",
     "supap",
+    "supcon",
     "suprecall",
     "triplet",
 ]

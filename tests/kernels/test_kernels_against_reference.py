@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from suite.kernels.reference import histograms, pairs, ranks
+from suite.kernels.reference import contrast, histograms, pairs, ranks
 from suite.losses import create_loss
 
 SIGMOID, SUPRANK = ranks.sigmoid_step(0.01), ranks.suprank_step()
@@ -37,6 +37,9 @@ OTHER_LOSSES = {
         lambda e, y, **k: pairs.pair_hinge_loss(e, y, 1.0, 0.1, **k),
     ),
     "fastap": ({"num_bins": 7}, lambda e, y, **k: histograms.fast_ap_loss(e, y, 7, **k)),
+    "multi_similarity": ({}, contrast.multi_similarity_loss),
+    "softbin_ap": ({"num_bins": 9}, lambda e, y, **k: histograms.quantised_ap_loss(e, y, 9, **k)),
+    "supcon": ({}, contrast.supervised_contrast_loss),
     "triplet": ({"margin": 0.3}, lambda e, y, **k: pairs.triplet_loss(e, y, 0.3, **k)),
     "triplet-cosine": (
         {"margin": 0.3, "distance": "cosine"},
@@ -120,7 +123,7 @@ def test_ties_and_duplicates_give_the_printed_value_and_gradient(name):
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("name", [*RANK_LOSSES, "triplet-semihard"])
+@pytest.mark.parametrize("name", LOSSES)
 def test_repeated_rows_in_float32_do_not_depend_on_the_block_size(name, seed):
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(101) // 4
@@ -158,7 +161,7 @@ def test_extreme_temperatures_stay_finite_in_float32(name, tau):
     assert bool(gradient.isfinite().all())
 
 
-@pytest.mark.parametrize("name", [name for name in LOSSES if not name.startswith("sup")])
+@pytest.mark.parametrize("name", [name for name in LOSSES if not name.startswith("sup") or name == "supcon"])
 def test_gradcheck(name):
     loss, _ = make(name)
     labels = LABELS[:9]
@@ -166,7 +169,7 @@ def test_gradcheck(name):
     assert torch.autograd.gradcheck(lambda e: loss(e, labels), points, eps=1e-7, atol=1e-4, rtol=1e-3)
 
 
-@pytest.mark.parametrize("name", [name for name in LOSSES if not name.startswith("sup")])
+@pytest.mark.parametrize("name", [name for name in LOSSES if not name.startswith("sup") or name == "supcon"])
 def test_gradcheck_with_a_gallery(name):
     loss, _ = make(name)
     queries, gallery = (embeddings(rows, seed=rows, dim=4).requires_grad_() for rows in (5, 9))

@@ -11,6 +11,7 @@ from suite.kernels.gallery import gather_positives
 from suite.losses import create_loss
 
 NAMES = ["supap", "smoothap", "recall_at_k", "calibration", "triplet", "contrastive", "fastap"]
+NAMES += ["blackbox_ap", "multi_similarity", "softbin_ap", "supcon"]
 
 
 def batch(rows=24, per_class=4, dim=8, seed=0):
@@ -130,6 +131,7 @@ def test_chunks_cover_every_query_with_positives_once():
         ("suite.losses", ("baselines", "pandas", "pydantic")),
         ("baselines.smooth_ap", ("suite.losses",)),
         ("baselines.triplet", ("suite.losses",)),
+        ("baselines.supcon", ("suite.losses",)),
     ],
 )
 def test_imports_run_one_way(module, unwanted):

@@ -9,18 +9,22 @@ from torch.nn.functional import normalize
 from suite.losses import create_loss
 
 NAMES = [
+    "blackbox_ap",
     "calibration",
     "contrastive",
     "fastap",
+    "multi_similarity",
     "recall_at_k",
     "smoothap",
     "smoothrecall",
+    "softbin_ap",
     "supap",
+    "supcon",
     "suprecall",
     "triplet",
 ]
-RANK_NAMES = ["recall_at_k", "smoothap", "smoothrecall", "supap", "suprecall"]
-INDEXED = ["calibration", "contrastive", "triplet"]
+RANK_NAMES = ["blackbox_ap", "recall_at_k", "smoothap", "smoothrecall", "supap", "suprecall"]
+INDEXED = ["calibration", "contrastive", "multi_similarity", "supcon", "triplet"]
 
 
 def batch(rows=16, per_class=4, dim=6, seed=0):
@@ -76,7 +80,9 @@ def test_a_level_is_its_column(name):
     assert create_loss(name)(POINTS, both) == create_loss(name)(POINTS, LABELS)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("calibration", "contrastive")])
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if name not in ("calibration", "contrastive", "multi_similarity")]
+)
 def test_no_positives_is_zero_with_a_graph_and_one_warning(name):
     loss, points = create_loss(name), POINTS.clone().requires_grad_()
     with pytest.warns(UserWarning, match="no query of the batch has a positive"):
@@ -89,7 +95,7 @@ def test_no_positives_is_zero_with_a_graph_and_one_warning(name):
         loss(points, torch.arange(16))
 
 
-@pytest.mark.parametrize("name", ["supap", "smoothap", "fastap"])
+@pytest.mark.parametrize("name", ["blackbox_ap", "supap", "smoothap", "softbin_ap", "fastap"])
 def test_a_single_class_has_an_average_precision_of_one(name):
     points = POINTS.clone().requires_grad_()
     value = create_loss(name)(points, torch.zeros(16, dtype=int))
@@ -141,7 +147,7 @@ def test_a_copy_is_another_gallery_without_self(name, self_match):
     assert copied == create_loss(name, self_match="positive")(POINTS, LABELS)
 
 
-@pytest.mark.parametrize("name", [*RANK_NAMES, "fastap"])
+@pytest.mark.parametrize("name", [*RANK_NAMES, "fastap", "softbin_ap"])
 def test_rank_losses_refuse_a_miner(name):
     with pytest.raises(ValueError, match=r"indices_tuple: .* is defined on whole rankings"):
         create_loss(name)(POINTS, LABELS, (torch.tensor([0]), torch.tensor([1]), torch.tensor([5])))
@@ -191,7 +197,9 @@ def test_defaults_of_contrastive_follow_the_distance():
     assert create_loss("contrastive", distance="cosine").pos_margin == 1.0
 
 
-@pytest.mark.parametrize("name", ["calibration", "contrastive", "fastap", "triplet"])
+@pytest.mark.parametrize(
+    "name", ["calibration", "contrastive", "fastap", "multi_similarity", "softbin_ap", "supcon", "triplet"]
+)
 def test_losses_that_normalise_ignore_lengths(name):
     lengths = torch.linspace(0.5, 3.0, 16, dtype=torch.float64)[:, None]
     loss = create_loss(name)

@@ -10,17 +10,21 @@ from suite.kernels.reference import ranks
 from suite.losses import create_loss
 
 NAMES = [
+    "blackbox_ap",
     "calibration",
     "contrastive",
     "fastap",
+    "multi_similarity",
     "recall_at_k",
     "smoothap",
     "smoothrecall",
+    "softbin_ap",
     "supap",
+    "supcon",
     "suprecall",
     "triplet",
 ]
-RANK_NAMES = ["fastap", "recall_at_k", "smoothap", "smoothrecall", "supap", "suprecall"]
+RANK_NAMES = ["blackbox_ap", "fastap", "recall_at_k", "smoothap", "smoothrecall", "softbin_ap", "supap", "suprecall"]
 
 
 @st.composite

@@ -12,14 +12,18 @@ from suite.errors import SuiteError
 from suite.losses import CombinedLoss, SupAPLoss, create_loss, list_losses, loss_import_string
 
 EXPECTED = [
+    "blackbox_ap",
     "calibration",
     "combine",
     "contrastive",
     "fastap",
+    "multi_similarity",
     "recall_at_k",
     "smoothap",
     "smoothrecall",
+    "softbin_ap",
     "supap",
+    "supcon",
     "suprecall",
     "triplet",
 ]
@@ -87,6 +91,13 @@ def test_missing_setting_is_named():
         ("recall_at_k", {"level": -1}, "recall_at_k: level"),
         ("fastap", {"num_bins": 0}, "fastap: num_bins"),
         ("fastap", {"block_bytes": 0}, "fastap: block_bytes"),
+        ("multi_similarity", {"alpha": 0.0}, "multi_similarity: alpha: expected a number above 0"),
+        ("multi_similarity", {"base": None}, "multi_similarity: base"),
+        ("supcon", {"temperature": -0.1}, "supcon: temperature: expected a number above 0, found -0.1"),
+        ("softbin_ap", {"num_bins": 1}, "softbin_ap: num_bins: expected an integer of at least 2, found 1"),
+        ("blackbox_ap", {"interpolation": 0}, "blackbox_ap: interpolation: expected a number above 0"),
+        ("blackbox_ap", {"margin": -1}, "blackbox_ap: margin"),
+        ("blackbox_ap", {"objective": "recall"}, "blackbox_ap: objective: expected one of ap, log_recall, loglog"),
         ("triplet", {"mining": "hard"}, "triplet: mining: expected one of all, semihard, batch_hard"),
         ("triplet", {"margin": -0.1}, "triplet: margin"),
         ("contrastive", {"distance": "l1"}, "contrastive: distance"),

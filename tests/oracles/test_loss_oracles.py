@@ -18,10 +18,12 @@ REQUIRED = {
     "fastap",
     "proxy",
     "proxy_nca_pp",
+    "multi_similarity",
     "recall_at_k",
     "smoothap",
     "smoothrecall",
     "supap",
+    "supcon",
     "suprecall",
     "triplet",
 }
