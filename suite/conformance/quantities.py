@@ -44,6 +44,7 @@ class Quantity:
         ours: the definition on a case.
         theirs: the implementation on a case; what it raises is its answer.
         dtype: precision the implementation computes in, a key of `TOLERANCES`.
+        own_gallery: whether another gallery means nothing to the definition; such cases are left out.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Quantity:
     ours: Callable[[Case], Outcome] = field(repr=False)
     theirs: Callable[[Case], Outcome] = field(repr=False)
     dtype: str = "float64"
+    own_gallery: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def defined_centre_loss(name: str, **settings: Any) -> Callable[[Case], Outcome]
         loss = create_loss(name, num_classes=len(centres), embedding_dim=centres.shape[1], **settings).double()
         with torch.no_grad():
             loss.weight.copy_(centres)
-        return loss_outcome(case, lambda e, y, r, z: loss(e, y, None, r, z), loss.weight)
+        return loss_outcome(case, lambda e, y, r, z: loss(e, y), loss.weight)
 
     return ours
 

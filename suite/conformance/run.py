@@ -71,7 +71,7 @@ def conformance_table(
         for quantity in peer.quantities:
             if quantity.kind == "loss" and quantity.definition not in losses:
                 continue
-            for case in chosen:
+            for case in (each for each in chosen if each.ref_emb is None or not quantity.own_gallery):
                 told = reasons.get((peer.name, quantity.name, case.name), "")
                 row = {"verdict": NOT_INSTALLED, "reason": missing} if missing else compare(quantity, case, told)
                 rows.append(_described(peer, installed, quantity, case) | row)

@@ -63,7 +63,7 @@ def _around_centres(name: str, parameter: str, **settings: Any) -> Callable[[Cas
         transposed = parameter == "W"
         weight = nn.Parameter(centres.t().contiguous() if transposed else centres)
         setattr(loss, parameter, weight)
-        return loss_outcome(case, lambda e, y, r, z: loss(e, y, None, r, z), weight, transposed)
+        return loss_outcome(case, lambda e, y, r, z: loss(e, y), weight, transposed)
 
     return theirs
 
@@ -79,18 +79,18 @@ def _memory(case: Case) -> Outcome:
 
 
 def _remembered(case: Case, loss: nn.Module) -> Outcome:
-    """The loss of a batch whose gallery, or first half, is in the memory."""
+    """The loss of a batch when its gallery, or half as many other rows, have entered the memory."""
     half = len(case.labels) // 2
     if case.ref_emb is None:
-        before, labels = case.embeddings[:half], case.labels[:half, 0]
+        before, labels = case.embeddings[:half].flip(1), case.labels[:half, 0]
     else:
         before, labels = case.ref_emb, case.ref_labels[:, 0]
     loss(before, labels)
     return loss_outcome(case, lambda e, y, r, z: loss(e, y))
 
 
-def _quantity(name: str, definition: str, settings: str, ours: Any, theirs: Any) -> Quantity:
-    return Quantity(name, definition, "loss", settings, ours, theirs)
+def _quantity(name: str, definition: str, settings: str, ours: Any, theirs: Any, own_gallery: bool = False) -> Quantity:
+    return Quantity(name, definition, "loss", settings, ours, theirs, own_gallery=own_gallery)
 
 
 PEER = Peer(
@@ -162,6 +162,7 @@ PEER = Peer(
             "scale 30, margin 0.5 rad (in degrees there)",
             defined_centre_loss("arcface", scale=30.0, margin=0.5),
             _around_centres("ArcFaceLoss", "W", scale=30.0, margin=math.degrees(0.5)),
+            own_gallery=True,
         ),
         _quantity(
             "NormalizedSoftmaxLoss",
@@ -169,6 +170,7 @@ PEER = Peer(
             "temperature 0.05",
             defined_centre_loss("normalized_softmax", temperature=0.05),
             _around_centres("NormalizedSoftmaxLoss", "W", temperature=0.05),
+            own_gallery=True,
         ),
         _quantity(
             "ProxyAnchorLoss",
@@ -176,11 +178,12 @@ PEER = Peer(
             "margin 0.1, alpha 32",
             defined_centre_loss("proxy_anchor", margin=0.1, alpha=32.0),
             _around_centres("ProxyAnchorLoss", "proxies", margin=0.1, alpha=32.0),
+            own_gallery=True,
         ),
         _quantity(
             "CrossBatchMemory",
             "xbm",
-            f"ContrastiveLoss, memory of {MEMORY}, the gallery or the first half of the batch entered before",
+            f"ContrastiveLoss, memory of {MEMORY} with the gallery or half a batch in it",
             _defined_memory,
             _memory,
         ),
