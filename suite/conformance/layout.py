@@ -49,7 +49,7 @@ def lay_out(table: pd.DataFrame) -> Layout:
     number = {text: place for place, text in enumerate(notes, start=1)}
     lines = []
     for names, rows in table.groupby(["implementation", "quantity", "definition", "kind"], sort=False):
-        marks = {row.case: f"{MARKS[row.verdict]} {number.get(row.reason, '')}".strip() for row in rows.itertuples()}
+        marks = {row.case: _mark(row.verdict, number.get(row.reason)) for row in rows.itertuples()}
         lines.append(Line(*names, tuple(marks.get(case, "") for case in cases)))
     return Layout(cases, tuple(lines), tuple(notes))
 
@@ -65,15 +65,22 @@ def versions(table: pd.DataFrame) -> dict[str, str]:
 
 
 def conclusion(table: pd.DataFrame) -> str:
-    """One sentence with the counts."""
+    """What the table comes to, in two sentences of counts, and a third where an implementation is not installed."""
     found = counts(table)
-    text = (
-        f"Of {len(table)} combinations of a loss or metric and a batch, {found[AGREES]} agree with the definition, "
-        f"{found[DIFFERS] + found[UNEXPLAINED]} differ ({found[UNEXPLAINED] or 'none'} of them for no known reason) "
-        f"and {found[CANNOT]} are refused by the implementation"
+    compared = table[table["verdict"] != NOT_INSTALLED]
+    whole = compared.groupby(["implementation", "quantity"], sort=False)["verdict"].agg(
+        lambda verdicts: verdicts.isin((AGREES, CANNOT)).all() and (verdicts == AGREES).any()
     )
+    sentences = [
+        f"Of {len(compared)} combinations of a loss or metric and a batch, {found[AGREES]} agree with the definition, "
+        f"{found[DIFFERS] + found[UNEXPLAINED]} differ ({found[UNEXPLAINED] or 'none'} of them for no known reason) "
+        f"and {found[CANNOT]} are refused by the implementation.",
+        f"{int(whole.sum())} of {len(whole)} losses and metrics agree on every batch that they take.",
+    ]
     missing = sorted(name for name, installed in versions(table).items() if not installed)
-    return f"{text}; not installed: {', '.join(missing)}." if missing else f"{text}."
+    if missing:
+        sentences.append(f"Not installed, so not compared: {', '.join(missing)}.")
+    return " ".join(sentences)
 
 
 def as_text(table: pd.DataFrame) -> str:
@@ -100,6 +107,11 @@ def as_text(table: pd.DataFrame) -> str:
             *_wrapped(conclusion(table), ""),
         ]
     )
+
+
+def _mark(verdict: str, note: int | None) -> str:
+    # A no-break space keeps the number beside its mark.
+    return MARKS[verdict] if note is None else f"{MARKS[verdict]}\u00a0{note}"
 
 
 def _row(cells: tuple[str, ...], widths: list[int]) -> str:

@@ -49,8 +49,8 @@ NAME_ORDER = (
     "item first."
 )
 NO_ORDER = (
-    "Equal scores come as `torch.topk` or `torch.argsort` leaves them, in no stated order; the definition puts the less "
-    "relevant item first."
+    "Equal scores come as `torch.topk` or `torch.argsort` leaves them, in no stated order; the definition puts the "
+    "less relevant item first."
 )
 MEAN_DISCOUNT = "Equal scores share the mean of their discounts; the definition puts the less relevant item first."
 ALL_POSITIVES = "It divides by the number of all positives; the definition divides by k where there are more than k."
