@@ -138,9 +138,7 @@ def defined_metric(name: str, mean: bool) -> Callable[[Case], Outcome]:
         labels, items = case.labels, case.ref_labels
         if name != "NDCG":
             labels, items = labels[:, 0], None if items is None else items[:, 0]
-        values = per_query_metrics(
-            queries, labels, None if items is None else gallery, items, ks=range(1, _BEYOND), hierarchical=True
-        )
+        values = per_query_metrics(queries, labels, None if items is None else gallery, items, ks=range(1, _BEYOND))
         counts = values["level0/num_positives"]
         if name == "level0/R_precision":
             at_k = np.stack([values[f"level0/true_R_at_{k}"] for k in range(1, _BEYOND)])
