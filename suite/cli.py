@@ -138,6 +138,22 @@ def benchmark() -> None:
 
 
 @main.command()
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=ROOT / "conformance",
+    show_default=True,
+    help="Folder of conformance.csv and conformance.parquet.",
+)
+def conformance(output: Path) -> None:
+    """Compare public implementations with the definitions, and print where they part and why."""
+    from suite.conformance.layout import as_text
+    from suite.conformance.run import write_conformance
+
+    click.echo(as_text(write_conformance(output)))
+
+
+@main.command()
 def report() -> None:
     """Write the HTML and the PDF report from the recorded tables."""
     from suite.reporting import write_reports

@@ -92,6 +92,7 @@ class Evidence:
     params: Params
     datasets: tuple[DatasetEvidence, ...]
     benchmark: dict[str, Any] | None
+    conformance: pd.DataFrame | None
 
 
 def read_evidence(params: Params, root: Path, recipes: Path = RECIPES) -> Evidence:
@@ -102,10 +103,12 @@ def read_evidence(params: Params, root: Path, recipes: Path = RECIPES) -> Eviden
     """
     compare = {name: _table(root / "compare" / f"{name}.parquet", "compare") for name in (*BY_LOSS, "pairwise")}
     benchmark = root / "benchmark" / "benchmark.json"
+    conformance = root / "conformance" / "conformance.parquet"
     return Evidence(
         params=params,
         datasets=tuple(_dataset(params, root, recipes, name, compare) for name in params.datasets),
         benchmark=_json(benchmark, "benchmark") if benchmark.exists() else None,
+        conformance=_table(conformance, "conformance") if conformance.exists() else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Sections on how the figures came about: timings, tuning, provenance, runs, licences."""
+"""Sections on how the figures came about: timings, conformance, tuning, provenance, runs, licences."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pandas as pd
 
 from suite.reporting import figures
 from suite.reporting.conclusions import AP
+from suite.reporting.conformance import conformance
 from suite.reporting.evidence import DatasetEvidence, Evidence
 from suite.reporting.model import (
     Block,
@@ -30,9 +31,10 @@ SHORT = 12
 
 
 def sections(evidence: Evidence, look: figures.Looks) -> list[Section]:
-    """Timings, tuning, how it was made, the runs, the images' licences."""
+    """Timings, conformance, tuning, how it was made, the runs, the images' licences."""
     return [
         Section("timings", "Loss timings", tuple(timings(evidence, look))),
+        Section("conformance", "Conformance", tuple(conformance(evidence))),
         Section("tuning", "Tuning", tuple(tuning(evidence))),
         Section("made", "How it was made", tuple(made(evidence))),
         Section("licences", "Image sources and licences", tuple(licences(evidence))),

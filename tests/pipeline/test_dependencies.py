@@ -16,6 +16,7 @@ STAGES = {
     "train": "suite.training.stage",
     "measure": "suite.stages.measure",
     "compare": "suite.statistics.tables",
+    "conformance": "suite.conformance.run",
     "report": "suite.reporting.build",
 }
 # How settings are read, files written and names resolved: the results do not follow from these.

@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-COPIED = ("suite", "baselines", "tests/benchmarks", "dvc.yaml", "data.dvc", "pyproject.toml", "Makefile", ".dvcignore")
+COPIED = ("suite", "baselines", "tests/benchmarks", "dvc.yaml", "data.dvc", "pyproject.toml", "constraints.txt")
+COPIED += ("Makefile", ".dvcignore")
 RUNNING = re.compile(r"Running stage '([^']+)'")
 
 
@@ -108,6 +109,9 @@ def test_the_road_leads_from_data_to_reports(pipeline):
     assert set(gap["loss"]) == {"frozen", "random", "supap", "contrastive"}
     benchmark = json.loads((pipeline.folder / "artifacts" / "benchmark" / "benchmark.json").read_text())
     assert {case["params"]["batch_size"] for case in benchmark["benchmarks"]} == {32}
+    conformance = pd.read_csv(pipeline.folder / "artifacts" / "conformance" / "conformance.csv")
+    assert set(conformance["case"]) >= {"equal", "unequal", "ties", "gallery"}
+    assert "TripletMarginLoss" in html
 
 
 def test_a_second_repro_runs_nothing(pipeline):
