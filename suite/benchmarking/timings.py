@@ -38,7 +38,7 @@ def timing_table(benchmark: dict[str, Any] | None) -> pd.DataFrame:
                 {
                     "loss": str(params["loss"]),
                     "label": str(extra.get("label", params["loss"])),
-                    "family": str(extra.get("family", "")),
+                    "family": str(extra.get("family", "Losses")),
                     "twin": str(extra.get("twin", "")),
                     "batch_size": int(params["batch_size"]),
                     **{f"{name}_ms": 1000 * float(stats[name]) for name in ("median", "q1", "q3")},

@@ -32,7 +32,7 @@ SHORT = 12
 def sections(evidence: Evidence, look: figures.Looks) -> list[Section]:
     """Timings, tuning, how it was made, the runs, the images' licences."""
     return [
-        Section("timings", "Loss timings", tuple(timings(evidence, look))),
+        Section("timings", "What a loss costs", tuple(timings(evidence, look))),
         Section("tuning", "Tuning", tuple(tuning(evidence))),
         Section("made", "How it was made", tuple(made(evidence))),
         Section("licences", "Image sources and licences", tuple(licences(evidence))),

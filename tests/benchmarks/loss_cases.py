@@ -81,7 +81,11 @@ PEERS = {
     "pml_fastap": Case("pml FastAP", AP, 512, make=partial(metric_learning, "FastAPLoss"), twin="fastap"),
     "pml_triplet": Case("pml Triplet", PAIRS, 512, make=partial(metric_learning, "TripletMarginLoss"), twin="triplet"),
     "pml_multi_similarity": Case(
-        "pml Multi-Similarity", PAIRS, 512, make=partial(metric_learning, "MultiSimilarityLoss"), twin="multi_similarity"
+        "pml Multi-Similarity",
+        PAIRS,
+        512,
+        make=partial(metric_learning, "MultiSimilarityLoss"),
+        twin="multi_similarity",
     ),
     "pml_supcon": Case("pml SupCon", PAIRS, 512, make=partial(metric_learning, "SupConLoss"), twin="supcon"),
     FLOOR: Case("three matrix products", "", 16384, make=MatrixProducts),
