@@ -52,7 +52,8 @@ def growth_figure(table: pd.DataFrame, value: str, look: Looks, narrow: bool) ->
     families = [family for family in table["family"].unique() if family]
     columns = 1 if narrow else 2
     rows = -(-len(families) // columns)
-    figure = Figure(figsize=(NARROW if narrow else WIDE, (3.3 if narrow else 3.1) * max(1, rows)))
+    height = (3.3 if narrow else 3.1) * max(1, rows)
+    figure = Figure(figsize=(NARROW if narrow else WIDE, height), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     floor = table[table["loss"] == FLOOR]
     for place, axes in enumerate(panels.ravel()):
@@ -65,11 +66,11 @@ def growth_figure(table: pd.DataFrame, value: str, look: Looks, narrow: bool) ->
             _line(axes, mine["batch_size"], mine[value], look[name])
         axes.set_title(families[place])
         axes.tick_params(labelbottom=True, labelleft=True)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.2), ncols=2, fontsize=7.5, columnspacing=1.0)
+        axes.set_xlabel("batch size (images)", fontsize=8.5)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.45, -0.22), ncols=2, fontsize=7.5, columnspacing=1.0)
         if narrow or place % columns == 0:
             axes.set_ylabel(QUANTITIES[value])
     _scales(panels[0, 0], sorted(table["batch_size"].unique()), value)
-    figure.supxlabel("batch size (images)", fontsize=9)
     return figure
 
 

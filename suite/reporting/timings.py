@@ -238,8 +238,8 @@ def _precision(table: pd.DataFrame, look: figures.Looks) -> list[Block]:
     low, high = (half.loc[half["scores"] == scores, "ranks_changed_given"].max() for scores in ("bfloat16", "float32"))
     caption = (
         f"Error against float64 at tau {first['tau']:g}, batch {first['batch_size']}, embeddings in a cone as nets "
-        "give them (cosines around 0.5): share of pairs of query and positive whose rank is another, relative error of the "
-        "value, and of the gradient in norm. Scores alone: against float64 on the same rounded embeddings, which "
+        "give them (cosines around 0.5): share of pairs of query and positive whose rank is another, relative error of "
+        "the value, and of the gradient in norm. Scores alone: against float64 on the same rounded embeddings, which "
         "leaves out what the embeddings lost by their own rounding."
     )
     return [

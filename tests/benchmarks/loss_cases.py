@@ -63,7 +63,7 @@ OURS = {
     "smoothhap": Case("Smooth-H-AP", **HIERARCHY),
     # As many pairs of query and positive as the losses on several levels have: the coarsest level's.
     "supap_coarse": Case("Sup-AP, coarse level", **HIERARCHY, settings={"level": 2}, registered="supap", only=1024),
-    "contrastive": Case("Contrastive", PAIRS, 16384),
+    "contrastive": Case("Contrastive", PAIRS, 8192),
     "triplet": Case("Triplet", PAIRS, 8192),
     "calibration": Case("Calibration", PAIRS, 4096),
     "multi_similarity": Case("Multi-Similarity", PAIRS, 4096),

@@ -108,6 +108,8 @@ def test_the_road_leads_from_data_to_reports(pipeline):
     assert set(gap["loss"]) == {"frozen", "random", "supap", "contrastive"}
     benchmark = json.loads((pipeline.folder / "artifacts" / "benchmark" / "benchmark.json").read_text())
     assert {case["params"]["batch_size"] for case in benchmark["benchmarks"]} == {32}
+    precision = pd.read_csv(pipeline.folder / "artifacts" / "benchmark" / "precision.csv")
+    assert set(precision["loss"]) == {"smoothap", "supap"}
 
 
 def test_a_second_repro_runs_nothing(pipeline):
