@@ -35,7 +35,7 @@ mlflow: env
 	ranksuite mlflow ui --port $(PORT)
 
 benchmark: env
-	pytest tests/benchmarks --benchmark-only --benchmark-group-by=param:batch_size --benchmark-columns=min,median,rounds
+	pytest tests/benchmarks --confcutdir=tests/benchmarks -o addopts=-q --benchmark-only --benchmark-group-by=param:batch_size --benchmark-columns=min,median,rounds
 
 clean:
 	rm -rf .venv *.egg-info artifacts data .dvc/cache .dvc/tmp reports/report.html reports/report.pdf reports/figures reports/tables

@@ -13,7 +13,6 @@ from suite.reporting.evidence import Evidence, read_evidence
 from suite.reporting.html import render_html
 from suite.reporting.model import Figure, Report, Table
 from suite.reporting.pdf import render_pdf
-from suite.reporting.timings import timing_table
 
 
 def write_reports(
@@ -38,7 +37,7 @@ def write_reports(
     with atomic_directory(destination / "figures") as folder:
         for figure in report.blocks(Figure):
             (folder / f"{figure.name}.svg").write_bytes(figure.wide)
-        look = _looks(evidence)
+        look = figures.looks(params)
         for data in evidence.datasets[:1]:
             if not data.board(AP).empty:
                 arguments = results.main_figure_data(evidence, data, look)
@@ -53,8 +52,8 @@ def write_reports(
 
 def build_report(evidence: Evidence) -> Report:
     """The document: results of each data set, then how they came about."""
-    look = _looks(evidence)
     params = evidence.params
+    look = figures.looks(params)
     parts = [section for data in evidence.datasets for section in results.sections(evidence, data, look)]
     subtitle = (
         f"{method.dataset_titles(evidence.datasets)}; {params.backbone.name} features, trained heads, "
@@ -66,8 +65,3 @@ def build_report(evidence: Evidence) -> Report:
         summary=summary(evidence),
         sections=(*parts, *method.sections(evidence, look)),
     )
-
-
-def _looks(evidence: Evidence) -> figures.Looks:
-    timed = dict.fromkeys(timing_table(evidence.benchmark)["loss"])
-    return figures.looks(evidence.params, tuple(timed))

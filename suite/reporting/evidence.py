@@ -87,11 +87,12 @@ class DatasetEvidence:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything a report is made from."""
+    """Everything a report is made from; `precision` is empty where the benchmark left none."""
 
     params: Params
     datasets: tuple[DatasetEvidence, ...]
     benchmark: dict[str, Any] | None
+    precision: pd.DataFrame
     conformance: pd.DataFrame | None
 
 
@@ -102,12 +103,13 @@ def read_evidence(params: Params, root: Path, recipes: Path = RECIPES) -> Eviden
         SuiteError: naming the table that is missing and the stage that makes it.
     """
     compare = {name: _table(root / "compare" / f"{name}.parquet", "compare") for name in (*BY_LOSS, "pairwise")}
-    benchmark = root / "benchmark" / "benchmark.json"
+    benchmark, precision = (root / "benchmark" / name for name in ("benchmark.json", "precision.csv"))
     conformance = root / "conformance" / "conformance.parquet"
     return Evidence(
         params=params,
         datasets=tuple(_dataset(params, root, recipes, name, compare) for name in params.datasets),
         benchmark=_json(benchmark, "benchmark") if benchmark.exists() else None,
+        precision=pd.read_csv(precision) if precision.exists() else pd.DataFrame(),
         conformance=_table(conformance, "conformance") if conformance.exists() else None,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from typing import Any
@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import NullLocator
 
 from suite.config import Params
 
@@ -34,18 +34,17 @@ class Look:
     colour: str
     marker: str
     line: str = "-"
+    hollow: bool = False
 
 
 Looks = dict[str, Look]
 
 
-def looks(params: Params, others: Sequence[str] = ()) -> Looks:
-    """A colour and a marker for every loss of the settings, the controls and `others` (benchmark peers)."""
+def looks(params: Params) -> Looks:
+    """A colour and a marker for every loss of the settings and for the controls."""
     table = {key: _look(place, loss.label) for place, (key, loss) in enumerate(params.losses.items())}
     table["frozen"] = Look("Frozen features", "#444444", "x", "--")
     table["random"] = Look("Random embeddings", "#8a8a8a", "+", ":")
-    for place, name in enumerate(name for name in others if name not in table):
-        table[name] = Look(name, "#777777", MARKERS[-1 - place % len(MARKERS)], "-.")
     return table
 
 
@@ -199,21 +198,6 @@ def scaling_figure(tables: dict[str, tuple[pd.DataFrame, float | None]], look: L
         axes.set_ylabel(f"test {label}")
         axes.set_title(label)
     _legend(figure, panels[0], 2 if narrow else 5)
-    return figure
-
-
-def timing_figure(timings: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
-    """Time of forward and backward against batch size: median, and the quartiles as the bar."""
-    figure = Figure(figsize=(NARROW, 4.6) if narrow else (WIDE, 3.6))
-    axes = figure.subplots()
-    _lines(axes, timings, "batch_size", "median_ms", "q1_ms", "q3_ms", look, "batch size (images)")
-    axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.set_ylabel("forward + backward (ms)")
-    if narrow:
-        _legend(figure, axes, 2)
-    else:
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside right center")
     return figure
 
 

@@ -33,7 +33,7 @@ SHORT = 12
 def sections(evidence: Evidence, look: figures.Looks) -> list[Section]:
     """Timings, conformance, tuning, how it was made, the runs, the images' licences."""
     return [
-        Section("timings", "Loss timings", tuple(timings(evidence, look))),
+        Section("timings", "What a loss costs", tuple(timings(evidence, look))),
         Section("conformance", "Conformance", tuple(conformance(evidence))),
         Section("tuning", "Tuning", tuple(tuning(evidence))),
         Section("made", "How it was made", tuple(made(evidence))),

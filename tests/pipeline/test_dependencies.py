@@ -1,5 +1,6 @@
 """A stage of dvc.yaml names every folder whose code it executes."""
 
+import ast
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -16,6 +17,7 @@ STAGES = {
     "train": "suite.training.stage",
     "measure": "suite.stages.measure",
     "compare": "suite.statistics.tables",
+    "benchmark": "suite.stages.benchmark",
     "conformance": "suite.conformance.run",
     "report": "suite.reporting.build",
 }
@@ -39,3 +41,14 @@ def test_code_dependencies_cover_what_the_stage_imports(stage):
     # A package is its folder, not a file beside it.
     uncovered -= {module for module in uncovered if PurePosixPath(module.replace(".", "/")) in code}
     assert uncovered == set()
+
+
+def test_the_benchmark_stage_covers_what_its_benchmarks_import():
+    declared = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]["benchmark"]["deps"]
+    trees = [ast.parse(path.read_text()) for path in sorted((REPOSITORY / "tests" / "benchmarks").glob("*.py"))]
+    imports = [node.module for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    modules = imported_modules([module for module in imports if module.startswith("suite.")], SHELL)
+    paths = [PurePosixPath(module.replace(".", "/")) for module in modules]
+    assert "tests/benchmarks" in declared
+    assert len(paths) > 3
+    assert [path for path in paths if not any(path.is_relative_to(folder) for folder in declared)] == []

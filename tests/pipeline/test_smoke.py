@@ -112,6 +112,8 @@ def test_the_road_leads_from_data_to_reports(pipeline):
     conformance = pd.read_csv(pipeline.folder / "artifacts" / "conformance" / "conformance.csv")
     assert set(conformance["case"]) >= {"equal", "unequal", "ties", "gallery"}
     assert "TripletMarginLoss" in html
+    precision = pd.read_csv(pipeline.folder / "artifacts" / "benchmark" / "precision.csv")
+    assert set(precision["loss"]) == {"smoothap", "supap"}
 
 
 def test_a_second_repro_runs_nothing(pipeline):

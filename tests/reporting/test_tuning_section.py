@@ -34,7 +34,7 @@ def section(evidence: Evidence) -> tuple[str, Table]:
 
 
 def scaling_caption(evidence: Evidence) -> str:
-    blocks = scaling(evidence, evidence.datasets[0], looks(evidence.params, ()))
+    blocks = scaling(evidence, evidence.datasets[0], looks(evidence.params))
     return next(block.caption for block in blocks if isinstance(block, Figure))
 
 
