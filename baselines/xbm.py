@@ -48,6 +48,11 @@ class XBMLoss(nn.Module):
 
     takes_references = False
 
+    @staticmethod
+    def parts(settings: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+        """The wrapped loss with its own settings."""
+        return [(settings["loss"], settings.get("settings") or {})]
+
     def __init__(
         self,
         loss: str,

@@ -9,7 +9,7 @@ from suite.losses.calibration import CalibrationLoss
 from suite.losses.combine import PRESETS, CombinedLoss, preset_terms
 from suite.losses.proxy import ProxyLoss
 from suite.losses.recall import RecallAtKLoss, SmoothRecallLoss, SupRecallLoss
-from suite.losses.registry import create_loss, list_losses, loss_import_string
+from suite.losses.registry import create_loss, list_losses, loss_import_string, nested_losses
 from suite.losses.simix import mix_positive_pairs
 
 __all__ = [
@@ -26,5 +26,6 @@ __all__ = [
     "list_losses",
     "loss_import_string",
     "mix_positive_pairs",
+    "nested_losses",
     "preset_terms",
 ]

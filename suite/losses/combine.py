@@ -139,6 +139,14 @@ class CombinedLoss(nn.Module):
             self.weights.append(check_number(f"terms[{place}].weight", term["weight"], least=0.0))
             self.losses.append(create_loss(term["loss"], **settings))
 
+    @staticmethod
+    def parts(settings: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+        """The losses in the sum that these settings describe, each with its own."""
+        if "preset" in settings:
+            recipe = PRESETS[settings["preset"]]
+            return [(recipe.rank_loss, {}), (recipe.gap_loss, {})]
+        return [(term["loss"], term) for term in settings["terms"]]
+
     @property
     def takes_references(self) -> bool:
         """Whether every term can be given another gallery."""

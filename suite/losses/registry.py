@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
@@ -50,6 +51,15 @@ def list_losses() -> list[str]:
 def loss_import_string(name: str) -> str:
     """Where the loss `name` lives, as `package.module:Class`. Raises SuiteError for an unknown name."""
     return LOSSES.import_string(name)
+
+
+def nested_losses(name: str, settings: Mapping[str, Any]) -> set[str]:
+    """The registered names of the losses that a loss with these settings is made of, at any depth.
+
+    A class that wraps others says which in a static method `parts(settings)`, pairs of a name and its settings.
+    """
+    parts = getattr(LOSSES.resolve(name), "parts", lambda _: [])(settings)
+    return {part for part, _ in parts} | {inner for part, of in parts for inner in nested_losses(part, of)}
 
 
 def create_loss(name: str, **settings: Any) -> nn.Module:

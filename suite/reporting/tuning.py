@@ -164,7 +164,11 @@ def _settings(settings: Mapping[str, Any]) -> str:
         f"{term.get('weight', 1)} {term['loss']} ({_settings({k: v for k, v in term.items() if k not in OF_A_TERM})})"
         for term in settings.get("terms", [])
     ]
-    plain = [f"{name} {value}" for name, value in settings.items() if name != "terms"]
+    plain = [
+        f"{name} ({_settings(value)})" if isinstance(value, Mapping) else f"{name} {value}"
+        for name, value in settings.items()
+        if name != "terms"
+    ]
     return ", ".join([" + ".join(terms), *plain] if terms else plain)
 
 

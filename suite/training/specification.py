@@ -14,7 +14,7 @@ from typing import Any
 
 from suite.config import PARAMS, Batch, Params
 from suite.errors import SuiteError
-from suite.losses import create_loss, loss_import_string
+from suite.losses import create_loss, loss_import_string, nested_losses
 
 PACKAGES = ("suite", "baselines")
 # Modules that only carry settings, names and messages. What they select (the values, the loss's module) stands in
@@ -133,7 +133,7 @@ def specification(
         evaluations=training.evaluations,
         test=test,
         data_digest=data_digest,
-        code_digest=code_digest(loss.loss, *_parts(loss.settings)),
+        code_digest=code_digest(loss.loss, *sorted(nested_losses(loss.loss, loss.settings))),
     )
 
 
@@ -164,12 +164,6 @@ def imported_modules(roots: list[str], skipped: frozenset[str] = frozenset()) ->
             found[module] = _stripped(_source(module))
             waiting += _imports(found[module])
     return found
-
-
-def _parts(settings: dict[str, Any]) -> list[str]:
-    """Losses named inside a combination's terms, at any depth."""
-    terms = settings.get("terms", [])
-    return sorted({term["loss"] for term in terms} | {name for term in terms for name in _parts(term)})
 
 
 def _outline(node: Any) -> Any:

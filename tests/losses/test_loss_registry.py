@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from suite.errors import SuiteError
-from suite.losses import CombinedLoss, SupAPLoss, create_loss, list_losses, loss_import_string
+from suite.losses import CombinedLoss, SupAPLoss, create_loss, list_losses, loss_import_string, nested_losses
 
 EXPECTED = [
     "blackbox_ap",
@@ -151,3 +151,22 @@ def test_combination_is_the_weighted_sum():
     assert isinstance(roadmap, CombinedLoss)
     assert isinstance(roadmap.losses[0], SupAPLoss)
     assert terms[0]["weight"] == 0.9
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "expected"),
+    [
+        ("supap", {"tau": 0.1}, set()),
+        ("combine", {"terms": [{"loss": "supap", "weight": 1}, {"loss": "fastap", "weight": 1}]}, {"supap", "fastap"}),
+        ("combine", {"preset": "happier", "num_classes": 3, "embedding_dim": 4}, {"suphap", "proxy"}),
+        ("xbm", {"loss": "triplet", "size": 8}, {"triplet"}),
+        (
+            "xbm",
+            {"loss": "combine", "size": 8, "settings": {"preset": "roadmap"}},
+            {"combine", "supap", "calibration"},
+        ),
+    ],
+)
+def test_the_losses_inside_a_loss_are_known(name, settings, expected):
+    create_loss(name, **settings)
+    assert nested_losses(name, settings) == expected
