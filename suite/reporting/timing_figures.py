@@ -33,11 +33,12 @@ def timed_looks(table: pd.DataFrame, look: Looks) -> Looks:
             label = ours.loc[ours["loss"] == name, "label"].iloc[0]
             chosen[name] = Look(label, colours[place % len(colours)], markers[place % len(markers)])
         chosen |= {name: look[name] for name in ours["loss"] if name in look}
-    for row in table.drop_duplicates("loss").itertuples():
+    for place, row in enumerate(table.drop_duplicates("loss").itertuples()):
         if row.loss == FLOOR:
             chosen[row.loss] = Look(row.label, "#222222", "", ":")
         elif row.twin:
-            twin = chosen.get(row.twin, Look(row.label, "#777777", MARKERS[-1]))
+            # Without its twin in the record a peer is grey, with a marker of its own.
+            twin = chosen.get(row.twin, Look(row.label, "#777777", MARKERS[-1 - place % len(MARKERS)]))
             chosen[row.loss] = replace(twin, label=row.label, line="--", hollow=True)
     return {name: chosen[name] for name in table["loss"].unique()}
 
@@ -52,7 +53,7 @@ def growth_figure(table: pd.DataFrame, value: str, look: Looks, narrow: bool) ->
     families = [family for family in table["family"].unique() if family]
     columns = 1 if narrow else 2
     rows = -(-len(families) // columns)
-    height = (3.3 if narrow else 3.1) * max(1, rows)
+    height = (3.3 if narrow else 2.9) * max(1, rows)
     figure = Figure(figsize=(NARROW if narrow else WIDE, height), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     floor = table[table["loss"] == FLOOR]

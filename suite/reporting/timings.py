@@ -201,7 +201,7 @@ def _quantities(table: pd.DataFrame, look: figures.Looks, name: str, value: str,
     )
     return Table(
         name,
-        f"{caption}, by batch size; quartiles and rounds are in the CSV.",
+        f"{caption}, by batch size; quartiles of time and rounds are in the CSV.",
         (Column("Loss"), *(Column(f"{size:,}", True) for size in sizes)),
         rows,
         table,
@@ -226,21 +226,14 @@ def _precision(table: pd.DataFrame, look: figures.Looks) -> list[Block]:
         )
         for row in table.to_dict("records")
     )
-    titles = (
-        "Ranks changed",
-        "Value",
-        "Gradient",
-        "Ranks, scores alone",
-        "Value, scores alone",
-        "Gradient, scores alone",
-    )
+    titles = ("Ranks", "Value", "Gradient", "Ranks: scores", "Value: scores", "Gradient: scores")
     half = table[table["embeddings"] == "bfloat16"]
     low, high = (half.loc[half["scores"] == scores, "ranks_changed_given"].max() for scores in ("bfloat16", "float32"))
     caption = (
         f"Error against float64 at tau {first['tau']:g}, batch {first['batch_size']}, embeddings in a cone as nets "
         "give them (cosines around 0.5): share of pairs of query and positive whose rank is another, relative error of "
-        "the value, and of the gradient in norm. Scores alone: against float64 on the same rounded embeddings, which "
-        "leaves out what the embeddings lost by their own rounding."
+        "the value, and of the gradient in norm. After the colon, scores alone: against float64 on the same rounded "
+        "embeddings, which leaves out what the embeddings lost by their own rounding."
     )
     return [
         Paragraph(
