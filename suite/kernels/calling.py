@@ -81,7 +81,7 @@ class RetrievalLoss(nn.Module):
             ref_labels: (G,) or (G, L), required with `ref_emb`.
 
         Raises:
-            ValueError: an argument that is none of the above, with its name and shape.
+            ValueError: an argument that is none of the above, with its name and shape; items of one class only.
         """
         batch = self.prepare(embeddings, labels, ref_emb, ref_labels)
         with torch.autocast(embeddings.device.type, enabled=False):
@@ -100,7 +100,14 @@ class RetrievalLoss(nn.Module):
 
     def prepare(self, embeddings: Tensor, labels: Tensor, ref_emb: Tensor | None, ref_labels: Tensor | None) -> Batch:
         """The checked batch that the loss is computed on. Raises ValueError."""
-        return prepare(embeddings, labels, ref_emb, ref_labels, self.level, self.self_match, self.graded)
+        batch = prepare(embeddings, labels, ref_emb, ref_labels, self.level, self.self_match, self.graded)
+        everyone = (batch.gallery.query_labels, batch.gallery.labels)
+        if all(bool((some == everyone[0][0]).all()) for some in everyone) and batch.gallery.has_positives():
+            raise ValueError(
+                f"labels: shape {tuple(labels.shape)} holds one class only at level {self.level}, so that no item "
+                f"is less relevant than another; {type(self).__name__} compares items of different classes"
+            )
+        return batch
 
     def compute(self, batch: Batch) -> Swept:
         """The loss of a checked batch, and the counts behind its means."""
@@ -230,6 +237,12 @@ def check_ks(name: str, value: Any) -> tuple[int, ...]:
     if len(set(ks)) != len(ks):
         raise ValueError(f"{name}: values repeat, found {value!r}; give each once")
     return ks
+
+
+def check_ks_within(name: str, ks: Sequence[int], items: int) -> None:
+    """Whether rankings of `items` items have places `ks`. Raises ValueError naming `name`."""
+    if max(ks) > items:
+        raise ValueError(f"{name}: {max(ks)} is beyond the gallery, of {items} items; found {tuple(ks)}")
 
 
 def check_self_match(value: Any) -> str:

@@ -14,6 +14,7 @@ from suite.kernels.calling import (
     check_flag,
     check_integer,
     check_ks,
+    check_ks_within,
     check_number,
     check_self_match,
 )
@@ -36,7 +37,7 @@ class SupRecallLoss(SupRankLoss):
     `k_temperature`.
 
     Args:
-        ks: the cut-offs.
+        ks: the cut-offs; none beyond the number of gallery items.
         k_temperature: temperature of the soft comparison of a rank with k.
         tau, rho, delta, start, offset, level, self_match, block_bytes: see `SupRankLoss`.
 
@@ -64,6 +65,10 @@ class SupRecallLoss(SupRankLoss):
     def head(self) -> Head:
         return RecallHead(self.ks, self.k_temperature, clip=False)
 
+    def compute(self, batch: Batch) -> Swept:
+        check_ks_within("ks", self.ks, len(batch.gallery.labels))
+        return super().compute(batch)
+
 
 class SmoothRecallLoss(RetrievalLoss):
     """1 - mean over ks and queries of R@k_i, ranks by sigmoids alone.
@@ -75,7 +80,7 @@ class SmoothRecallLoss(RetrievalLoss):
     them first.
 
     Args:
-        ks: the cut-offs.
+        ks: the cut-offs; none beyond the number of gallery items.
         k_temperature: temperature of the soft comparison of a rank with k.
         tau: temperature of the step.
         level: label column that says who is relevant.
@@ -108,6 +113,7 @@ class SmoothRecallLoss(RetrievalLoss):
 
     def rank(self, queries: Tensor, references: Tensor | None, gallery: Gallery, mixing: Mixing | None = None) -> Swept:
         """The loss of the ranks that the queries, or items mixed from them, give to their positives."""
+        check_ks_within("ks", self.ks, len(gallery.labels))
         step = SigmoidStep(self.tau)
         head = RecallHead(self.ks, self.k_temperature, self.clip)
         return rank_loss(queries, references, gallery, step, step, head, self.block_bytes, mixing)
