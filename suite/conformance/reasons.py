@@ -88,13 +88,6 @@ DEVIATIONS = (
     ),
     Deviation(
         PML,
-        ("ContrastiveLoss",),
-        ("copies",),
-        "Two equal rows are at distance 0 and leave its mean over the non-zero pairs; the suite takes distances from "
-        "cosines, which rounding leaves just below 1, so there they stay in the mean with a hinge of 1e-8.",
-    ),
-    Deviation(
-        PML,
         ("CrossBatchMemory",),
         EVERYWHERE,
         "It is the memory term alone, with the batch entered before it; the definition adds that term to the loss of "
