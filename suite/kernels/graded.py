@@ -19,6 +19,7 @@ from torch import Tensor
 from suite.kernels.differences import StepSums, Workspace, lowest
 from suite.kernels.gallery import Columns, Gallery, all_positives, gather_positives
 from suite.kernels.graded_heads import GradedHead
+from suite.kernels.sorted_steps import step_sums
 from suite.kernels.steps import Step
 from suite.kernels.sweep import BLOCK_BYTES, BlockResult, Swept, sweep
 
@@ -128,7 +129,7 @@ class _GradedBlock:
         peers, lows, weights = block.positives(rows, grade, low)
 
         among_positives = StepSums(self.positive_step, lows, high, Workspace(), self.limit, weights)
-        among_others = StepSums(self.negative_step, less_relevant, high, self.workspace, self.limit)
+        among_others = step_sums(self.negative_step, less_relevant, high, self.workspace, self.limit)
         needs_gradient = gradient is not None
         plus = among_positives.total(needs_gradient)
         # The sum over k != j is the sum over all positives less the step at 0.

@@ -17,6 +17,7 @@ from torch import Tensor
 from suite.kernels.differences import StepSums, Workspace, lowest
 from suite.kernels.gallery import Columns, Gallery
 from suite.kernels.heads import Head
+from suite.kernels.sorted_steps import step_sums
 from suite.kernels.steps import Step
 from suite.kernels.sweep import BLOCK_BYTES, BlockResult, Mixing, Swept, sweep
 
@@ -87,7 +88,7 @@ class _RankBlock:
         others.scatter_(1, items, low)
 
         among_positives = StepSums(self.positive_step, lows, high, Workspace(), self.limit)
-        among_others = StepSums(self.negative_step, others, high, self.workspace, self.limit)
+        among_others = step_sums(self.negative_step, others, high, self.workspace, self.limit)
         # The sum over k != j is the sum over all positives less the step at 0.
         plus = among_positives.total(needs_gradient).add_(1.0 - self.positive_step.at_zero)
         minus = among_others.total(needs_gradient)

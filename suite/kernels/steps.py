@@ -72,6 +72,39 @@ class SigmoidStep:
 
 
 @dataclass(frozen=True)
+class HeldSigmoidStep:
+    """sigma_tau(x) up to delta, its value at delta beyond, and its derivative there: the smooth part of SupRank."""
+
+    tau: float
+    delta: float
+
+    differentiable = True
+    continuous = True
+    at_zero = 0.5
+
+    @property
+    def slope(self) -> float:
+        return 1.0 / self.tau
+
+    @property
+    def at_delta(self) -> float:
+        """The value at delta."""
+        return _sigmoid(self.delta / self.tau)
+
+    @property
+    def slope_at_delta(self) -> float:
+        """The derivative given at delta and beyond."""
+        return self.at_delta * (1.0 - self.at_delta) * self.slope
+
+    def accumulate(self, differences: Tensor, spare: Tensor, needs_gradient: bool, reduce: Reduce) -> Tensor:
+        value = differences.clamp_(max=self.delta).mul_(self.slope).sigmoid_()
+        total = reduce(value)
+        if needs_gradient:
+            value.addcmul_(value, value, value=-1.0)
+        return total
+
+
+@dataclass(frozen=True)
 class SupRankStep:
     """The upper bound H^- of the true step, for less relevant items (Ramzi et al., TPAMI 2025).
 
@@ -94,19 +127,19 @@ class SupRankStep:
         return 1.0 / self.tau
 
     def accumulate(self, differences: Tensor, spare: Tensor, needs_gradient: bool, reduce: Reduce) -> Tensor:
-        at_delta = _sigmoid(self.delta / self.tau)
-        total = 0.0
+        held = HeldSigmoidStep(self.tau, self.delta)
+        ahead = None
         if self.start:
-            total = reduce(torch.gt(differences, 0, out=spare)).mul_(self.start)
+            ahead = reduce(torch.gt(differences, 0, out=spare)).mul_(self.start)
         excess = reduce(torch.sub(differences, self.delta, out=spare).clamp_(min=0))
         far = reduce(torch.gt(differences, self.delta, out=spare))
         # Beyond delta the sigmoid is held at its value there, which is then exchanged for the linear part.
-        value = differences.clamp_(max=self.delta).mul_(1.0 / self.tau).sigmoid_()
-        total = reduce(value).add_(total)
-        total.add_(excess, alpha=self.rho).add_(far, alpha=self.offset - self.start - at_delta)
+        total = held.accumulate(differences, spare, needs_gradient, reduce)
+        if ahead is not None:
+            total.add_(ahead)
+        total.add_(excess, alpha=self.rho).add_(far, alpha=self.offset - self.start - held.at_delta)
         if needs_gradient:
-            value.addcmul_(value, value, value=-1.0)
-            value.add_(spare, alpha=self.rho * self.tau - at_delta * (1.0 - at_delta))
+            differences.add_(spare, alpha=(self.rho - held.slope_at_delta) * self.tau)
         return total
 
 
