@@ -80,8 +80,8 @@ class PairMixing:
         """
         left, right, weight = self._rows(start, stop)
         rows = scores[left].mul_(weight).add_(scores[right].mul_(1.0 - weight))
-        mixed = rows[:, self.left].mul_(self.weight)
-        return mixed.add_(rows[:, self.right].mul_(1.0 - self.weight))
+        mixed = rows.index_select(1, self.left).mul_(self.weight)
+        return mixed.add_(rows.index_select(1, self.right).mul_(1.0 - self.weight))
 
     def fold(self, gradient: Tensor, start: int, stop: int) -> Tensor:
         """(b, B): the gradient of `expand`, from that by the items' scores."""
