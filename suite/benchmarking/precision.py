@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from suite.benchmarking.batches import half_trained_batch
-from suite.kernels.reference.members import mean_over_queries, members
+from suite.kernels.reference.members import members
 from suite.kernels.reference.ranks import hard_step, ranks, sigmoid_step, suprank_step
 from suite.losses import create_loss
 
@@ -81,8 +81,8 @@ def _from_scores(loss: str, tau: float, embeddings: Tensor, labels: Tensor) -> F
     who = members(embeddings, labels, None, None, "exclude")._replace(scores=scores)
     step = sigmoid_step(tau)
     rank, plus = ranks(who, *((step, step) if loss == "smoothap" else (hard_step, suprank_step(tau))))
-    precision = (plus / rank * who.positives).sum(1) / who.positives.sum(1).clamp_min(1)
-    value = mean_over_queries(1 - precision, who)
+    precision = (plus / rank * who.positives).sum(1) / who.positives.sum(1)
+    value = (1 - precision).mean()
     value.backward()
     gradient = (scores.grad + scores.grad.t()).double() @ embeddings.double()
     return _ranks(scores.detach(), labels), value.item(), gradient

@@ -1,6 +1,7 @@
 """The section on cost shows the recorded times, memory, slopes, ratios and precision, each loss in one look."""
 
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -123,9 +124,9 @@ def test_a_record_of_before_and_none_are_shown_too(study, recorded):
     root, params = study
     evidence = read_evidence(params, root)
     bare = {"benchmarks": [dict(case, extra_info={}) for case in evidence.benchmark["benchmarks"]]}
-    old = type(evidence)(params, evidence.datasets, bare, pd.DataFrame())
+    old = replace(evidence, benchmark=bare, precision=pd.DataFrame())
     assert list(named(timings(old, looks(params)), Figure)) == ["timings"]
-    empty = type(evidence)(params, evidence.datasets, None, pd.DataFrame())
+    empty = replace(old, benchmark=None)
     (only,) = timings(empty, looks(params))
     assert "No benchmark is on record" in only.text
     assert FLOOR in set(recorded["loss"])
