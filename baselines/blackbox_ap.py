@@ -31,7 +31,7 @@ class BlackboxAPLoss(RetrievalLoss):
         level: label column that says who is relevant.
         self_match: what a query is in its own batch: `exclude`, `positive` (as in the authors' code) or
             `rank_only`.
-        block_bytes: upper limit of one work buffer in bytes; None: tuned to the cache.
+        block_bytes: upper limit of one buffer in bytes; None: see `RetrievalLoss`.
 
     Raises:
         ValueError: a setting that is none of the above, by its name.

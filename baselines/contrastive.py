@@ -23,7 +23,7 @@ class ContrastiveLoss(RetrievalLoss):
         neg_margin: in the same unit. None: 1 for euclidean, 0 for cosine.
         distance: `euclidean` or `cosine`.
         level: label column that says who is relevant.
-        block_bytes: upper limit of one work buffer in bytes; None: tuned to the cache.
+        block_bytes: upper limit of one buffer in bytes; None: see `RetrievalLoss`.
 
     Raises:
         ValueError: a setting that is none of the above, by its name.

@@ -15,7 +15,7 @@ class FastAPLoss(RetrievalLoss):
     Args:
         num_bins: bins of the histogram.
         level: label column that says who is relevant.
-        block_bytes: upper limit of one work buffer in bytes; None: tuned to the cache.
+        block_bytes: upper limit of one buffer in bytes; None: see `RetrievalLoss`.
 
     Raises:
         ValueError: a setting that is none of the above, by its name.

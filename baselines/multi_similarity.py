@@ -22,7 +22,7 @@ class MultiSimilarityLoss(RetrievalLoss):
         beta: sharpness for negatives, per unit of cosine.
         base: cosine at which a pair begins to cost.
         level: label column that says who is relevant.
-        block_bytes: upper limit of one work buffer in bytes; None: tuned to the cache.
+        block_bytes: upper limit of one buffer in bytes; None: see `RetrievalLoss`.
 
     Raises:
         ValueError: a setting that is none of the above, by its name.

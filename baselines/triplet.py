@@ -19,7 +19,7 @@ class TripletLoss(RetrievalLoss):
             and nearest negative. Triplets given in a call replace the mining.
         distance: `euclidean`, or `cosine` (1 - s).
         level: label column that says who is relevant.
-        block_bytes: upper limit of one work buffer in bytes; None: tuned to the cache.
+        block_bytes: upper limit of one buffer in bytes; None: see `RetrievalLoss`.
 
     Raises:
         ValueError: a setting that is none of the above, by its name.

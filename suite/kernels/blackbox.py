@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from suite.kernels.differences import lowest
 from suite.kernels.gallery import Columns, Gallery, gather_positives
-from suite.kernels.ranks import lowest
 from suite.kernels.sweep import BLOCK_BYTES, BlockResult, Swept, sweep
 
 OBJECTIVES = ("ap", "log_recall", "loglog_recall")

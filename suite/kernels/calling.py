@@ -46,12 +46,13 @@ class RetrievalLoss(nn.Module):
         level: the column of the labels that says who is relevant; 0 is the finest. Labels (B,) have level 0
             alone. To a loss whose class says `graded`, relevance is the number of columns from `level` on that
             agree.
-        block_bytes: upper limit in bytes of one work buffer, never less than one row of scores; None: tuned
-            to the cache.
+        block_bytes: upper limit in bytes of one buffer, never less than one row of scores; None: work buffers of 2
+            MiB, tuned to the cache, and up to 64 MiB of gradients by scores a term of the loss.
     """
 
     self_match = "exclude"
     graded = False
+    takes_references = True
 
     def __init__(self, level: int = 0, block_bytes: int | None = None):
         super().__init__()
@@ -77,11 +78,13 @@ class RetrievalLoss(nn.Module):
             indices_tuple: (anchors, positives, negatives) or (anchors, positives, anchors, negatives) of a
                 miner, for the losses of pairs and triplets.
             ref_emb: (G, D), another gallery; None, or the very tensor `embeddings`: the batch is its own
-                gallery.
+                gallery. A copy is another gallery, in which a query meets itself; pytorch-metric-learning passes
+                over it where `ref_labels` is the very tensor `labels`.
             ref_labels: (G,) or (G, L), required with `ref_emb`.
 
         Raises:
-            ValueError: an argument that is none of the above, with its name and shape; items of one class only.
+            ValueError: an argument that is none of the above, with its name and shape; items of one class only, or
+                settings that do not fit the batch.
         """
         batch = self.prepare(embeddings, labels, ref_emb, ref_labels)
         with torch.autocast(embeddings.device.type, enabled=False):
@@ -155,13 +158,17 @@ def prepare(
             raise ValueError(
                 f"ref_labels: shape {tuple(ref_labels.shape)} and labels {tuple(labels.shape)} differ in levels"
             )
+        if own_gallery and not torch.equal(gallery_labels.to(query_labels), query_labels):
+            raise ValueError(
+                f"ref_labels: shape {tuple(ref_labels.shape)} holds other values than labels, but ref_emb is embeddings"
+            )
         if not own_gallery:
             dtype = torch.promote_types(dtype, working_dtype(ref_emb))
             references = ref_emb.to(embeddings.device, dtype)
     if bound * ref_bound * embeddings.shape[1] > torch.finfo(dtype).max * 1e-8:
         raise ValueError(
             f"embeddings: values up to {max(bound, ref_bound):.3g} at shape {tuple(embeddings.shape)} "
-            "overflow the similarities; normalise them"
+            "overflow the similarities; scale them down"
         )
     gallery = (GradedGallery if graded else Gallery)(
         query_labels.to(embeddings.device),
@@ -239,9 +246,10 @@ def check_ks(name: str, value: Any) -> tuple[int, ...]:
     return ks
 
 
-def check_ks_within(name: str, ks: Sequence[int], items: int) -> None:
-    """Whether rankings of `items` items have places `ks`. Raises ValueError naming `name`."""
-    if max(ks) > items:
+def check_ks_within(name: str, ks: Sequence[int], gallery: Gallery) -> None:
+    """Whether a gallery that holds a positive has the places `ks`. Raises ValueError naming `name`."""
+    items = len(gallery.labels)
+    if max(ks) > items and gallery.has_positives():
         raise ValueError(f"{name}: {max(ks)} is beyond the gallery, of {items} items; found {tuple(ks)}")
 
 
@@ -285,11 +293,11 @@ def _labels_at(name: str, labels: Any, of_name: str, embeddings: Tensor, level: 
             f"{name}: expected shape ({len(embeddings)},) or ({len(embeddings)}, levels) beside "
             f"{of_name} of shape {tuple(embeddings.shape)}, found {shape}"
         )
-    if labels.is_floating_point() or labels.is_complex():
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f"{name}: expected integers, found {labels.dtype} of shape {shape}")
     levels = 1 if labels.dim() == 1 else shape[1]
     if level >= levels:
         raise ValueError(f"level: {level} is out of range for {name} of shape {shape}, which has {levels} level(s)")
     if graded:
         return (labels[:, None] if labels.dim() == 1 else labels[:, level:]).contiguous()
-    return labels if labels.dim() == 1 else labels[:, level].contiguous()
+    return (labels if labels.dim() == 1 else labels[:, level]).contiguous()

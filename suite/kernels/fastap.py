@@ -63,8 +63,8 @@ class _FastAPBlock:
             total = others[block_rows] + cumulative
             histogram = torch.diff(cumulative, dim=1, prepend=torch.zeros_like(cumulative[:, :1]))
             share = 1.0 / positive_count.to(scores.dtype)[:, None]
-            # A bin without positives adds nothing, whatever stands below the line; with one, total >= histogram.
-            inverse = torch.where(histogram * cumulative > 0, share / total, 0.0)
+            # Where a bin has any weight so far it is at least that of the positives, and no quotient exceeds 1.
+            inverse = torch.where(total > 0, share / total, 0.0)
             precision = histogram * cumulative * inverse
             sums += (1.0 - precision.sum(1)).sum(dtype=torch.float64)
             count += len(items)
@@ -74,7 +74,7 @@ class _FastAPBlock:
             of_histogram = cumulative * inverse * -bins_per_score
             of_cumulative = of_histogram - histogram * inverse * bins_per_score
             of_cumulative[:, :-1] -= of_histogram[:, 1:]
-            of_total = torch.where(inverse > 0, precision / total * bins_per_score, 0.0)
+            of_total = torch.where(total > 0, precision / total * bins_per_score, 0.0)
             gradient[block_rows] = of_total.gather(1, places[block_rows].long())
             columns.add_to(gradient, of_cumulative.gather(1, x.long()))
         if gradient is None:

@@ -62,15 +62,16 @@ class NDCGHead:
 class HierarchicalAPHead:
     """H-rank / rank over the sum of all rel; rel of grade g is (g / (L - 1))^alpha over the items of that grade.
 
-    With L = 1 there is one grade, and the factor cancels.
+    A factor common to a query's grades cancels: its highest one takes the place of L - 1, so that no alpha makes all
+    of them vanish.
     """
 
     alpha: float
 
     def _grades(self, counts: Tensor) -> Tensor:
-        levels = counts.shape[1]
-        grades = torch.arange(1, levels + 1, dtype=torch.float64, device=counts.device)
-        return (grades / max(1, levels - 1)) ** self.alpha
+        grades = torch.arange(1, counts.shape[1] + 1, dtype=torch.float64, device=counts.device)
+        highest = (grades * (counts > 0)).amax(1, keepdim=True).clamp(min=1.0)
+        return (grades / highest).clamp(max=1.0) ** self.alpha
 
     def ideal(self, counts: Tensor) -> Tensor:
         value = (self._grades(counts) * (counts > 0)).sum(1)

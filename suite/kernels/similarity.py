@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from suite.kernels.sweep import once
+
 DISTANCES = ("euclidean", "cosine")
 
 SHORTEST = 1e-12
@@ -21,14 +23,14 @@ class _Normalise(torch.autograd.Function):
     def forward(ctx, embeddings):
         lengths = torch.linalg.vector_norm(embeddings, dim=1, keepdim=True).clamp_min_(SHORTEST)
         directions = embeddings / lengths
-        ctx.save_for_backward(directions, lengths)
+        ctx.save_for_backward(embeddings, directions, lengths)
         return directions
 
     @staticmethod
     def backward(ctx, gradient):
-        directions, lengths = ctx.saved_tensors
+        embeddings, directions, lengths = ctx.saved_tensors
         along = (gradient * directions).sum(1, keepdim=True).masked_fill(lengths <= SHORTEST, 0.0)
-        return torch.addcmul(gradient, directions, along, value=-1.0) / lengths
+        return once(torch.addcmul(gradient, directions, along, value=-1.0) / lengths, embeddings)
 
 
 def similarity(scores: Tensor, distance: str) -> Tensor:

@@ -93,7 +93,8 @@ def sweep(
     Raises:
         RuntimeError: on differentiating the gradient again.
     """
-    value, counts = _Sweep.apply(queries, references, block, weights, block_bytes, exact_ties, mixing)
+    settings = (weights, block_bytes, exact_ties, mixing, torch.is_grad_enabled())
+    value, counts = _Sweep.apply(queries, references, block, *settings)
     return Swept(value, counts)
 
 
@@ -200,9 +201,9 @@ def _add_transpose(square: Tensor, tile: int = 512) -> Tensor:
 
 class _Sweep(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, queries, references, block, weights, block_bytes, exact_ties, mixing):
+    def forward(ctx, queries, references, block, weights, block_bytes, exact_ties, mixing, grad_enabled):
         gallery = queries if references is None else references
-        needs_gradient = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
+        needs_gradient = grad_enabled and any(ctx.needs_input_grad[:2])
         row_bytes = len(gallery) * queries.element_size()
         limit = SCORE_BYTES if block_bytes is None else block_bytes
         size = rows_within(limit, row_bytes, len(queries))
@@ -252,14 +253,19 @@ class _Sweep(torch.autograd.Function):
                 gradients.append(None)
                 continue
             scaled = gradient * of_value
-            # Under create_graph the product alone would pass for the whole second derivative.
-            gradients.append(_Once.apply(scaled, embeddings) if torch.is_grad_enabled() else scaled)
-        return *gradients, None, None, None, None, None
+            gradients.append(once(scaled, embeddings))
+        return *gradients, None, None, None, None, None, None
+
+
+def once(gradient: Tensor, embeddings: Tensor) -> Tensor:
+    """A gradient that depends on the embeddings in a way that nothing recorded: its own backward refuses.
+
+    Under create_graph, what was recorded would pass for the whole second derivative.
+    """
+    return _Once.apply(gradient, embeddings) if torch.is_grad_enabled() else gradient
 
 
 class _Once(torch.autograd.Function):
-    """A gradient that depends on the embeddings in a way that nothing recorded: its backward refuses."""
-
     @staticmethod
     def forward(ctx, gradient, _embeddings):
         return gradient.clone()

@@ -3,10 +3,13 @@
 `create_loss("supap", tau=0.01)` gives a module that is called as `loss(embeddings, labels)`.
 """
 
+from baselines.smooth_ap import SmoothAPLoss
 from suite.kernels.calling import RetrievalLoss
 from suite.losses.average_precision import SupAPLoss
 from suite.losses.calibration import CalibrationLoss
 from suite.losses.combine import PRESETS, CombinedLoss, preset_terms
+from suite.losses.hierarchical_ap import SmoothHAPLoss, SupHAPLoss
+from suite.losses.ndcg import SmoothNDCGLoss, SupNDCGLoss
 from suite.losses.proxy import ProxyLoss
 from suite.losses.recall import RecallAtKLoss, SmoothRecallLoss, SupRecallLoss
 from suite.losses.registry import create_loss, list_losses, loss_import_string, nested_losses
@@ -19,8 +22,13 @@ __all__ = [
     "ProxyLoss",
     "RecallAtKLoss",
     "RetrievalLoss",
+    "SmoothAPLoss",
+    "SmoothHAPLoss",
+    "SmoothNDCGLoss",
     "SmoothRecallLoss",
     "SupAPLoss",
+    "SupHAPLoss",
+    "SupNDCGLoss",
     "SupRecallLoss",
     "create_loss",
     "list_losses",

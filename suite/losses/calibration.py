@@ -17,7 +17,7 @@ class CalibrationLoss(RetrievalLoss):
         pos_margin: cosine above which a positive pair costs nothing.
         neg_margin: cosine below which a negative pair costs nothing.
         level: label column that says who is relevant.
-        block_bytes: upper limit of one work buffer in bytes; None: tuned to the cache.
+        block_bytes: upper limit of one buffer in bytes; None: see `RetrievalLoss`.
 
     Raises:
         ValueError: a setting that is none of the above, by its name.

@@ -71,11 +71,7 @@ def preset_terms(
     Raises:
         ValueError: an unknown preset, with the nearest names, or an argument that does not go with it.
     """
-    if not isinstance(preset, str) or preset not in PRESETS:
-        near = difflib.get_close_matches(str(preset), PRESETS, n=3)
-        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(PRESETS)}"
-        raise ValueError(f"preset: unknown {preset!r}: {hint}")
-    recipe = PRESETS[preset]
+    recipe = _recipe(preset)
     w = recipe.weight if weight is None else check_number("weight", weight, least=0.0)
     if recipe.rank_weight is None and w > 1.0:
         raise ValueError(f"weight: expected at most 1, since the rank loss of {preset} has 1 - weight; found {w:g}")
@@ -89,6 +85,14 @@ def preset_terms(
     rank = {"loss": recipe.rank_loss, "weight": 1.0 - w if recipe.rank_weight is None else recipe.rank_weight}
     gap = {"loss": recipe.gap_loss, "weight": w} | (centres if recipe.has_centres else {}) | at_level
     return [rank if recipe.hierarchical else rank | at_level, gap]
+
+
+def _recipe(preset: Any) -> Preset:
+    if not isinstance(preset, str) or preset not in PRESETS:
+        near = difflib.get_close_matches(str(preset), PRESETS, n=3)
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(PRESETS)}"
+        raise ValueError(f"preset: unknown {preset!r}: {hint}")
+    return PRESETS[preset]
 
 
 class CombinedLoss(nn.Module):
@@ -142,10 +146,10 @@ class CombinedLoss(nn.Module):
     @staticmethod
     def parts(settings: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
         """The losses in the sum that these settings describe, each with its own."""
-        if "preset" in settings:
-            recipe = PRESETS[settings["preset"]]
+        if settings.get("preset") is not None:
+            recipe = _recipe(settings["preset"])
             return [(recipe.rank_loss, {}), (recipe.gap_loss, {})]
-        return [(term["loss"], term) for term in settings["terms"]]
+        return [(term["loss"], term) for term in settings.get("terms") or []]
 
     @property
     def takes_references(self) -> bool:

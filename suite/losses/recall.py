@@ -66,7 +66,7 @@ class SupRecallLoss(SupRankLoss):
         return RecallHead(self.ks, self.k_temperature, clip=False)
 
     def compute(self, batch: Batch) -> Swept:
-        check_ks_within("ks", self.ks, len(batch.gallery.labels))
+        check_ks_within("ks", self.ks, batch.gallery)
         return super().compute(batch)
 
 
@@ -85,7 +85,7 @@ class SmoothRecallLoss(RetrievalLoss):
         tau: temperature of the step.
         level: label column that says who is relevant.
         self_match: what a query is in its own batch: `exclude`, `positive` or `rank_only`.
-        block_bytes: upper limit of one work buffer in bytes; None: tuned to the cache.
+        block_bytes: upper limit of one buffer in bytes; None: see `RetrievalLoss`.
 
     Raises:
         ValueError: a setting that is none of the above, by its name.
@@ -113,7 +113,7 @@ class SmoothRecallLoss(RetrievalLoss):
 
     def rank(self, queries: Tensor, references: Tensor | None, gallery: Gallery, mixing: Mixing | None = None) -> Swept:
         """The loss of the ranks that the queries, or items mixed from them, give to their positives."""
-        check_ks_within("ks", self.ks, len(gallery.labels))
+        check_ks_within("ks", self.ks, gallery)
         step = SigmoidStep(self.tau)
         head = RecallHead(self.ks, self.k_temperature, self.clip)
         return rank_loss(queries, references, gallery, step, step, head, self.block_bytes, mixing)
@@ -152,6 +152,7 @@ class RecallAtKLoss(SmoothRecallLoss):
         super().__init__(ks, k_temperature, tau, level, self_match, block_bytes)
         self.simix = check_flag("simix", simix)
         self.seed = check_integer("seed", seed, least=0)
+        self.takes_references = not self.simix
         self.generator = torch.Generator().manual_seed(seed)
 
     def prepare(self, embeddings: Tensor, labels: Tensor, ref_emb: Tensor | None, ref_labels: Tensor | None) -> Batch:
@@ -173,4 +174,4 @@ class RecallAtKLoss(SmoothRecallLoss):
         return self.generator.get_state()
 
     def set_extra_state(self, state: Any) -> None:
-        self.generator.set_state(state)
+        self.generator.set_state(state.cpu())

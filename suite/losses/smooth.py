@@ -16,7 +16,7 @@ class SmoothGradedLoss(RetrievalLoss):
         tau: temperature of the sigmoid.
         level: the finest label column that the loss looks at.
         self_match: what a query is in its own batch: `exclude`, `positive` or `rank_only`.
-        block_bytes: upper limit of one work buffer in bytes; None: tuned to the cache.
+        block_bytes: upper limit of one buffer in bytes; None: see `RetrievalLoss`.
 
     Raises:
         ValueError: a setting that is none of the above, by its name.

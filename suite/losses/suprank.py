@@ -32,7 +32,7 @@ class SupRankLoss(RetrievalLoss):
         offset: the step just beyond `delta`; None makes it continuous there.
         level: label column that says who is relevant; for a graded loss, the finest one that it looks at.
         self_match: what a query is in its own batch: `exclude`, `positive` or `rank_only`.
-        block_bytes: upper limit of one work buffer in bytes; None: tuned to the cache.
+        block_bytes: upper limit of one buffer in bytes; None: see `RetrievalLoss`.
 
     Raises:
         ValueError: a setting that is none of the above, by its name.

@@ -126,6 +126,15 @@ def test_hierarchical_ap_of_one_level_is_average_precision(graded_name, binary, 
     torch.testing.assert_close(one[1][0], plain[1][0])
 
 
+@pytest.mark.parametrize("name", ["suphap", "smoothhap"])
+def test_a_large_alpha_leaves_the_highest_grade_of_each_query(name):
+    # Most queries have no positive of the highest grade; one of the lower ones counts alone then.
+    labels, points = torch.stack([torch.arange(16), FINE, FINE // 4], 1), embeddings(16).float()
+    limit = create_loss(name, alpha=1e3)(points, labels)
+    assert bool(limit.isfinite())
+    torch.testing.assert_close(create_loss(name, alpha=1e6)(points, labels), limit)
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_level_leaves_the_finer_ones_out(name):
     points = embeddings(16)

@@ -70,3 +70,17 @@ def test_items_within_few_bins_are_counted_like_any(seed, centre, width):
     for bins in (5, 20):
         value = create_loss("softbin_ap", num_bins=bins)(query, labels[:1], **call)
         torch.testing.assert_close(value, histograms.quantised_ap_loss(query, labels[:1], bins, **call))
+
+
+@pytest.mark.parametrize("name", ["fastap", "softbin_ap"])
+def test_on_the_edge_of_a_bin_the_gradient_is_that_of_one_side(name):
+    def of_second(score):
+        points = torch.tensor([[1.0, 0.0, 0.0], [score, 1.0, 0.0], [0.3, 0.0, 0.91**0.5]], dtype=torch.float64)
+        settings = {"num_bins": 10 if name == "fastap" else 11}
+        labels = torch.tensor([0, 0, 1])
+        return value_and_gradient(lambda e: create_loss(name, **settings)(e, labels), points)[1][1, 0].item()
+
+    # With ten bins a cosine of 0 lies on an edge.
+    below, above = of_second(-1e-9), of_second(1e-9)
+    assert abs(below - above) > 0.1
+    assert of_second(0.0) == pytest.approx(below, rel=1e-6) or of_second(0.0) == pytest.approx(above, rel=1e-6)
