@@ -14,8 +14,8 @@ class SupConLoss(RetrievalLoss):
         -(1 / |P_i|) sum over j in P_i of log(exp(s_ij / t) / sum over k != i of exp(s_ik / t))
 
     s is the cosine: embeddings are L2-normalised inside. With pairs chosen by a miner, the items k are the
-    chosen ones. The mean is over the queries with positives, also over those whose loss is 0 to the last digit;
-    in a batch of one class the positives still compete, and the loss is not 0.
+    chosen ones. The mean is over the queries with positives, also over those whose loss is 0 to the last digit.
+    Positives compete with each other, too: where no item is less relevant, the loss is not 0.
 
     Args:
         temperature: t, in units of cosine.

@@ -290,6 +290,8 @@ def _labels_at(name: str, labels: Any, of_name: str, embeddings: Tensor, level: 
     levels = 1 if labels.dim() == 1 else shape[1]
     if level >= levels:
         raise ValueError(f"level: {level} is out of range for {name} of shape {shape}, which has {levels} level(s)")
+    # torch sorts and searches integers of most types, but not booleans or wide unsigned ones.
+    labels = labels.long()
     if graded:
         return (labels[:, None] if labels.dim() == 1 else labels[:, level:]).contiguous()
     return labels if labels.dim() == 1 else labels[:, level].contiguous()

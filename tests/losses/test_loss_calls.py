@@ -154,9 +154,10 @@ def test_a_level_is_its_column(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_labels_of_any_integer_type_are_the_same_labels(name):
     plain = value_and_gradients(make(name), POINTS, labels_of(name, LABELS))
-    for dtype in (torch.int32, torch.int16, torch.uint8):
+    for dtype in (torch.int32, torch.int8, torch.uint8, torch.uint16, torch.uint64):
         same = value_and_gradients(make(name), POINTS, labels_of(name, LABELS).to(dtype))
         torch.testing.assert_close(same, plain, rtol=0, atol=0)
+    assert make(name)(POINTS, labels_of(name, LABELS > 1)) == make(name)(POINTS, labels_of(name, LABELS // 2))
 
 
 @pytest.mark.parametrize("dtypes", [(torch.int32, torch.int64), (torch.int64, torch.uint8)])
