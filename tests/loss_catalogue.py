@@ -53,7 +53,7 @@ def ranking(**more: Any) -> Entry:
 
 
 def suprank(**more: Any) -> Entry:
-    """A loss on the SupRank step, which jumps at 0 unless `start` is 0 and its slope is small there, and at delta."""
+    """A loss on the SupRank step, which jumps at 0 by `start`, and at delta unless `offset` is None."""
     smooth = ({"tau": 0.2, "delta": 0.3, "start": 0.0, "offset": 1.0}, {"tau": 0.3, "start": 0.0, "offset": None})
     extremes = ({"tau": 1e-4}, {"tau": 10.0}, {"tau": 1e-4, "delta": 0.0, "rho": 1e4})
     return ranking(**{"smooth": smooth, "extremes": extremes} | more)

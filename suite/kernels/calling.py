@@ -255,6 +255,16 @@ def working_dtype(embeddings: Tensor) -> torch.dtype:
     return torch.float64 if embeddings.dtype == torch.float64 else torch.float32
 
 
+def widened(embeddings: Any) -> Any:
+    """Half and bfloat16 embeddings in float32, anything else as it is.
+
+    A sum of losses casts before them: else their gradients would be rounded one by one, and added in the narrow type.
+    """
+    if isinstance(embeddings, Tensor) and embeddings.is_floating_point():
+        return embeddings.to(working_dtype(embeddings))
+    return embeddings
+
+
 def _scalar(value: Any) -> Any:
     """The Python number in a NumPy scalar, or in an array or tensor without dimensions; else `value`."""
     return value.item() if getattr(value, "ndim", None) == 0 else value
@@ -294,4 +304,4 @@ def _labels_at(name: str, labels: Any, of_name: str, embeddings: Tensor, level: 
     labels = labels.long()
     if graded:
         return (labels[:, None] if labels.dim() == 1 else labels[:, level:]).contiguous()
-    return labels if labels.dim() == 1 else labels[:, level].contiguous()
+    return (labels if labels.dim() == 1 else labels[:, level]).contiguous()

@@ -183,6 +183,18 @@ def test_embeddings_need_not_be_contiguous(name):
         torch.testing.assert_close(view(gradient), plain[1][0])
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_labels_need_not_be_contiguous(name):
+    strided, always = torch.stack([LABELS, LABELS // 2], 1)[:, 0], torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert make(name)(POINTS, strided) == make(name)(POINTS, LABELS)
+    finally:
+        torch.set_warn_always(always)
+
+
 @pytest.mark.parametrize("rows", [5, 40])
 @pytest.mark.parametrize("name", WITH_GALLERY)
 def test_a_gallery_may_be_smaller_or_larger_than_the_batch(name, rows):

@@ -11,6 +11,7 @@ from torch import nn
 from suite.errors import SuiteError
 from suite.losses import CombinedLoss, SupAPLoss, create_loss, list_losses, nested_losses
 
+
 def test_names_are_sorted_and_every_one_is_in_the_catalogue():
     assert list_losses() == sorted(list_losses())
     assert set(list_losses()) == set(NAMES)
