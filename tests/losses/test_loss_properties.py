@@ -18,18 +18,20 @@ HARD = ranks.hard_step
 def batches(draw):
     """Embeddings around their class centres, labels of unequal classes in three columns, and a seed.
 
-    There are positives and at least two classes at every level. A graded loss sees the first two columns, which
-    nest, or the outer ones, which do not.
+    Some stand so close together that their scores differ by less than the steps are wide. There are positives and
+    at least two classes at every level. A graded loss sees the first two columns, which nest, or the outer ones,
+    which do not.
     """
     fine = torch.tensor([0, 0, 4, *draw(st.lists(st.integers(0, 4), max_size=11))])
     seed, spread = draw(st.integers(0, 2**31)), draw(st.sampled_from([0.1, 1.0, 5.0]))
+    together = draw(st.sampled_from([0.0, 5.0, 20.0])) * torch.eye(DIM, dtype=torch.float64)[0]
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(fine), generator=generator)
     crossed = torch.arange(len(fine)) % 2
     labels = torch.stack([fine, fine // 2, crossed], 1)[order]
     centres = torch.randn(CLASSES, DIM, generator=generator, dtype=torch.float64)
     noise = torch.randn(len(labels), DIM, generator=generator, dtype=torch.float64)
-    return normalize(centres[labels[:, 0]] + spread * noise, dim=1), labels, seed
+    return normalize(centres[labels[:, 0]] + spread * noise + together, dim=1), labels, seed
 
 
 def made(name, **settings):
