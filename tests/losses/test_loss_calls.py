@@ -283,11 +283,12 @@ def test_a_batch_without_a_violation_is_zero_without_warning(name):
     assert bool(points.grad.isfinite().all())
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("name", WITH_GALLERY)
-def test_the_batch_as_its_own_gallery_is_the_batch(name):
-    loss, labels = make(name), labels_of(name, LABELS)
-    assert loss(POINTS, labels, ref_emb=POINTS, ref_labels=labels) == loss(POINTS, labels)
-    assert loss(POINTS, labels, ref_emb=POINTS) == loss(POINTS, labels)
+def test_the_batch_as_its_own_gallery_is_the_batch(name, dtype):
+    loss, points, labels = make(name), POINTS.to(dtype), labels_of(name, LABELS)
+    assert loss(points, labels, ref_emb=points, ref_labels=labels) == loss(points, labels)
+    assert loss(points, labels, ref_emb=points) == loss(points, labels)
 
 
 @pytest.mark.parametrize("self_match", ["exclude", "positive", "rank_only"])
