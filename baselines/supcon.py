@@ -15,6 +15,7 @@ class SupConLoss(RetrievalLoss):
 
     s is the cosine: embeddings are L2-normalised inside. With pairs chosen by a miner, the items k are the
     chosen ones. The mean is over the queries with positives, also over those whose loss is 0 to the last digit.
+    Positives compete with each other, too: where no item is less relevant, the loss is not 0.
 
     Args:
         temperature: t, in units of cosine.

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from suite.kernels.calling import Indices, check_integer, check_number, working_dtype
+from suite.kernels.calling import Indices, check_integer, check_number, widened
 from suite.losses.registry import create_loss
 
 
@@ -96,6 +96,7 @@ class XBMLoss(nn.Module):
         for name, argument in given.items():
             if argument is not None:
                 raise ValueError(f"{name}: XBMLoss compares all pairs of a batch and its memory; leave it out")
+        embeddings = widened(embeddings)
         value = self.loss(embeddings, labels)
         if len(self.memory):
             self._check_fit(embeddings, labels)
@@ -135,7 +136,7 @@ class XBMLoss(nn.Module):
                 )
 
     def _enter(self, embeddings: Tensor, labels: Tensor) -> None:
-        rows = embeddings.detach()[-self.size :].to(working_dtype(embeddings))
+        rows = embeddings.detach()[-self.size :]
         # New tensors, never the old ones overwritten: the graph of this very call may hold them.
         self.memory = self._appended(self.memory, rows)
         self.memory_labels = self._appended(self.memory_labels, labels[-self.size :].long())

@@ -263,6 +263,16 @@ def working_dtype(embeddings: Tensor) -> torch.dtype:
     return torch.float64 if embeddings.dtype == torch.float64 else torch.float32
 
 
+def widened(embeddings: Any) -> Any:
+    """Half and bfloat16 embeddings in float32, anything else as it is.
+
+    A sum of losses casts before them: else their gradients would be rounded one by one, and added in the narrow type.
+    """
+    if isinstance(embeddings, Tensor) and embeddings.is_floating_point():
+        return embeddings.to(working_dtype(embeddings))
+    return embeddings
+
+
 def _scalar(value: Any) -> Any:
     """The Python number in a NumPy scalar, or in an array or tensor without dimensions; else `value`."""
     return value.item() if getattr(value, "ndim", None) == 0 else value
@@ -293,11 +303,13 @@ def _labels_at(name: str, labels: Any, of_name: str, embeddings: Tensor, level: 
             f"{name}: expected shape ({len(embeddings)},) or ({len(embeddings)}, levels) beside "
             f"{of_name} of shape {tuple(embeddings.shape)}, found {shape}"
         )
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+    if labels.is_floating_point() or labels.is_complex():
         raise ValueError(f"{name}: expected integers, found {labels.dtype} of shape {shape}")
     levels = 1 if labels.dim() == 1 else shape[1]
     if level >= levels:
         raise ValueError(f"level: {level} is out of range for {name} of shape {shape}, which has {levels} level(s)")
+    # torch sorts and searches integers of most types, but not booleans or wide unsigned ones.
+    labels = labels.long()
     if graded:
         return (labels[:, None] if labels.dim() == 1 else labels[:, level:]).contiguous()
     return (labels if labels.dim() == 1 else labels[:, level]).contiguous()

@@ -50,7 +50,7 @@ class GradedGallery:
 
     def has_positives(self) -> bool:
         """Whether any query has a positive."""
-        columns = zip(self.query_labels.unbind(1), self.labels.unbind(1), strict=True)
+        columns = zip(self.query_labels.t().contiguous(), self.labels.t().contiguous(), strict=True)
         return any(Gallery(*column, self.self_match).has_positives() for column in columns)
 
 

@@ -3,7 +3,6 @@
 `create_loss("supap", tau=0.01)` gives a module that is called as `loss(embeddings, labels)`.
 """
 
-from baselines.smooth_ap import SmoothAPLoss
 from suite.kernels.calling import RetrievalLoss
 from suite.losses.average_precision import SupAPLoss
 from suite.losses.calibration import CalibrationLoss
@@ -22,7 +21,6 @@ __all__ = [
     "ProxyLoss",
     "RecallAtKLoss",
     "RetrievalLoss",
-    "SmoothAPLoss",
     "SmoothHAPLoss",
     "SmoothNDCGLoss",
     "SmoothRecallLoss",

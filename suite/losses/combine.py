@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from suite.kernels.calling import Indices, check_integer, check_number
+from suite.kernels.calling import Indices, check_integer, check_number, widened
 from suite.losses.registry import create_loss
 
 
@@ -173,7 +173,9 @@ class CombinedLoss(nn.Module):
         if ref_emb is not None and not self.takes_references:
             refusing = [type(loss).__name__ for loss in self.losses if not getattr(loss, "takes_references", True)]
             raise ValueError(f"ref_emb: {', '.join(refusing)} of the sum take no other gallery; leave it out")
-        values = [loss(embeddings, labels, indices_tuple, ref_emb, ref_labels) for loss in self.losses]
+        wide = widened(embeddings)
+        gallery = wide if ref_emb is embeddings else widened(ref_emb)
+        values = [loss(wide, labels, indices_tuple, gallery, ref_labels) for loss in self.losses]
         return sum(weight * value for weight, value in zip(self.weights, values, strict=True))
 
     def extra_repr(self) -> str:

@@ -33,7 +33,7 @@ def mix_positive_pairs(
     if not isinstance(labels, Tensor) or labels.dim() not in (1, 2) or len(labels) != len(embeddings):
         found = tuple(labels.shape) if isinstance(labels, Tensor) else type(labels).__name__
         raise ValueError(f"labels: expected shape ({len(embeddings)},) or ({len(embeddings)}, levels), found {found}")
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+    if labels.is_floating_point() or labels.is_complex():
         raise ValueError(f"labels: expected integers, found {labels.dtype} of shape {tuple(labels.shape)}")
     labels = labels.to(embeddings.device)
     finest = labels if labels.dim() == 1 else labels[:, 0]

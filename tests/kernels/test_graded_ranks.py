@@ -92,33 +92,12 @@ def test_ties_and_duplicates_give_the_printed_value_and_gradient(name):
     assert_same(gradients(lambda e: loss(e, NESTED), points), gradients(lambda e: printed(e, NESTED), points))
 
 
-@pytest.mark.parametrize("name", LOSSES)
-def test_equal_embeddings_keep_gradients_finite(name):
-    points = embeddings(16)[:1].expand(16, -1).float()
-    value, (gradient,) = gradients(lambda e: create_loss(name)(e, NESTED), points)
-    assert bool(value.isfinite())
-    assert bool(gradient.isfinite().all())
-
-
-@pytest.mark.parametrize("name", ["smoothndcg", "smoothhap"])
-def test_gradcheck(name):
-    loss, points = create_loss(name, tau=0.1), embeddings(10, seed=5, dim=4).requires_grad_()
-    assert torch.autograd.gradcheck(lambda e: loss(e, NESTED[:10]), points, eps=1e-7, atol=1e-4, rtol=1e-3)
-
-
-@pytest.mark.parametrize("name", ["supndcg", "suphap"])
-def test_gradcheck_of_the_suprank_step_within_its_smooth_parts(name):
-    loss = create_loss(name, tau=0.2, delta=0.3, start=0.0, offset=1.0)
-    points = embeddings(10, seed=6, dim=4).requires_grad_()
-    assert torch.autograd.gradcheck(lambda e: loss(e, NESTED[:10]), points, eps=1e-7, atol=1e-4, rtol=1e-3)
-
-
 @pytest.mark.parametrize(("graded_name", "binary"), [("suphap", "supap"), ("smoothhap", "smoothap")])
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10_000), rows=st.integers(4, 20), classes=st.integers(1, 5), alpha=st.floats(0.0, 4.0))
 def test_hierarchical_ap_of_one_level_is_average_precision(graded_name, binary, seed, rows, classes, alpha):
     labels = torch.randint(0, classes, (rows,), generator=torch.Generator().manual_seed(seed))
-    labels[1] = labels[0]
+    labels[:3] = torch.tensor([0, 0, 5])
     points = embeddings(rows, seed=seed)
     one = gradients(lambda e: create_loss(graded_name, alpha=alpha)(e, labels), points)
     plain = gradients(lambda e: create_loss(binary)(e, labels), points)

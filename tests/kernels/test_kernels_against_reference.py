@@ -140,56 +140,6 @@ def test_repeated_rows_in_float32_do_not_depend_on_the_block_size(name, seed):
         torch.testing.assert_close(gradient, results[0][1][0], rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("name", LOSSES)
-def test_duplicates_and_equal_embeddings_keep_gradients_finite(name, dtype):
-    loss, _ = make(name)
-    points = embeddings(len(LABELS)).to(dtype)
-    points[1::2] = points[::2]
-    for batch in (points, points[:1].expand(len(LABELS), -1)):
-        value, (gradient,) = gradients(lambda e: loss(e, LABELS), batch)
-        assert bool(value.isfinite())
-        assert bool(gradient.isfinite().all())
-
-
-@pytest.mark.parametrize("name", ["smoothap", "supap", "suprecall", "recall_at_k"])
-@pytest.mark.parametrize("tau", [1e-4, 1e-2, 1.0])
-def test_extreme_temperatures_stay_finite_in_float32(name, tau):
-    loss = create_loss(name, tau=tau)
-    value, (gradient,) = gradients(lambda e: loss(e, LABELS), embeddings(len(LABELS)).float())
-    assert bool(value.isfinite())
-    assert bool(gradient.isfinite().all())
-
-
-@pytest.mark.parametrize("name", [name for name in LOSSES if not name.startswith("sup") or name == "supcon"])
-def test_gradcheck(name):
-    loss, _ = make(name)
-    labels = LABELS[:9]
-    points = embeddings(9, seed=5, dim=4).requires_grad_()
-    assert torch.autograd.gradcheck(lambda e: loss(e, labels), points, eps=1e-7, atol=1e-4, rtol=1e-3)
-
-
-@pytest.mark.parametrize("name", [name for name in LOSSES if not name.startswith("sup") or name == "supcon"])
-def test_gradcheck_with_a_gallery(name):
-    loss, _ = make(name)
-    queries, gallery = (embeddings(rows, seed=rows, dim=4).requires_grad_() for rows in (5, 9))
-    labels, gallery_labels = torch.tensor([3, 1, 0, 1, 9]), LABELS[:9]
-    assert torch.autograd.gradcheck(
-        lambda q, g: loss(q, labels, ref_emb=g, ref_labels=gallery_labels),
-        (queries, gallery),
-        eps=1e-7,
-        atol=1e-4,
-        rtol=1e-3,
-    )
-
-
-@pytest.mark.parametrize("name", ["supap", "suprecall"])
-def test_gradcheck_of_the_suprank_step_within_its_smooth_parts(name):
-    loss = create_loss(name, tau=0.2, delta=0.3, start=0.0, offset=1.0)
-    points = embeddings(9, seed=6, dim=4).requires_grad_()
-    assert torch.autograd.gradcheck(lambda e: loss(e, LABELS[:9]), points, eps=1e-7, atol=1e-4, rtol=1e-3)
-
-
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("name", LOSSES)
 def test_float32_is_close_to_float64(name, seed):

@@ -6,12 +6,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from loss_catalogue import where
 from pytorch_metric_learning import losses as peers
 from torch.nn.functional import normalize
 
-from suite.losses import create_loss, list_losses, loss_import_string
+from suite.losses import create_loss
 
-NAMES = ["arcface", "csl", "normalized_softmax", "proxy", "proxy_anchor", "proxy_nca_pp"]
+NAMES = where(has_centres=True)
 CLASSES, DIM = 10, 6
 
 
@@ -36,10 +37,8 @@ EVERY = torch.arange(16) % CLASSES
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names_calls_and_parameters(name):
+def test_parameters_and_settings_are_shown(name):
     loss = make(name, seed=3)
-    assert name in list_losses()
-    assert loss_import_string(name).endswith(":" + type(loss).__name__)
     assert [(key, tuple(value.shape)) for key, value in loss.named_parameters()] == [("weight", (CLASSES, DIM))]
     assert "num_classes=10, embedding_dim=6" in repr(loss)
     assert "level=0, seed=3" in repr(loss)
@@ -72,10 +71,7 @@ def test_state_goes_on(name):
     [
         ({"labels": EVERY + 1}, r"labels: shape \(16,\) holds 10 at level 0; \w+ has the classes 0..9"),
         ({"labels": EVERY - 1}, r"labels: shape \(16,\) holds -1 at level 0"),
-        ({"labels": LABELS.double()}, "labels: expected integers"),
-        ({"labels": LABELS[:3]}, r"labels: expected shape \(16,\)"),
         ({"embeddings": POINTS[:, :4]}, r"embeddings: shape \(16, 4\) does not fit embedding_dim 6"),
-        ({"embeddings": POINTS / 0.0}, "embeddings: .* NaN or inf"),
         ({"ref_emb": POINTS, "ref_labels": LABELS}, r"ref_emb: shape \(16, 6\) means nothing to \w+"),
         ({"ref_emb": [1.0]}, "ref_emb: list means nothing"),
         ({"ref_labels": LABELS}, r"ref_labels: given with shape \(16,\), but there is no ref_emb"),
@@ -130,37 +126,20 @@ def test_num_classes_is_required(name):
         create_loss(name)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_level_is_its_column(name):
-    both = torch.stack([LABELS * 1000, LABELS], 1)
-    assert make(name, level=1)(POINTS, both) == make(name)(POINTS, LABELS)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_narrow_embeddings_and_labels_are_computed_on_in_float32(name):
-    loss = make(name)
-    with torch.autocast("cpu", torch.bfloat16):
-        value = loss(POINTS.bfloat16(), LABELS.to(torch.uint8))
-    assert value.dtype == torch.float32
-    assert value == loss(POINTS.bfloat16().float(), LABELS)
-    assert loss(POINTS, LABELS).dtype == torch.float64
-
-
 @settings(max_examples=25, deadline=None)
 @given(
     name=st.sampled_from(NAMES), seed=st.integers(0, 2**31), rows=st.integers(1, 12), block=st.sampled_from([1, 300])
 )
-def test_neither_the_order_of_the_batch_nor_the_numbers_of_classes_matter(name, seed, rows, block):
+def test_the_numbers_of_classes_do_not_matter(name, seed, rows, block):
     points, labels = batch(rows, seed)
-    generator = torch.Generator().manual_seed(seed)
-    order, renamed = torch.randperm(rows, generator=generator), torch.randperm(CLASSES, generator=generator)
+    renamed = torch.randperm(CLASSES, generator=torch.Generator().manual_seed(seed))
     loss, moved = make(name, seed=seed), make(name, block_bytes=block)
     with torch.no_grad():
         moved.weight[renamed] = loss.weight
     value, of_points, of_weight = value_and_gradients(loss, points, labels)
-    value2, of_points2, of_weight2 = value_and_gradients(moved, points[order], renamed[labels[order]])
+    value2, of_points2, of_weight2 = value_and_gradients(moved, points, renamed[labels])
     torch.testing.assert_close(value2, value)
-    torch.testing.assert_close(of_points2, of_points[order], rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(of_points2, of_points, rtol=1e-6, atol=1e-8)
     torch.testing.assert_close(of_weight2[renamed], of_weight, rtol=1e-5, atol=1e-6)
 
 
@@ -176,13 +155,6 @@ def test_the_softmax_losses_are_one_family(seed, rows, temperature):
     torch.testing.assert_close(make("proxy_nca_pp", scale=math.sqrt(scale / 2))(points, labels), softmax)
     # A wider angle to the own centre can only cost more.
     assert make("arcface", scale=scale, margin=0.5)(points, labels) >= softmax
-
-
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "proxy"])
-def test_lengths_do_not_matter(name):
-    lengths = torch.linspace(0.5, 3.0, 16, dtype=torch.float64)[:, None]
-    loss = make(name)
-    torch.testing.assert_close(loss(lengths * POINTS, LABELS), loss(POINTS, LABELS))
 
 
 def test_proxy_takes_embeddings_as_they_are():

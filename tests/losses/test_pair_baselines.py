@@ -97,13 +97,13 @@ def test_supcon_averages_over_losses_that_round_to_zero():
     torch.testing.assert_close(loss(queries, labels, **call), lost / 2)
 
 
-def test_supcon_of_a_single_class_spreads_its_positives():
+def test_supcon_spreads_positives_that_compete_with_each_other_alone():
     points = torch.nn.functional.normalize(
         torch.randn(5, 3, generator=torch.Generator().manual_seed(2)).double(), dim=1
     )
-    value, gradient = value_and_gradient(create_loss("supcon"), points, torch.zeros(5, dtype=int))
-    exponents = (points @ points.t() / 0.1).fill_diagonal_(-torch.inf)
-    others = ~torch.eye(5, dtype=torch.bool)
-    expected = (exponents.logsumexp(1, keepdim=True) - exponents)[others].mean()
-    torch.testing.assert_close(value, expected)
+    # The last query has no positive and leaves the mean; no item of the gallery is less relevant to the others.
+    call = {"ref_emb": points[:4].clone(), "ref_labels": torch.zeros(4, dtype=int)}
+    value, gradient = value_and_gradient(create_loss("supcon"), points, torch.tensor([0, 0, 0, 0, 9]), **call)
+    exponents = points[:4] @ points[:4].t() / 0.1
+    torch.testing.assert_close(value, (exponents.logsumexp(1, keepdim=True) - exponents).mean())
     assert gradient.norm() > 0.1

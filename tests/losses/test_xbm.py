@@ -28,7 +28,7 @@ def make(loss="contrastive", size=20, **settings):
 @settings(max_examples=40, deadline=None)
 @given(
     size=st.integers(1, 12),
-    rows=st.lists(st.integers(2, 9), min_size=1, max_size=6),
+    rows=st.lists(st.integers(3, 9), min_size=1, max_size=6),
     warm_up=st.integers(0, 3),
     weight=st.sampled_from([0.0, 0.5, 1.0]),
 )
@@ -49,7 +49,7 @@ def test_every_call_sees_the_last_rows_of_the_calls_before(size, rows, warm_up, 
 
 @pytest.mark.parametrize("name", ["triplet", "supap", "recall_at_k", "fastap", "combine"])
 def test_any_loss_with_a_gallery_can_be_wrapped(name):
-    given_settings = {"preset": "roadmap"} if name == "combine" else {}
+    given_settings = {"combine": {"preset": "roadmap"}, "recall_at_k": {"ks": [1, 2, 8]}}.get(name, {})
     loss, plain = make(name, settings=given_settings), create_loss(name, **given_settings)
     first, second = batch(0), batch(1)
     points = second[0].clone().requires_grad_()
