@@ -53,7 +53,7 @@ class _FastAPBlock:
         places = (1.0 - scores).mul_(bins_per_score).clamp_(0.0, float(self.num_bins))
         positives = self.gallery.positives(start, rows)
         others = self._others(places, positives, start)
-        gradient = torch.zeros_like(scores) if needs_gradient else None
+        gradient = scores.zero_() if needs_gradient else None
         sums, count = scores.new_zeros((), dtype=torch.float64), 0
         for columns in gather_positives(positives, scores.element_size(), self.limit):
             block_rows, items, valid, positive_count = columns

@@ -195,7 +195,8 @@ def _add_transpose(square: Tensor, tile: int = 512) -> Tensor:
             upper, lower = square[rows, columns], square[columns, rows]
             total = upper + lower.t()
             upper.copy_(total)
-            lower.copy_(total.t())
+            if left > top:
+                lower.copy_(total.t())
     return square
 
 
