@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from suite.kernels.gallery import Gallery, gather_positives
+from suite.kernels.gallery import Columns, Gallery
 from suite.kernels.sweep import BLOCK_BYTES, BlockResult, Swept, sweep
 
 
@@ -48,49 +48,66 @@ class _FastAPBlock:
     limit: int
 
     def __call__(self, scores: Tensor, start: int, needs_gradient: bool) -> BlockResult:
-        rows = len(scores)
-        bins_per_score = self.num_bins / 2.0
-        places = (1.0 - scores).mul_(bins_per_score).clamp_(0.0, float(self.num_bins))
-        positives = self.gallery.positives(start, rows)
-        others = self._others(places, positives, start)
-        gradient = scores.zero_() if needs_gradient else None
+        # In the memory of the scores, which gives way to the gradient chunk by chunk.
+        places = scores.mul_(-self.bins_per_score).add_(self.bins_per_score).clamp_(0.0, float(self.num_bins))
         sums, count = scores.new_zeros((), dtype=torch.float64), 0
-        for columns in gather_positives(positives, scores.element_size(), self.limit):
-            block_rows, items, valid, positive_count = columns
-            x = places[block_rows].gather(1, items)
-            counted = x if valid is None else x.masked_fill(~valid, self.num_bins + 1.0)
-            cumulative = self._cumulative(counted, float(x.amax()))
-            total = others[block_rows] + cumulative
-            histogram = torch.diff(cumulative, dim=1, prepend=torch.zeros_like(cumulative[:, :1]))
-            share = 1.0 / positive_count.to(scores.dtype)[:, None]
-            # Where a bin has any weight so far it is at least that of the positives, and no quotient exceeds 1.
-            inverse = torch.where(total > 0, share / total, 0.0)
-            precision = histogram * cumulative * inverse
-            sums += (1.0 - precision.sum(1)).sum(dtype=torch.float64)
-            count += len(items)
-            if gradient is None:
-                continue
-            # d(cumulative) / d(place) is -1 in the item's bin, d(place) / d(score) is -bins_per_score.
-            of_histogram = cumulative * inverse * -bins_per_score
-            of_cumulative = of_histogram - histogram * inverse * bins_per_score
-            of_cumulative[:, :-1] -= of_histogram[:, 1:]
-            of_total = torch.where(total > 0, precision / total * bins_per_score, 0.0)
-            gradient[block_rows] = of_total.gather(1, places[block_rows].long())
-            columns.add_to(gradient, of_cumulative.gather(1, x.long()))
-        if gradient is None:
-            return BlockResult(sums, sums.new_tensor(float(count)), ())
-        if self.gallery.self_match == "exclude":
-            gradient.diagonal(start).fill_(0.0)
-        return BlockResult(sums, sums.new_tensor(float(count)), (gradient,))
+        unranked = torch.ones(len(scores), dtype=torch.bool, device=scores.device)
+        for columns in self.gallery.columns(start, len(scores), scores.element_size(), self.limit):
+            sums += self._chunk(places, start, columns, needs_gradient)
+            count += len(columns.count)
+            unranked[columns.rows] = False
+        if needs_gradient and bool(unranked.any()):
+            places[unranked] = 0.0
+        return BlockResult(sums, sums.new_tensor(float(count)), (places,) if needs_gradient else ())
 
-    def _others(self, places: Tensor, positives: Tensor, start: int) -> Tensor:
-        """(rows, num_bins + 1): the cumulative histograms of the items that are no positives."""
+    @property
+    def bins_per_score(self) -> float:
+        """Bins that a cosine spans: a squared distance is 2 - 2 s, its histogram goes to 4."""
+        return self.num_bins / 2.0
+
+    def _chunk(self, places: Tensor, start: int, columns: Columns, needs_gradient: bool) -> Tensor:
+        """The sum of the losses of a chunk, whose places give way to the gradient by the scores."""
+        rows, items, valid, positive_count = columns
+        chunk = places[rows]
+        x = chunk.gather(1, items)
+        beyond = self.num_bins + 1.0
         # Taken off the sums instead, the weights of positives and query would leave a rounding error there, and 0
         # below items that lie just under an edge.
-        others = places.masked_fill(positives, self.num_bins + 1.0)
-        if self.gallery.self_match == "exclude":
-            others.diagonal(start).fill_(self.num_bins + 1.0)
-        return self._cumulative(others, float(places.amax()))
+        highest = float(chunk.amax())
+        chunk.scatter_(1, items, beyond)
+        itself = self._itself(start, rows, places) if self.gallery.self_match == "exclude" else None
+        if itself is not None:
+            chunk.scatter_(1, itself, beyond)
+        cumulative = self._cumulative(x if valid is None else x.masked_fill(~valid, beyond), float(x.amax()))
+        total = self._cumulative(chunk, highest) + cumulative
+        histogram = torch.diff(cumulative, dim=1, prepend=torch.zeros_like(cumulative[:, :1]))
+        share = 1.0 / positive_count.to(places.dtype)[:, None]
+        # Where a bin has any weight so far it is at least that of the positives, and no quotient exceeds 1.
+        inverse = torch.where(total > 0, share / total, 0.0)
+        precision = histogram * cumulative * inverse
+        if needs_gradient:
+            # d(cumulative) / d(place) is -1 in the item's bin, d(place) / d(score) is -bins_per_score.
+            of_histogram = cumulative * inverse * -self.bins_per_score
+            of_cumulative = of_histogram - histogram * inverse * self.bins_per_score
+            of_cumulative[:, :-1] -= of_histogram[:, 1:]
+            of_total = torch.where(total > 0, precision / total * self.bins_per_score, 0.0)
+            of_items = of_cumulative.gather(1, x.long())
+            # The positives return to their places, the query to any: it has no gradient.
+            chunk.scatter_(1, items, x)
+            if itself is not None:
+                chunk.scatter_(1, itself, 0.0)
+            gradient = torch.gather(of_total, 1, chunk.long(), out=chunk)
+            # A padded place repeats a positive, to which it adds nothing.
+            gradient.scatter_add_(1, items, of_items if valid is None else of_items * valid)
+            if itself is not None:
+                gradient.scatter_(1, itself, 0.0)
+            if isinstance(rows, Tensor):
+                places[rows] = gradient
+        return (1.0 - precision.sum(1)).sum(dtype=torch.float64)
+
+    def _itself(self, start: int, rows: slice | Tensor, places: Tensor) -> Tensor:
+        """(queries, 1): where the queries of a chunk stand in the gallery that they are themselves."""
+        return torch.arange(start, start + len(places), device=places.device)[rows][:, None]
 
     def _cumulative(self, places: Tensor, highest: float) -> Tensor:
         """(rows, num_bins + 1): weight of the items of a row in all bins up to each.
