@@ -91,10 +91,11 @@ class Workers(Settings):
 
 
 class Dataset(Settings):
-    """A data set: the registered builder and that builder's own settings."""
+    """A data set: the registered builder, what its download depends on, what only its build depends on."""
 
     builder: str
-    settings: dict[str, Any]
+    download: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
 
 
 class Batch(Settings):

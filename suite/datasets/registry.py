@@ -1,13 +1,4 @@
-"""The data sets by name of their builder.
-
-A builder is a class with a `Settings` model (a `suite.datasets.stages.BuilderSettings`) and two methods:
-
-- `download(settings, destination)` puts the source's own files, verified, into the empty folder
-  `destination`;
-- `build(settings, source, destination, processes)` reads them from `source`, writes `items.parquet` and
-  `images.arrow` into `destination`, and returns its part of the card: `title`, `levels`, `sources`,
-  `set_aside`.
-"""
+"""The data sets by name of their builder (`suite.datasets.builder.Builder`)."""
 
 from suite.registry import Registry
 

@@ -6,39 +6,38 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from suite.config import PARAMS, Params, PositiveInt, Settings, parse
+from suite.config import PARAMS, Params, Settings, parse
+from suite.datasets.builder import SPLITS, Builder, Built
+from suite.datasets.origins import Fetcher
+from suite.datasets.protocols import Protocol, leave_one_out, read_protocol, write_protocols
 from suite.datasets.registry import DATASETS
 from suite.errors import SuiteError
-from suite.files import atomic_directory, write_json
+from suite.files import atomic_directory, replace_directory, write_json
 
-SPLITS = ("train", "val", "test")
-
-
-class Expected(Settings):
-    """The size a data set must come out with."""
-
-    images: PositiveInt
-    classes: PositiveInt
-
-
-class BuilderSettings(Settings):
-    """Base of every builder's settings."""
-
-    expected: Expected | None = None
+MANIFEST = "manifest.json"
+# What belongs together when classes are kept apart: queries and gallery are one evaluation set.
+_SIDES = {"train": "train", "val": "val", "test": "test", "query": "test", "gallery": "test"}
 
 
 def download_dataset(params: Params, name: str, root: Path = Path("artifacts")) -> Path:
     """Fetch the source files of data set `name` into `root`/downloads/`name` and return that directory.
 
-    Raises SuiteError for an unknown data set or setting, a source out of reach and a file of a wrong
-    checksum; then nothing is left behind and an earlier download stays as it was.
+    What is fetched gathers in `root`/incoming/`name` until all is there: an interrupted download goes on where it
+    stopped. Files of an earlier download are taken over where their checksums are still the ones asked for.
+
+    Raises:
+        SuiteError: an unknown data set or setting, a source out of reach, a file of a wrong checksum; an earlier
+            download then stays as it was.
     """
-    builder, settings = _builder(params, name)
-    target = Path(root) / "downloads" / name
-    with atomic_directory(target) as temporary:
-        builder.download(settings, temporary)
+    builder, download, _ = resolve(params, name)
+    target, incoming = Path(root) / "downloads" / name, Path(root) / "incoming" / name
+    fetcher = Fetcher(download.origin, incoming, target if target.is_dir() else None)
+    builder.download(download, fetcher)
+    write_json(incoming / MANIFEST, fetcher.manifest())
+    replace_directory(incoming, target)
     return target
 
 
@@ -46,68 +45,117 @@ def build_dataset(params: Params, name: str, root: Path = Path("artifacts")) -> 
     """Build data set `name` from its download into `root`/datasets/`name` (`docs/tables.md`) and return that
     directory.
 
-    Raises SuiteError if the download is missing or damaged, or if the counts are not those of
-    `settings.expected`; then nothing is left behind.
+    Raises:
+        SuiteError: the download is missing or damaged, or the counts are not the published ones; then nothing is
+            left behind.
     """
-    builder, settings = _builder(params, name)
+    builder, download, settings = resolve(params, name)
     source, target = Path(root) / "downloads" / name, Path(root) / "datasets" / name
-    if not source.is_dir():
-        raise SuiteError(f"{source}: not found; run `ranksuite download {name}` first")
+    manifest = _read_json(source / MANIFEST, f"run `ranksuite download {name}` first")
     with atomic_directory(target) as temporary:
-        card = builder.build(settings, source, temporary, processes=params.workers.processes)
-        items = _read_items(temporary / "items.parquet")
-        finest = card["levels"][0]
-        _check_splits(items, finest, name)
-        _check_counts(items, finest, settings.expected, name)
-        counts = {
-            split: {"images": len(rows), "classes": int(rows[finest].nunique())}
-            for split, rows in ((split, items[items["split"] == split]) for split in SPLITS)
-        }
-        write_json(
-            temporary / "card.json",
-            {**card, "name": name, "counts": counts, "settings": settings.model_dump(mode="json")},
-        )
+        built = builder.build(settings, download, source, temporary, params.workers.processes)
+        check_items(built.items, builder.about.levels, name)
+        protocols = built.protocols or (leave_one_out(built.items),)
+        built.items.to_parquet(temporary / "items.parquet", index=False)
+        write_protocols(temporary, protocols)
+        card = _card(name, builder, manifest, built, protocols, download, settings)
+        write_json(temporary / "card.json", card)
     return target
+
+
+def resolve(params: Params, name: str) -> tuple[Builder, Any, Any]:
+    """The builder of data set `name` with its checked download and build settings."""
+    entry = params.dataset(name)
+    builder = DATASETS.resolve(entry.builder)()
+    where = f"{PARAMS}: datasets.{name}"
+    return (
+        builder,
+        parse(builder.Download, entry.download, f"{where}.download"),
+        parse(builder.Settings, entry.settings, f"{where}.settings"),
+    )
 
 
 def load_items(root: Path, name: str) -> pd.DataFrame:
     """The item table of data set `name` below the artifacts folder `root`; columns as in `docs/tables.md`."""
-    return _read_items(Path(root) / "datasets" / name / "items.parquet")
-
-
-def load_card(root: Path, name: str) -> dict[str, Any]:
-    """The card of data set `name` below the artifacts folder `root`."""
-    path = Path(root) / "datasets" / name / "card.json"
+    path = Path(root) / "datasets" / name / "items.parquet"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return pd.read_parquet(path)
     except FileNotFoundError:
         raise SuiteError(f"{path}: not found; run `ranksuite build {name}` first") from None
 
 
-def _builder(params: Params, name: str) -> tuple[Any, BuilderSettings]:
-    entry = params.dataset(name)
-    builder = DATASETS.resolve(entry.builder)()
-    return builder, parse(builder.Settings, entry.settings, f"{PARAMS}: datasets.{name}.settings")
+def load_card(root: Path, name: str) -> dict[str, Any]:
+    """The card of data set `name` below the artifacts folder `root`."""
+    return _read_json(Path(root) / "datasets" / name / "card.json", f"run `ranksuite build {name}` first")
 
 
-def _read_items(path: Path) -> pd.DataFrame:
+def load_protocol(root: Path, name: str, protocol: str | None = None) -> Protocol:
+    """An evaluation protocol of data set `name`, the default one if `protocol` is None."""
+    return read_protocol(Path(root) / "datasets" / name, load_card(root, name)["protocols"], protocol)
+
+
+def check_items(items: pd.DataFrame, levels: tuple[str, ...], name: str) -> None:
+    """Raise SuiteError unless the table is what `docs/tables.md` promises; the fault is the builder's."""
+    columns = ["image", "key", "source", "split", *levels]
+    if list(items.columns) != columns:
+        raise SuiteError(f"data set '{name}': columns {list(items.columns)}, expected {columns}; mend its builder")
+    if items.empty:
+        raise SuiteError(f"data set '{name}': no image was kept; check the files of its download")
+    if items["key"].duplicated().any():
+        repeated = items.loc[items["key"].duplicated(), "key"].iloc[0]
+        raise SuiteError(f"data set '{name}': image '{repeated}' stands twice; mend its builder")
+    unknown = set(items["split"]) - set(SPLITS)
+    if unknown:
+        raise SuiteError(f"data set '{name}': unknown split '{min(unknown)}'; mend its builder")
+    if levels:
+        sides = items["split"].map(_SIDES).groupby(items[levels[0]]).nunique()
+        if (sides > 1).any():
+            raise SuiteError(f"data set '{name}': class '{sides.idxmax()}' lies in several splits; mend its builder")
+
+
+def _card(
+    name: str,
+    builder: Builder,
+    manifest: list[dict[str, Any]],
+    built: Built,
+    protocols: tuple[Protocol, ...],
+    download: Settings,
+    settings: Settings,
+) -> dict[str, Any]:
+    about, items = builder.about, built.items
+    return {
+        "name": name,
+        "title": about.title,
+        "levels": list(about.levels),
+        "access": about.access,
+        "licence": about.licence,
+        "licence_url": about.licence_url,
+        "citation": about.citation,
+        "homepage": about.homepage,
+        "counts": {split: _counts(items[items["split"] == split], about.levels) for split in _present(items)},
+        "protocols": {protocol.name: protocol.summary() for protocol in protocols},
+        "sources": builder.sources(manifest, download),
+        "set_aside": built.set_aside,
+        "notes": built.notes,
+        "download": download.model_dump(mode="json"),
+        "settings": settings.model_dump(mode="json"),
+    }
+
+
+def _present(items: pd.DataFrame) -> list[str]:
+    found = set(np.unique(items["split"].to_numpy(dtype=str)))
+    return [split for split in SPLITS if split in found]
+
+
+def _counts(rows: pd.DataFrame, levels: tuple[str, ...]) -> dict[str, Any]:
+    classes = {level: int(rows[level].nunique()) for level in levels}
+    return {"images": len(rows), "classes": classes[levels[0]] if levels else 0, "levels": classes}
+
+
+def _read_json(path: Path, advice: str) -> Any:
     try:
-        return pd.read_parquet(path)
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SuiteError(f"{path}: not found; build the data set first") from None
-
-
-def _check_splits(items: pd.DataFrame, finest: str, name: str) -> None:
-    splits = items.groupby(finest)["split"].nunique()
-    if (splits > 1).any():
-        raise SuiteError(f"data set '{name}': class '{splits.idxmax()}' lies in several splits; mend its builder")
-
-
-def _check_counts(items: pd.DataFrame, finest: str, expected: Expected | None, name: str) -> None:
-    images, classes = len(items), int(items[finest].nunique())
-    where = f"{PARAMS}: datasets.{name}.settings.expected"
-    if expected and (images, classes) != (expected.images, expected.classes):
-        raise SuiteError(
-            f"{where}: {expected.images} images of {expected.classes} classes, but the build gave "
-            f"{images} of {classes}; check the pinned versions, or state the new counts"
-        )
+        raise SuiteError(f"{path}: not found; {advice}") from None
+    except ValueError as error:
+        raise SuiteError(f"{path}: not valid JSON ({error}); {advice}") from None
