@@ -148,7 +148,9 @@ class Params(Settings):
         for name, loss in self.losses.items():
             unknown = set(loss.batches) - {DEFAULT, *self.datasets}
             if unknown:
-                raise ValueError(f"losses.{name}.batches: no data set '{min(unknown)}'; there are {', '.join(self.datasets)}")
+                raise ValueError(
+                    f"losses.{name}.batches: no data set '{min(unknown)}'; there are {', '.join(self.datasets)}"
+                )
             lacking = [data for data in self.datasets if data not in loss.batches]
             if lacking and DEFAULT not in loss.batches:
                 raise ValueError(f"losses.{name}.batches: neither '{lacking[0]}' nor '{DEFAULT}' is there")

@@ -246,9 +246,7 @@ class _Packages:
         return self._source / tarball_name(name, self._download.packages[name].version)
 
 
-def _choose(
-    reader: _Packages, download: EmojiDownload, settings: EmojiSettings, aside: _SetAside
-) -> list[_Drawing]:
+def _choose(reader: _Packages, download: EmojiDownload, settings: EmojiSettings, aside: _SetAside) -> list[_Drawing]:
     """One icon a class and style, in order of class and style."""
     (by_emoji,) = reader.read(download.package_of("names"), "data-by-emoji.json")
     subgrouped, groups = reader.read(download.package_of("subgroups"), "en/data.json", "meta/groups.json")

@@ -49,9 +49,7 @@ def measure_stage(params: Params, dataset: str, name: str, root: Path) -> None:
             table.to_parquet(target / "neighbours.parquet", index=False)
 
 
-def neighbour_table(
-    embeddings: Callable[[np.ndarray], np.ndarray], protocol: Protocol, dataset: str
-) -> pd.DataFrame:
+def neighbour_table(embeddings: Callable[[np.ndarray], np.ndarray], protocol: Protocol, dataset: str) -> pd.DataFrame:
     """The nearest images of each query in its gallery, or, without one, among the other queries.
 
     Args:
