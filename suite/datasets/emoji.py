@@ -17,11 +17,11 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from suite.config import PositiveInt, Settings
+from suite.datasets.builder import About, Builder, Built
 from suite.datasets.drawing import draw_all, icon_svg
 from suite.datasets.emoji_leakage import alike_across, identical_across, pixel_digests, thumbnails
 from suite.datasets.emoji_names import Emoji as UnicodeEmoji
 from suite.datasets.emoji_names import IconNames, list_emoji, variant_families
-from suite.datasets.builder import About, Builder, Built
 from suite.datasets.origins import Fetcher
 from suite.datasets.origins.npm import (
     NpmOrigin,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from suite.config import Params
-from suite.files import atomic_directory
 from suite.evaluation import Judged
+from suite.files import atomic_directory
 from suite.models.head import feature_statistics
 from suite.stages.measure import neighbour_table
-from suite.statistics.controls import control_tables, normalise
+from suite.statistics.controls import SPLITS, control_tables, normalise
 from suite.training.head import load_head_data
 
 
@@ -24,7 +24,7 @@ def controls_stage(params: Params, dataset: str, root: Path) -> None:
     # Standardised with the training images' statistics, as a head does before its projection.
     mean, deviation = feature_statistics(data.features[data.rows("train")])
     frozen = ((data.features - mean) / deviation).numpy()
-    protocols = {split: data.protocol(split) for split in ("val", "test")}
+    protocols = {split: data.protocol(split) for split in SPLITS}
     metrics, gap = control_tables(
         frozen,
         data.labels.numpy(),

@@ -12,6 +12,7 @@ from suite.evaluation import Judged, judge, mean_metrics
 from suite.evaluation.inputs import as_embeddings, as_labels
 from suite.statistics.measures import measure_gap
 
+SPLITS = ("val", "test")
 FROZEN, RANDOM = "frozen", "random"
 LABELS = {FROZEN: "Frozen features", RANDOM: "Random embeddings"}
 METRIC_COLUMNS = ("control", "seed", "split", "metric", "value")

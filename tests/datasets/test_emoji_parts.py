@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from suite.datasets import ImageStore, write_images
 from suite.datasets.drawing import draw_all, draw_png, icon_svg
 from suite.datasets.emoji_leakage import alike_across, identical_across, pixel_digests, thumbnails
 from suite.datasets.emoji_names import Emoji, IconNames, variant_families
