@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -66,9 +67,9 @@ class Training(Settings):
 
 
 class Measure(Settings):
-    """How the decomposability gap is measured."""
+    """How the decomposability gap is measured; `batch_sizes` by data set, `default` for those not named."""
 
-    batch_sizes: SizeList
+    batch_sizes: dict[Name, SizeList]
     partitions: PositiveInt
     samples_per_class: Annotated[int, Field(ge=2)]
 
@@ -145,15 +146,9 @@ class Params(Settings):
     def _batches_serve_the_datasets(self) -> Params:
         if DEFAULT in self.datasets:
             raise ValueError(f"datasets: no data set may be called '{DEFAULT}'")
+        self._serves("measure.batch_sizes", self.measure.batch_sizes)
         for name, loss in self.losses.items():
-            unknown = set(loss.batches) - {DEFAULT, *self.datasets}
-            if unknown:
-                raise ValueError(
-                    f"losses.{name}.batches: no data set '{min(unknown)}'; there are {', '.join(self.datasets)}"
-                )
-            lacking = [data for data in self.datasets if data not in loss.batches]
-            if lacking and DEFAULT not in loss.batches:
-                raise ValueError(f"losses.{name}.batches: neither '{lacking[0]}' nor '{DEFAULT}' is there")
+            self._serves(f"losses.{name}.batches", loss.batches)
         for data in self.datasets:
             trained = {batch.batch_size for name in self.losses for batch in self.batches(data, name)}
             if self.main_batch_size not in trained:
@@ -161,6 +156,18 @@ class Params(Settings):
                     f"main_batch_size {self.main_batch_size} stands in no loss's batches for {data}: {sorted(trained)}"
                 )
         return self
+
+    def _serves(self, where: str, by_dataset: Mapping[str, Any]) -> None:
+        unknown = set(by_dataset) - {DEFAULT, *self.datasets}
+        if unknown:
+            raise ValueError(f"{where}: no data set '{min(unknown)}'; there are {', '.join(self.datasets)}")
+        lacking = [data for data in self.datasets if data not in by_dataset]
+        if lacking and DEFAULT not in by_dataset:
+            raise ValueError(f"{where}: neither '{lacking[0]}' nor '{DEFAULT}' is there")
+
+    def measured_sizes(self, dataset: str) -> list[int]:
+        """The batch sizes at which the decomposability gap is measured on a data set."""
+        return self.measure.batch_sizes.get(dataset) or self.measure.batch_sizes[DEFAULT]
 
     def dataset(self, name: str) -> Dataset:
         """The data set `name`; SuiteError if `params.yaml` has none of that name."""

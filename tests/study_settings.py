@@ -24,7 +24,7 @@ def settings(**changes: Any) -> dict[str, Any]:
             "evaluations": 1,
         },
         "tuning": {"learning_rates": [0.001], "seeds": [0]},
-        "measure": {"batch_sizes": [32], "partitions": 1, "samples_per_class": 4},
+        "measure": {"batch_sizes": {DEFAULT: [32]}, "partitions": 1, "samples_per_class": 4},
         "benchmark": {"batch_sizes": [128, 256, 512]},
         "datasets": {"emoji": {"builder": "emoji", "download": {}}},
         "losses": {"contrastive": loss_entry("contrastive", 32)},

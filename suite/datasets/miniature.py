@@ -66,7 +66,7 @@ def draw_miniature(destination: Path) -> list[Path]:
 
 
 def miniature_settings(folder: Path) -> dict[str, Any]:
-    """Download and build settings of the `emoji` builder for the miniature in `folder`, pinned to the files found there."""
+    """Download and build settings of the `emoji` builder for the miniature in `folder`, pinned to its files."""
     packages = {}
     for package in _packages():
         digest = hashlib.sha512((folder / tarball_name(package, VERSION)).read_bytes()).digest()

@@ -33,7 +33,7 @@ def controls_stage(params: Params, dataset: str, root: Path) -> None:
         dataset=dataset,
         random_width=params.training.embedding_dim,
         seeds=params.seeds.main,
-        batch_sizes=params.measure.batch_sizes,
+        batch_sizes=params.measured_sizes(dataset),
         partitions=params.measure.partitions,
         samples_per_class=params.measure.samples_per_class,
     )

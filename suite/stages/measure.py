@@ -38,7 +38,8 @@ def measure_stage(params: Params, dataset: str, name: str, root: Path) -> None:
         missing = f"{len(lacking)} of {len(specs)} runs are missing"
         raise SuiteError(f"{store.directory}: {missing}; run `dvc repro --force --single-item train@{dataset}-{name}`")
     finished = [(spec, run) for spec, run in runs if run.finished]
-    tables = parallel_map(partial(_measure_run, root, params.measure), finished, params.workers.processes)
+    measured = partial(_measure_run, root, params.measure, params.measured_sizes(dataset))
+    tables = parallel_map(measured, finished, params.workers.processes)
     shown = [run for spec, run in finished if spec.role == "main"][:1]
     with atomic_directory(root / "measures" / dataset / name) as target:
         gap = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=GAP_COLUMNS)
@@ -83,7 +84,9 @@ def neighbour_table(embeddings: Callable[[np.ndarray], np.ndarray], protocol: Pr
     )
 
 
-def _measure_run(root: Path, measure: Measure, entry: tuple[RunSpecification, RecordedRun]) -> pd.DataFrame:
+def _measure_run(
+    root: Path, measure: Measure, sizes: list[int], entry: tuple[RunSpecification, RecordedRun]
+) -> pd.DataFrame:
     spec, run = entry
     data = load_head_data(root, spec.dataset)
     test = data.evaluation_rows()
@@ -95,7 +98,7 @@ def _measure_run(root: Path, measure: Measure, entry: tuple[RunSpecification, Re
         train_batch_size=spec.batch_size,
         seed=spec.seed,
         fingerprint=spec.fingerprint,
-        batch_sizes=measure.batch_sizes,
+        batch_sizes=sizes,
         partitions=measure.partitions,
         samples_per_class=measure.samples_per_class,
     )

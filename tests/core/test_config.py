@@ -24,7 +24,8 @@ def test_the_default_study_is_what_the_readme_says():
         scaled = {loss for loss, found in trained.items() if found != [256]}
         assert scaled == {"smoothap", "supap", "roadmap", "recall_at_k"}
         assert all(trained[loss] == sizes[dataset] for loss in scaled)
-    assert params.measure.batch_sizes == [32, 128, 512, 2048]
+    assert params.measured_sizes("emoji") == [32, 128, 512, 2048]
+    assert params.measured_sizes("landmarks_mini") == [32, 128, 512]
 
 
 def test_every_loss_of_the_default_study_can_be_made():

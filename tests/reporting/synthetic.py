@@ -127,7 +127,7 @@ def _params(study: Study) -> Params:
             "evaluations": 6,
         },
         tuning={"learning_rates": [0.0003, 0.001, 0.003], "seeds": [100]},
-        measure={"batch_sizes": list(MEASURES), "partitions": 4, "samples_per_class": 4},
+        measure={"batch_sizes": {"default": list(MEASURES)}, "partitions": 4, "samples_per_class": 4},
         datasets={name: {"builder": "emoji", "download": {}} for name in study.datasets},
         losses=losses,
     )

@@ -31,7 +31,7 @@ class Study:
             study="smoke",
             main_batch_size=256,
             seeds={"main": list(main), "scaling": list(scaling)},
-            measure={"batch_sizes": [4, 8], "partitions": 2, "samples_per_class": 2},
+            measure={"batch_sizes": {"default": [4, 8]}, "partitions": 2, "samples_per_class": 2},
             losses={name: settings.loss_entry(name, *batches, learning_rate=0.1) for name in losses},
         )
 
@@ -101,7 +101,7 @@ class Study:
             dataset=dataset,
             random_width=4,
             seeds=params.seeds.scaling,
-            batch_sizes=params.measure.batch_sizes,
+            batch_sizes=params.measured_sizes(dataset),
             partitions=params.measure.partitions,
             samples_per_class=params.measure.samples_per_class,
         )
@@ -118,7 +118,7 @@ class Study:
     def _gaps(params: Params, run: dict) -> list[dict]:
         generator = np.random.default_rng(run["seed"])
         rows = []
-        for size in params.measure.batch_sizes:
+        for size in params.measured_sizes(run["dataset"]):
             for partition in range(params.measure.partitions):
                 negatives, positives = generator.random(2)
                 rows.append(

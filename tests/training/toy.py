@@ -29,7 +29,7 @@ SETTINGS = settings(
         "evaluations": 2,
     },
     tuning={"learning_rates": [1.0e-4, 1.0e-2], "seeds": [0]},
-    measure={"batch_sizes": [16], "partitions": 2, "samples_per_class": 4},
+    measure={"batch_sizes": {"toy": [16]}, "partitions": 2, "samples_per_class": 4},
     datasets={"toy": {"builder": "emoji", "download": {}}},
     losses={
         "supap": loss_entry("supap", 16, 32, learning_rate=0.01, label="Sup-AP", settings={"tau": 0.05}),
