@@ -5,8 +5,8 @@ A builder is a class with a `Settings` model (a `suite.datasets.stages.BuilderSe
 - `download(settings, destination)` puts the source's own files, verified, into the empty folder
   `destination`;
 - `build(settings, source, destination, processes)` reads them from `source`, writes `items.parquet` and
-  `images.arrow` into `destination`, and returns its part of the card: `title`, `levels`, `sources`,
-  `set_aside`.
+  the images (`suite.datasets.store`) into `destination`, and returns its part of the card: `title`, `levels`,
+  `sources`, `set_aside`.
 """
 
 from suite.registry import Registry

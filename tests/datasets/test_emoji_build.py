@@ -91,7 +91,7 @@ def test_an_emoji_in_too_few_styles_is_left_out(items: pd.DataFrame, root: Path)
 
 
 def test_no_pair_across_classes_is_nearly_alike(items: pd.DataFrame, root: Path):
-    store = ImageStore(root / "datasets" / "mini" / "images.arrow")
+    store = ImageStore(root / "datasets" / "mini")
     small = thumbnails([store.read(row) for row in items["image"]]).reshape(len(items), -1) / 255
     classes = items["emoji"].to_numpy()
     for image, own in zip(small, classes, strict=True):
@@ -99,7 +99,7 @@ def test_no_pair_across_classes_is_nearly_alike(items: pd.DataFrame, root: Path)
 
 
 def test_images_are_square_and_none_is_blank(items: pd.DataFrame, root: Path):
-    store = ImageStore(root / "datasets" / "mini" / "images.arrow")
+    store = ImageStore(root / "datasets" / "mini")
     assert len(store) == len(items)
     for row in items["image"]:
         image = store.decode(row)

@@ -6,9 +6,9 @@ import io
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 from PIL import Image, ImageDraw
 
+from suite.datasets.store import store_images
 from suite.files import write_json
 
 LEVELS = ("emoji", "subgroup", "group")
@@ -36,9 +36,7 @@ def write_dataset(root: Path, dataset: str) -> pd.DataFrame:
     folder = root / "datasets" / dataset
     folder.mkdir(parents=True)
     items.to_parquet(folder / "items.parquet", index=False)
-    table = pa.table({"image": pa.array(images, type=pa.binary())})
-    with pa.OSFile(str(folder / "images.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table, max_chunksize=50)
+    store_images(folder, zip(items["key"], images, strict=True), threads=1)
     counts = {name: {"images": len(part), "classes": part["emoji"].nunique()} for name, part in items.groupby("split")}
     sources = [
         {
