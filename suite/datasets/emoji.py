@@ -21,7 +21,7 @@ from suite.datasets.drawing import draw_all, icon_svg
 from suite.datasets.emoji_leakage import alike_across, identical_across, pixel_digests, thumbnails
 from suite.datasets.emoji_names import Emoji as UnicodeEmoji
 from suite.datasets.emoji_names import IconNames, list_emoji, variant_families
-from suite.datasets.npm import (
+from suite.datasets.origins.npm import (
     Origin,
     Package,
     PackageName,

@@ -11,7 +11,7 @@ import pytest
 
 from suite.config import Params
 from suite.datasets.miniature import NAMES, VERSION, draw_miniature, miniature_settings
-from suite.datasets.npm import tarball_name
+from suite.datasets.origins.npm import tarball_name
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from suite.datasets import ImageStore, build_dataset, download_dataset, load_car
 from suite.datasets.emoji import FEW_STYLES, IDENTICAL, VARIANT
 from suite.datasets.emoji_leakage import thumbnails
 from suite.datasets.miniature import NAMES, VERSION, draw_miniature, miniature_settings
-from suite.datasets.npm import tarball_name
+from suite.datasets.origins.npm import tarball_name
 from suite.errors import SuiteError
 
 
