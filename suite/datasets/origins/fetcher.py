@@ -106,6 +106,16 @@ class Fetcher:
                 self._fetch_local(list(wanted.values()), self._origin)
             self._fetched |= wanted
 
+    def adopt(self, path: Path, url: str) -> None:
+        """Take a file that another client has brought and verified, under its own name; `url` says by which way."""
+        file = SourceFile(path.name)
+        check_names([*self._fetched.values(), file])
+        with self._alone():
+            digests = verify(path, file)
+            self._list(Entry(file.name, url, digests.length, digests.sha256))
+            place(path, self._destination / file.name)
+            self._fetched[file.name] = file
+
     def path(self, name: str) -> Path:
         """Path of a fetched file."""
         if name not in self._fetched:
