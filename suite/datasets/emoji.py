@@ -31,7 +31,7 @@ from suite.datasets.npm import (
     verify,
 )
 from suite.datasets.stages import BuilderSettings
-from suite.datasets.store import write_images
+from suite.datasets.store import store_images
 from suite.errors import SuiteError
 
 LEVELS = ["emoji", "subgroup", "group"]
@@ -162,7 +162,7 @@ class Emoji:
             }
         )
         items.to_parquet(destination / "items.parquet", index=False)
-        write_images(destination / "images.arrow", (images[row] for row in kept))
+        store_images(destination, ((drawings[row].key, images[row]) for row in kept), threads=processes)
         return {
             "title": "Emoji styles: one emoji as many artists draw it",
             "levels": LEVELS,
