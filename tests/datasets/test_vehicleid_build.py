@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from miniatures import picture, write_tar
+from study_settings import study
 
-from suite.config import Dataset, Params
+from suite.config import Params
 from suite.datasets import ImageStore, build_dataset, download_dataset, load_card, load_items
+from suite.datasets.arrays import load_protocol
 from suite.datasets.builder import MISSING
 from suite.datasets.release import UNLISTED
-from suite.datasets.stages import load_protocol
 from suite.errors import SuiteError
 
 TOP = "VehicleID_V1.0"
@@ -43,11 +44,10 @@ def members() -> dict[str, bytes]:
     return found
 
 
-def study(make_params: Callable[..., Params], placed: Path, archive: str = f"{TOP}.tar", **settings) -> Params:
+def vehicles(placed: Path, archive: str = f"{TOP}.tar", **settings: Any) -> Params:
     download = {"origin": {"kind": "by_hand", "folder": str(placed)}, "archive": archive}
     settings = {"enforce_counts": False, "draws": 2, **settings}
-    entry = Dataset(builder="vehicleid", download=download, settings=settings)
-    return make_params().model_copy(update={"datasets": {"vehicles": entry}})
+    return study(datasets={"vehicles": {"builder": "vehicleid", "download": download, "settings": settings}})
 
 
 def build(params: Params, root: Path) -> Path:
@@ -61,8 +61,8 @@ def placed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def root(make_params, placed: Path, tmp_path: Path) -> Path:
-    build(study(make_params, placed), tmp_path)
+def root(placed: Path, tmp_path: Path) -> Path:
+    build(vehicles(placed), tmp_path)
     return tmp_path
 
 
@@ -112,9 +112,9 @@ def test_official_protocol_draws_one_image_of_each_vehicle(root: Path):
         assert sorted([*drawn.queries, *drawn.gallery]) == sorted(alone.queries)
 
 
-def test_draws_differ_and_follow_the_seed(make_params, placed: Path, root: Path, tmp_path: Path):
+def test_draws_differ_and_follow_the_seed(placed: Path, root: Path, tmp_path: Path):
     def galleries(seed: int) -> list[tuple[int, ...]]:
-        params = study(make_params, placed, seed=seed, draws=5)
+        params = vehicles(placed, seed=seed, draws=5)
         build(params, tmp_path / str(seed))
         names = [f"large_one_gallery_{draw:02}" for draw in range(5)]
         return [tuple(load_protocol(tmp_path / str(seed), "vehicles", name).gallery) for name in names]
@@ -125,24 +125,24 @@ def test_draws_differ_and_follow_the_seed(make_params, placed: Path, root: Path,
     assert galleries(1) != first
 
 
-def test_build_is_the_same_twice(make_params, placed: Path, root: Path, tmp_path: Path):
-    again = build(study(make_params, placed), tmp_path / "again")
+def test_build_is_the_same_twice(placed: Path, root: Path, tmp_path: Path):
+    again = build(vehicles(placed), tmp_path / "again")
     for path in sorted((root / "datasets" / "vehicles").iterdir()):
         assert (again / path.name).read_bytes() == path.read_bytes(), path.name
 
 
-def test_a_zip_without_the_top_folder_is_read_as_well(make_params, root: Path, tmp_path: Path):
+def test_a_zip_without_the_top_folder_is_read_as_well(root: Path, tmp_path: Path):
     archive = tmp_path / "placed" / "mine.zip"
     archive.parent.mkdir()
     with zipfile.ZipFile(archive, "w") as packed:
         for name, data in members().items():
             packed.writestr(name.removeprefix(f"{TOP}/"), data)
-    build(study(make_params, archive.parent, "mine.zip"), tmp_path / "other")
+    build(vehicles(archive.parent, "mine.zip"), tmp_path / "other")
     assert load_items(tmp_path / "other", "vehicles").equals(load_items(root, "vehicles"))
 
 
-def test_another_number_of_images_is_refused_in_one_line(make_params, placed: Path, tmp_path: Path):
-    params = study(make_params, placed, enforce_counts=True)
+def test_another_number_of_images_is_refused_in_one_line(placed: Path, tmp_path: Path):
+    params = vehicles(placed, enforce_counts=True)
     download_dataset(params, "vehicles", tmp_path)
     with pytest.raises(SuiteError, match=r"^VehicleID, training images: 30 found, 110,178 published; [^\n]+$"):
         build_dataset(params, "vehicles", tmp_path)
@@ -156,9 +156,9 @@ def test_differences_are_noted_where_counts_are_not_enforced(root: Path):
     assert len(differences) == 5
 
 
-def test_nothing_placed_says_what_to_get(make_params, tmp_path: Path):
+def test_nothing_placed_says_what_to_get(tmp_path: Path):
     with pytest.raises(SuiteError, match=r"VehicleID_V1\.0\.tar .*https://pkuml\.org/resources/pku-vehicleid\.html"):
-        download_dataset(study(make_params, tmp_path / "nothing"), "vehicles", tmp_path)
+        download_dataset(vehicles(tmp_path / "nothing"), "vehicles", tmp_path)
 
 
 SPLIT = f"{TOP}/train_test_split"
@@ -176,22 +176,22 @@ SPLIT = f"{TOP}/train_test_split"
         ("test_list_1600.txt", None, r"VehicleID_V1\.0\.tar: lacks 'train_test_split/test_list_1600\.txt'"),
     ],
 )
-def test_damaged_lists_are_named(make_params, tmp_path: Path, name: str, data: bytes | None, message: str):
+def test_damaged_lists_are_named(tmp_path: Path, name: str, data: bytes | None, message: str):
     release = members()
     release[f"{SPLIT}/{name}"] = data
     write_tar(tmp_path / f"{TOP}.tar", {name: data for name, data in release.items() if data is not None})
-    params = study(make_params, tmp_path)
+    params = vehicles(tmp_path)
     download_dataset(params, "vehicles", tmp_path)
     with pytest.raises(SuiteError, match=message):
         build_dataset(params, "vehicles", tmp_path)
     assert not (tmp_path / "datasets" / "vehicles").exists()
 
 
-def test_a_class_in_training_and_test_is_refused(make_params, tmp_path: Path):
+def test_a_class_in_training_and_test_is_refused(tmp_path: Path):
     release = members()
     release[f"{SPLIT}/train_list.txt"] = listing({0: 900})
     write_tar(tmp_path / f"{TOP}.tar", release)
-    params = study(make_params, tmp_path)
+    params = vehicles(tmp_path)
     download_dataset(params, "vehicles", tmp_path)
     with pytest.raises(SuiteError, match="'00900' lies in several splits"):
         build_dataset(params, "vehicles", tmp_path)
