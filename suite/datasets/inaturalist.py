@@ -18,10 +18,11 @@ import json
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from suite.datasets.archives import read_member
 from suite.datasets.builder import (
@@ -41,9 +42,7 @@ from suite.datasets.release import Release
 from suite.datasets.store import store_images
 from suite.errors import SuiteError
 
-ARCHIVE = SourceFile("train_val2018.tar.gz", md5="b1c6952ce38f31868cc50ea72d066cc3")
-# No checksum of this one is published.
-CATEGORIES = SourceFile("categories.json.tar.gz")
+ARCHIVE, CATEGORIES = "train_val2018.tar.gz", "categories.json.tar.gz"
 SPLITS = {split: f"Inat_dataset_splits/Inaturalist_{split}_set1.txt" for split in ("train", "test")}
 RANKS = ("species", "genus", "family", "order", "class", "phylum", "kingdom")
 # Smooth-AP and RS@k report recall at these.
@@ -56,10 +55,12 @@ _INSTRUCTIONS = (
 
 
 class INaturalistDownload(DownloadSettings):
-    """`origin` has the competition's files, `splits` the two lists of Smooth-AP."""
+    """`origin` has the competition's files, `splits` the two lists of Smooth-AP; `md5` is that of the images' archive
+    as the competition's page states it (none is stated of the others)."""
 
     origin: Origin = HttpsOrigin(base="https://ml-inat-competition-datasets.s3.amazonaws.com/2018")
     splits: Origin = ByHandOrigin(folder=Path("placed/inaturalist"))
+    md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] = "b1c6952ce38f31868cc50ea72d066cc3"
 
 
 class INaturalist(Builder):
@@ -81,13 +82,13 @@ class INaturalist(Builder):
     def download(self, download: INaturalistDownload, fetcher: Fetcher) -> None:
         """Fetch the competition's files and take over the lists; the lists first, for the archive is long."""
         fetcher.fetch([SourceFile(name, instructions=_INSTRUCTIONS) for name in SPLITS.values()], download.splits)
-        fetcher.fetch([CATEGORIES, ARCHIVE])
+        fetcher.fetch([SourceFile(CATEGORIES), SourceFile(ARCHIVE, md5=download.md5)])
 
     def build(
         self, settings: BuilderSettings, download: INaturalistDownload, source: Path, target: Path, processes: int
     ) -> Built:
         """Store the images of both lists."""
-        taxonomy, notes = self.taxonomy(_read_categories(source / CATEGORIES.name))
+        taxonomy, notes = self.taxonomy(_read_categories(source / CATEGORIES))
         lists = {split: _read_split(source / name, taxonomy.index) for split, name in SPLITS.items()}
         differences = [note for split, table in lists.items() for note in _compare(split, table, settings)]
         table = pd.concat([table.assign(split=split) for split, table in lists.items()], ignore_index=True)
@@ -95,7 +96,7 @@ class INaturalist(Builder):
         table = table.join(taxonomy, on="category")
         held_out = hold_out(table.loc[table["split"] == "train", "species"], settings.validation, settings.seed)
         table.loc[table["species"].isin(held_out) & (table["split"] == "train"), "split"] = "val"
-        release = Release(source / ARCHIVE.name)
+        release = Release(source / ARCHIVE)
         stored = store_images(
             target, release.images(set(table["key"])), threads=processes, max_pixels=settings.max_pixels
         )
@@ -180,7 +181,7 @@ def _read_split(path: Path, categories: pd.Index) -> pd.DataFrame:
     if unknown.any():
         line = unknown.idxmax()
         raise SuiteError(
-            f"{path}: line {line}: category {table.at[line, 'category']} is not in {CATEGORIES.name}; get both anew"
+            f"{path}: line {line}: category {table.at[line, 'category']} is not in {CATEGORIES}; get both anew"
         )
     return table.assign(source=path.name)
 
