@@ -224,7 +224,7 @@ LINE = "train_val2018/Aves/2/a.jpg\n"
             r"Inaturalist_train_set1\.txt: line 2: category 6 is not in categories",
         ),
         (LINE + LINE, r"Inaturalist_train_set1\.txt: line 2: 'train_val2018/Aves/2/a\.jpg' stands twice"),
-        (listing((1,)), r"Inaturalist_test_set1\.txt together: line \d+: .* stands twice"),
+        (listing((1,)), r"Inaturalist_test_set1\.txt: line 1: '.*' is a training image as well"),
         ("", r"Inaturalist_train_set1\.txt: lists nothing"),
     ],
 )
@@ -233,6 +233,16 @@ def test_damaged_lists_are_named(base: str, release: Path, tmp_path: Path, train
     download_dataset(params, "species", tmp_path)
     with pytest.raises(SuiteError, match=message):
         build_dataset(params, "species", tmp_path)
+
+
+def test_a_rank_left_empty_is_told_apart_by_its_parent(splits: Path, tmp_path: Path):
+    taxonomy = [entry | {"family": "" if entry["id"] in (1, 4, 5) else entry["family"]} for entry in categories()]
+    release = write_release(tmp_path / "release", taxonomy)
+    params = species("https://example.org", release, splits, "inaturalist_full")
+    params.datasets["species"].download.update(origin={"kind": "file", "folder": str(release)})
+    items = build(params, tmp_path)
+    assert items.at[key(1, 0), "family"] == "unplaced (Passeriformes)"
+    assert items.at[key(4, 0), "family"] == items.at[key(5, 0), "family"] == "unplaced (Anura)"
 
 
 def without(place: int, field: str) -> list[dict[str, Any]]:
@@ -253,7 +263,7 @@ def without(place: int, field: str) -> list[dict[str, Any]]:
 )
 def test_a_damaged_taxonomy_is_named(splits: Path, tmp_path: Path, taxonomy: Any, message: str):
     release = write_release(tmp_path / "release", taxonomy)
-    params = species("https://example.org", release, splits)
+    params = species("https://example.org", release, splits, "inaturalist_full")
     params.datasets["species"].download.update(origin={"kind": "file", "folder": str(release)})
     download_dataset(params, "species", tmp_path)
     with pytest.raises(SuiteError, match=message):
