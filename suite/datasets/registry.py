@@ -2,4 +2,16 @@
 
 from suite.registry import Registry
 
-DATASETS = Registry("data set", "ranksuite.datasets", {"emoji": "suite.datasets.emoji:Emoji"})
+DATASETS = Registry(
+    "data set",
+    "ranksuite.datasets",
+    {
+        "dyml_animal": "suite.datasets.dyml:DyMLAnimal",
+        "dyml_product": "suite.datasets.dyml:DyMLProduct",
+        "dyml_vehicle": "suite.datasets.dyml:DyMLVehicle",
+        "emoji": "suite.datasets.emoji:Emoji",
+        "inaturalist": "suite.datasets.inaturalist:INaturalist",
+        "inaturalist_full": "suite.datasets.inaturalist:INaturalistFull",
+        "vehicleid": "suite.datasets.vehicleid:VehicleID",
+    },
+)
