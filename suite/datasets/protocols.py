@@ -85,7 +85,7 @@ def read_protocol(directory: Path, summaries: dict[str, dict[str, Any]], name: s
     about = summaries[name]
     members = members[members["protocol"] == name]
     alone = about["gallery"] == "leave one out"
-    rows = {role: members.loc[members["role"] == role, "item"].to_numpy(np.int64) for role in ("query", "gallery")}
+    rows = {role: np.array(members.loc[members["role"] == role, "item"], np.int64) for role in ("query", "gallery")}
     relations = None
     if about["relevance"] == "stated pairs":
         table = _read(directory / "relations.parquet")
