@@ -6,12 +6,16 @@ DATASETS = Registry(
     "data set",
     "ranksuite.datasets",
     {
+        "cars196": "suite.datasets.cars196:Cars196",
+        "cub200": "suite.datasets.cub200:Cub200",
         "dyml_animal": "suite.datasets.dyml:DyMLAnimal",
         "dyml_product": "suite.datasets.dyml:DyMLProduct",
         "dyml_vehicle": "suite.datasets.dyml:DyMLVehicle",
         "emoji": "suite.datasets.emoji:Emoji",
         "inaturalist": "suite.datasets.inaturalist:INaturalist",
         "inaturalist_full": "suite.datasets.inaturalist:INaturalistFull",
+        "inshop": "suite.datasets.inshop:InShop",
+        "sop": "suite.datasets.sop:Sop",
         "vehicleid": "suite.datasets.vehicleid:VehicleID",
     },
 )
