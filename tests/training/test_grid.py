@@ -11,6 +11,7 @@ import pytest
 from toy import SETTINGS, toy_params, write_params, write_toy
 
 from suite.errors import SuiteError
+from suite.evaluation import per_query_metrics
 from suite.models.head import load_head
 from suite.recipes import trials_path
 from suite.training.head import embed, load_head_data, train_head
@@ -103,6 +104,33 @@ def test_runs_do_not_depend_on_the_number_of_processes(root, tmp_path):
     assert contents(tmp_path / "other" / "runs") == alone
 
 
+def test_queries_are_judged_against_their_gallery(tmp_path):
+    write_toy(tmp_path, gallery=True)
+    data = load_head_data(tmp_path, "toy")
+    spec = specify(toy_params(), "toy", "contrastive", "toy-digest")[0]
+    trained = train_head(spec, data, lambda rows: None)
+    query, gallery = data.rows("query"), data.rows("gallery")
+    assert trained.queries["item"].tolist() == query.tolist()
+    expected = per_query_metrics(
+        embed(trained.head, data.features[query]),
+        data.labels[query],
+        embed(trained.head, data.features[gallery]),
+        data.labels[gallery],
+        ks=(1, 100),
+    )
+    np.testing.assert_array_equal(trained.queries["level0/mAP_at_100"], expected["level0/mAP_at_100"])
+    # The image without a label is a distractor of all: its class has three left, the others four.
+    assert sorted(set(trained.queries["level0/num_positives"])) == [3, 4]
+    assert len(data.evaluation_rows()) == len(query) + len(gallery) - 1
+
+
+def test_a_data_set_without_training_images_is_refused(root):
+    items = pd.read_parquet(root / "datasets" / "toy" / "items.parquet")
+    items.assign(split="test").to_parquet(root / "datasets" / "toy" / "items.parquet", index=False)
+    with pytest.raises(SuiteError, match="data set 'toy': no images in the split 'train': it serves evaluation alone"):
+        train_stage(toy_params(), "toy", "supap", root, None)
+
+
 def test_a_saved_head_gives_the_embeddings_it_gave(root):
     params = toy_params()
     train_stage(params, "toy", "contrastive", root, None)
@@ -116,7 +144,7 @@ def test_a_saved_head_gives_the_embeddings_it_gave(root):
 def test_a_run_that_fails_is_recorded_and_the_rest_goes_on(root):
     tracker = Recorder()
     rates = [{"batch_size": 16, "learning_rate": 0.01}, {"batch_size": 32, "learning_rate": 1.0e25}]
-    params = with_supap(batches=rates)
+    params = with_supap(batches={"toy": rates})
     outcome = train_stage(params, "toy", "supap", root, tracker)
     assert (outcome.trained, outcome.failed) == (3, 1)
     (error,) = tracker.failed.values()
@@ -133,7 +161,7 @@ def test_a_run_that_fails_is_recorded_and_the_rest_goes_on(root):
 
 def test_runs_no_longer_named_are_pruned_and_labels_follow_the_settings(root):
     train_stage(toy_params(), "toy", "supap", root, None)
-    smaller = with_supap(label="renamed", batches=[{"batch_size": 16, "learning_rate": 0.01}])
+    smaller = with_supap(label="renamed", batches={"toy": [{"batch_size": 16, "learning_rate": 0.01}]})
     outcome = train_stage(smaller, "toy", "supap", root, None)
     assert (outcome.trained, outcome.present) == (0, 2)
     records = [json.loads(path.read_text()) for path in (root / "runs" / "toy" / "supap").glob("*/run.json")]
@@ -148,7 +176,7 @@ def test_runs_no_longer_named_are_pruned_and_labels_follow_the_settings(root):
         ({"settings": {"tau": -1.0}}, r"params.yaml: losses.supap: .*tau"),
         ({"loss": "supaap"}, r"unknown loss 'supaap': did you mean 'supap'"),
         (
-            {"batches": [{"batch_size": 64, "learning_rate": 0.01}]},
+            {"batches": {"toy": [{"batch_size": 64, "learning_rate": 0.01}]}},
             r"losses.supap: batch size 64 needs 16 classes .* has 12",
         ),
     ],
@@ -233,7 +261,7 @@ def test_tuning_writes_its_choices_and_never_reads_the_test_classes(root, tmp_pa
     assert text.startswith("# a comment to keep\n")
     from suite.config import load_params
 
-    rates = {batch.batch_size: batch.learning_rate for batch in load_params(path).losses["supap"].batches}
+    rates = {batch.batch_size: batch.learning_rate for batch in load_params(path).batches("toy", "supap")}
     assert rates == chosen["learning_rate"].to_dict()
     recorded = list((root / "tuning" / "toy" / "supap").iterdir())
     assert len(recorded) == 4
