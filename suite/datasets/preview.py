@@ -1,0 +1,158 @@
+"""Contact sheets of a built data set: what its classes look like at every level, what its stated pairs are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from suite.datasets.arrays import load_protocol
+from suite.datasets.builder import SPLITS
+from suite.datasets.contact_sheet import Row, Tile, draw_sheet
+from suite.datasets.protocols import Protocol
+from suite.datasets.revisited import BOX, BOXES, read_boxes
+from suite.datasets.stages import load_card, load_items
+from suite.datasets.store import ImageStore
+from suite.errors import SuiteError
+from suite.files import atomic_file
+
+ROWS, COLUMNS = 12, 8
+NO_LABEL = "no label"
+# Relations in the order they are shown, with the colour of their frames.
+FRAMES = {"positive": "#2a9d4a", "easy": "#2a9d4a", "hard": "#e08a00", "junk": "#9a9a9a"}
+_OTHER, _QUERY = "#5b6ee1", "#d62828"
+
+
+def write_previews(
+    root: Path, name: str, output: Path, split: str | None = None, seed: int = 0, only_rows: int = ROWS
+) -> list[Path]:
+    """Draw the contact sheets of the built data set `name` and return their paths.
+
+    A sheet a level (`level0-landmark.png`, ...): a class a row, drawn at random over the splits; at coarser levels
+    its images are of different finest classes where it has them. A sheet a protocol of stated pairs
+    (`protocol-revisited.png`): a query a row, with images of every relation.
+
+    Args:
+        root: the artifacts folder.
+        output: folder of the sheets, made if need be.
+        split: show this split alone.
+        seed: draws classes and images.
+        only_rows: classes a sheet at most.
+
+    Raises:
+        SuiteError: the data set is not built, or has no such split.
+    """
+    items, card, store = load_items(root, name), load_card(root, name), ImageStore(Path(root) / "datasets" / name)
+    if split is not None and split not in card["counts"]:
+        raise SuiteError(f"data set '{name}': no split '{split}'; it has: {', '.join(card['counts'])}")
+    shown = items if split is None else items[items["split"] == split]
+    written = []
+    for place, level in enumerate(card["levels"]):
+        generator = np.random.default_rng([seed, place])
+        rows = _level_rows(shown, store, card["levels"], place, only_rows, generator)
+        kind = f"level {place} of {len(card['levels'])}: {level}" + (" (finest)" if place == 0 else "")
+        written.append(_write(output / f"level{place}-{_slug(level)}.png", card["title"], [kind], rows))
+    for place, (protocol, about) in enumerate(card["protocols"].items()):
+        if about["relevance"] != "stated pairs" or split not in (None, "query", "test"):
+            continue
+        generator = np.random.default_rng([seed, len(card["levels"]) + place])
+        rows = _pair_rows(items, store, load_protocol(root, name, protocol), only_rows, generator)
+        notes = [f"protocol {protocol}: {about['description']}"]
+        written.append(_write(output / f"protocol-{_slug(protocol)}.png", card["title"], notes, rows))
+    return written
+
+
+def _level_rows(
+    items: pd.DataFrame,
+    store: ImageStore,
+    levels: Sequence[str],
+    place: int,
+    count: int,
+    generator: np.random.Generator,
+) -> list[Row]:
+    level, finest = levels[place], levels[0]
+    labels = items[level].fillna(NO_LABEL)
+    groups = items.groupby([items["split"], labels]).indices
+    rows = []
+    for split, label in _chosen_groups(list(groups), count, generator):
+        members = items.iloc[generator.permutation(groups[split, label])]
+        if place:
+            # One of every finest class, then second ones.
+            members = members.iloc[np.argsort(members.groupby(finest, dropna=False).cumcount(), kind="stable")]
+        tiles = [
+            Tile(store.decode(int(row["image"])), "" if place == 0 else _text(row[finest]))
+            for _, row in members.head(COLUMNS).iterrows()
+        ]
+        details = [f"{split} · {_number(len(members), 'image')}"]
+        if place:
+            details.append(_number(members[finest].nunique(), finest, "classes"))
+        rows.append(Row(label, details, tiles))
+    return rows
+
+
+def _chosen_groups(groups: list[tuple[str, str]], count: int, generator: np.random.Generator) -> list[tuple[str, str]]:
+    """At most `count` pairs of split and class, as evenly over the splits as they allow; unlabelled ones last."""
+    order = [groups[place] for place in generator.permutation(len(groups))]
+    turn: dict[str, int] = {}
+    turns = []
+    for split, _ in order:
+        turns.append(turn.get(split, 0))
+        turn[split] = turns[-1] + 1
+    chosen = [order[place] for place in np.argsort(turns, kind="stable")[:count]]
+    return sorted(chosen, key=lambda group: (SPLITS.index(group[0]), group[1] == NO_LABEL, group[1]))
+
+
+def _pair_rows(
+    items: pd.DataFrame, store: ImageStore, protocol: Protocol, count: int, generator: np.random.Generator
+) -> list[Row]:
+    pairs = protocol.relations
+    boxes = read_boxes(store.directory) if (store.directory / BOXES).is_file() else None
+    image, key = items["image"].to_numpy(), items["key"].to_numpy()
+    known = [relation for relation in FRAMES if relation in set(pairs["relation"])]
+    relations = known + sorted(set(pairs["relation"]) - set(known))
+    rows = []
+    for query in np.sort(generator.permutation(protocol.queries)[:count]):
+        box = None if boxes is None or query not in boxes.index else tuple(boxes.loc[query, list(BOX)])
+        tiles = [Tile(store.decode(int(image[query])), "query", _QUERY, box)]
+        own = pairs[pairs["query"] == query]
+        found = {relation: own.loc[own["relation"] == relation, "item"].to_numpy() for relation in relations}
+        for relation, share in _shares([len(found[one]) for one in relations], relations, COLUMNS - 1):
+            some = generator.permutation(found[relation])[:share]
+            tiles += [Tile(store.decode(int(image[item])), relation, FRAMES.get(relation, _OTHER)) for item in some]
+        rows.append(Row(key[query], [f"{len(found[relation]):,} {relation}" for relation in relations], tiles))
+    return rows
+
+
+def _shares(sizes: Sequence[int], relations: Sequence[str], places: int) -> list[tuple[str, int]]:
+    """How many images of each relation a row shows: one more of each in turn while there is room."""
+    shares = [0] * len(sizes)
+    while places and any(share < size for share, size in zip(shares, sizes, strict=True)):
+        for which, size in enumerate(sizes):
+            if places and shares[which] < size:
+                shares[which] += 1
+                places -= 1
+    return list(zip(relations, shares, strict=True))
+
+
+def _write(path: Path, title: str, notes: Sequence[str], rows: Sequence[Row]) -> Path:
+    sheet = draw_sheet(title, notes, rows, COLUMNS)
+    with atomic_file(path) as temporary:
+        sheet.save(temporary, "PNG")
+    return path
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def _text(label: object) -> str:
+    return NO_LABEL if label is None or label != label else str(label)
+
+
+def _number(count: int, one: str, many: str = "") -> str:
+    if many:
+        return f"{count:,} {one} {many if count != 1 else 'class'}"
+    return f"{count:,} {one}{'s' if count != 1 else ''}"
