@@ -64,7 +64,7 @@ def info(name: str) -> None:
     if _state(name, params) == "built":
         _card(load_card(ROOT, name))
     else:
-        _field("\nstate", _state(name, params) or f"not in {PARAMS}")
+        click.echo(f"\nNot built; {_state(name, params) or f'not in {PARAMS}'}.")
 
 
 @data.command()

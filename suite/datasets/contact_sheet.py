@@ -36,19 +36,20 @@ class Row:
     tiles: Sequence[Tile]
 
 
-def draw_sheet(title: str, notes: Sequence[str], rows: Sequence[Row], columns: int) -> Image.Image:
-    """A sheet of `rows` with at most `columns` images each, below a title and a line for every note."""
+def draw_sheet(title: str, note: str, rows: Sequence[Row], columns: int) -> Image.Image:
+    """A sheet of `rows` with at most `columns` images each, below a title and a note."""
     caption = CAPTION if any(tile.caption for row in rows for tile in row.tiles) else 0
     step = TILE + caption + GAP + 4
     width = 2 * MARGIN + LABEL + columns * (TILE + GAP) - GAP
-    lines = [part for note in notes for part in wrap(note, SMALL_SIZE, width - 2 * MARGIN, 2)]
+    lines = wrap(note, SMALL_SIZE, width - 2 * MARGIN, 2)
     head = MARGIN + TITLE_SIZE + 10 + 18 * len(lines) + 12
     sheet = Image.new("RGB", (width, head + step * len(rows) + MARGIN - GAP), PAPER)
     draw = ImageDraw.Draw(sheet)
     (shown,) = wrap(title, TITLE_SIZE, width - 2 * MARGIN, 1, bold=True) or [""]
-    draw.text((MARGIN, MARGIN), shown, INK, font(TITLE_SIZE, True), anchor="lt")
-    for place, line in enumerate(lines):
-        draw.text((MARGIN, MARGIN + TITLE_SIZE + 10 + 18 * place), line, FAINT, font(SMALL_SIZE), anchor="lt")
+    # Text stands on its baseline: its top moves with the letters.
+    draw.text((MARGIN, MARGIN + TITLE_SIZE - 4), shown, INK, font(TITLE_SIZE, True), anchor="ls")
+    for place, line in enumerate(lines, 1):
+        draw.text((MARGIN, MARGIN + TITLE_SIZE + 5 + 18 * place), line, FAINT, font(SMALL_SIZE), anchor="ls")
     for place, row in enumerate(rows):
         top = head + step * place
         draw.line((MARGIN, top - GAP, width - MARGIN, top - GAP), RULE)
@@ -85,14 +86,14 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 def _draw_label(draw: ImageDraw.ImageDraw, row: Row, top: int) -> None:
     lines = wrap(row.label, LABEL_SIZE, LABEL - 16, LABEL_LINES, bold=True)
+    top -= 4
     for line in lines:
-        draw.text((MARGIN, top), line, INK, font(LABEL_SIZE, True), anchor="lt")
-        top += LABEL_SIZE + 5
+        top += LABEL_SIZE + 4
+        draw.text((MARGIN, top), line, INK, font(LABEL_SIZE, True), anchor="ls")
     top += 4
-    for detail in row.details:
-        for line in wrap(detail, SMALL_SIZE, LABEL - 16, 2):
-            draw.text((MARGIN, top), line, FAINT, font(SMALL_SIZE), anchor="lt")
-            top += SMALL_SIZE + 5
+    for line in (part for detail in row.details for part in wrap(detail, SMALL_SIZE, LABEL - 16, 2)):
+        top += SMALL_SIZE + 4
+        draw.text((MARGIN, top), line, FAINT, font(SMALL_SIZE), anchor="ls")
 
 
 def _draw_tile(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, left: int, top: int) -> None:
@@ -112,4 +113,4 @@ def _draw_tile(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, left: 
     if tile.caption:
         (caption,) = wrap(tile.caption, CAPTION_SIZE, TILE, 1)
         ink = tile.frame or FAINT
-        draw.text((left + TILE // 2, top + TILE + 5), caption, ink, font(CAPTION_SIZE), anchor="mt")
+        draw.text((left + TILE // 2, top + TILE + CAPTION - 4), caption, ink, font(CAPTION_SIZE), anchor="ms")

@@ -21,13 +21,15 @@ from suite.files import atomic_file
 
 ROWS, COLUMNS = 12, 8
 NO_LABEL = "no label"
+# Queries and gallery are shown together: they have their classes in common.
+_SIDES = {"train": "train", "val": "val", "test": "test", "query": "both", "gallery": "both"}
 # Relations in the order they are shown, with the colour of their frames.
 FRAMES = {"positive": "#2a9d4a", "easy": "#2a9d4a", "hard": "#e08a00", "junk": "#9a9a9a"}
 _OTHER, _QUERY = "#5b6ee1", "#d62828"
 
 
 def write_previews(
-    root: Path, name: str, output: Path, split: str | None = None, seed: int = 0, only_rows: int = ROWS
+    root: Path, name: str, output: Path, split: str | None = None, seed: int = 0, most_rows: int = ROWS
 ) -> list[Path]:
     """Draw the contact sheets of the built data set `name` and return their paths.
 
@@ -40,7 +42,7 @@ def write_previews(
         output: folder of the sheets, made if need be.
         split: show this split alone.
         seed: draws classes and images.
-        only_rows: classes a sheet at most.
+        most_rows: classes a sheet at most.
 
     Raises:
         SuiteError: the data set is not built, or has no such split.
@@ -52,16 +54,20 @@ def write_previews(
     written = []
     for place, level in enumerate(card["levels"]):
         generator = np.random.default_rng([seed, place])
-        rows = _level_rows(shown, store, card["levels"], place, only_rows, generator)
-        kind = f"level {place} of {len(card['levels'])}: {level}" + (" (finest)" if place == 0 else "")
-        written.append(_write(output / f"level{place}-{_slug(level)}.png", card["title"], [kind], rows))
+        rows = _level_rows(shown, store, card["levels"], place, most_rows, generator)
+        classes = len({row.label for row in rows} - {NO_LABEL})
+        note = f"level {place}{' (finest)' if place == 0 else ''}: {level} · "
+        note += f"{classes} of {shown[level].nunique():,} classes · seed {seed}"
+        written.append(_write(output / f"level{place}-{_slug(level)}.png", card["title"], note, rows))
     for place, (protocol, about) in enumerate(card["protocols"].items()):
         if about["relevance"] != "stated pairs" or split not in (None, "query", "test"):
             continue
         generator = np.random.default_rng([seed, len(card["levels"]) + place])
-        rows = _pair_rows(items, store, load_protocol(root, name, protocol), only_rows, generator)
-        notes = [f"protocol {protocol}: {about['description']}"]
-        written.append(_write(output / f"protocol-{_slug(protocol)}.png", card["title"], notes, rows))
+        rows = _pair_rows(items, store, load_protocol(root, name, protocol), most_rows, generator)
+        note = (
+            f"protocol {protocol} · {len(rows)} of {about['queries']:,} queries · seed {seed} · {about['description']}"
+        )
+        written.append(_write(output / f"protocol-{_slug(protocol)}.png", card["title"], note, rows))
     return written
 
 
@@ -74,35 +80,46 @@ def _level_rows(
     generator: np.random.Generator,
 ) -> list[Row]:
     level, finest = levels[place], levels[0]
-    labels = items[level].fillna(NO_LABEL)
-    groups = items.groupby([items["split"], labels]).indices
+    groups = items.groupby([items["split"].map(_SIDES), items[level].fillna(NO_LABEL)]).indices
     rows = []
-    for split, label in _chosen_groups(list(groups), count, generator):
-        members = items.iloc[generator.permutation(groups[split, label])]
-        if place:
-            # One of every finest class, then second ones.
-            members = members.iloc[np.argsort(members.groupby(finest, dropna=False).cumcount(), kind="stable")]
+    for side, label in _chosen_groups(list(groups), count, generator):
+        members = items.iloc[generator.permutation(groups[side, label])]
+        # One of every finest class, then second ones; at the finest level queries and gallery in turn.
+        turns = members.groupby(finest if place else "split", dropna=False, sort=False).cumcount()
         tiles = [
-            Tile(store.decode(int(row["image"])), "" if place == 0 else _text(row[finest]))
-            for _, row in members.head(COLUMNS).iterrows()
+            Tile(
+                store.decode(int(row["image"])),
+                _caption(row, finest if place else "split"),
+                _QUERY if row["split"] == "query" else None,
+            )
+            for _, row in members.iloc[np.argsort(turns, kind="stable")].head(COLUMNS).iterrows()
         ]
-        details = [f"{split} · {_number(len(members), 'image')}"]
-        if place:
+        sizes = members["split"].value_counts()
+        details = [f"{split} · {_number(sizes[split], 'image')}" for split in SPLITS if split in sizes]
+        if place and label != NO_LABEL:
             details.append(_number(members[finest].nunique(), finest, "classes"))
         rows.append(Row(label, details, tiles))
     return rows
 
 
+def _caption(row: pd.Series, column: str) -> str:
+    """Below an image: its finest class, or which side of the evaluation it is on; other splits stand in the label."""
+    if column == "split":
+        return row["split"] if row["split"] in ("query", "gallery") else ""
+    return "" if row[column] is None or row[column] != row[column] else str(row[column])
+
+
 def _chosen_groups(groups: list[tuple[str, str]], count: int, generator: np.random.Generator) -> list[tuple[str, str]]:
-    """At most `count` pairs of split and class, as evenly over the splits as they allow; unlabelled ones last."""
+    """At most `count` pairs of side and class, as evenly over the sides as they allow; unlabelled ones last."""
     order = [groups[place] for place in generator.permutation(len(groups))]
-    turn: dict[str, int] = {}
+    taken: dict[str, int] = {}
     turns = []
-    for split, _ in order:
-        turns.append(turn.get(split, 0))
-        turn[split] = turns[-1] + 1
+    for side, _ in order:
+        turns.append(taken.get(side, 0))
+        taken[side] = turns[-1] + 1
     chosen = [order[place] for place in np.argsort(turns, kind="stable")[:count]]
-    return sorted(chosen, key=lambda group: (SPLITS.index(group[0]), group[1] == NO_LABEL, group[1]))
+    sides = list(dict.fromkeys(_SIDES.values()))
+    return sorted(chosen, key=lambda group: (sides.index(group[0]), group[1] == NO_LABEL, group[1]))
 
 
 def _pair_rows(
@@ -114,13 +131,14 @@ def _pair_rows(
     known = [relation for relation in FRAMES if relation in set(pairs["relation"])]
     relations = known + sorted(set(pairs["relation"]) - set(known))
     rows = []
-    for query in np.sort(generator.permutation(protocol.queries)[:count]):
+    for place in np.sort(generator.permutation(len(protocol.queries))[:count]):
+        query = protocol.queries[place]
         box = None if boxes is None or query not in boxes.index else tuple(boxes.loc[query, list(BOX)])
         tiles = [Tile(store.decode(int(image[query])), "query", _QUERY, box)]
         own = pairs[pairs["query"] == query]
         found = {relation: own.loc[own["relation"] == relation, "item"].to_numpy() for relation in relations}
         for relation, share in _shares([len(found[one]) for one in relations], relations, COLUMNS - 1):
-            some = generator.permutation(found[relation])[:share]
+            some = found[relation][generator.permutation(len(found[relation]))[:share]]
             tiles += [Tile(store.decode(int(image[item])), relation, FRAMES.get(relation, _OTHER)) for item in some]
         rows.append(Row(key[query], [f"{len(found[relation]):,} {relation}" for relation in relations], tiles))
     return rows
@@ -137,8 +155,8 @@ def _shares(sizes: Sequence[int], relations: Sequence[str], places: int) -> list
     return list(zip(relations, shares, strict=True))
 
 
-def _write(path: Path, title: str, notes: Sequence[str], rows: Sequence[Row]) -> Path:
-    sheet = draw_sheet(title, notes, rows, COLUMNS)
+def _write(path: Path, title: str, note: str, rows: Sequence[Row]) -> Path:
+    sheet = draw_sheet(title, note, rows, COLUMNS)
     with atomic_file(path) as temporary:
         sheet.save(temporary, "PNG")
     return path
@@ -146,10 +164,6 @@ def _write(path: Path, title: str, notes: Sequence[str], rows: Sequence[Row]) ->
 
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-
-
-def _text(label: object) -> str:
-    return NO_LABEL if label is None or label != label else str(label)
 
 
 def _number(count: int, one: str, many: str = "") -> str:
