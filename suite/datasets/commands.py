@@ -28,7 +28,12 @@ def list_data() -> None:
     params = _params()
     rows = [("data set", "state", "access", "levels, finest first", "licence")]
     for builder in DATASETS.names():
-        about = DATASETS.resolve(builder).about
+        try:
+            about = DATASETS.resolve(builder).about
+        except (ImportError, AttributeError) as error:
+            # One that cannot be loaded hides none of the others.
+            rows.append((builder, "cannot be loaded", "", "", _shorten(str(error), 44)))
+            continue
         levels = ", ".join(about.levels) or "none: stated pairs"
         for name in _names_of(params, builder):
             rows.append((name, _state(name, params), about.access, levels, _shorten(about.licence, 44)))
@@ -55,9 +60,9 @@ def info(name: str) -> None:
         if value := getattr(about, what):
             _field(what.replace("_", " "), value)
     _field("levels", ", ".join(about.levels) or "none: relevance is stated pair by pair")
-    if about.access == "by hand":
-        download = resolve(params, name)[1] if configured else builder.Download()
-        _files_to_place(builder, download)
+    # Which files it takes may depend on settings that have no default.
+    if about.access == "by hand" and (configured or not _without_default(builder.Download)):
+        _files_to_place(builder, resolve(params, name)[1] if configured else builder.Download())
     click.echo(f"\nIn {PARAMS}, below `datasets:`" + (" (as it stands there)" if configured else ""))
     entry = params.dataset(name).model_dump(mode="json") if configured else _default_entry(builder_name, builder)
     click.echo(textwrap.indent(yaml.safe_dump({name: entry}, sort_keys=False, width=110), "  ").rstrip())

@@ -58,6 +58,7 @@ def write_previews(
         classes = len({row.label for row in rows} - {NO_LABEL})
         note = f"level {place}{' (finest)' if place == 0 else ''}: {level} · "
         note += f"{classes} of {shown[level].nunique():,} classes · seed {seed}"
+        note += " · queries framed" if (shown["split"] == "query").any() else ""
         written.append(_write(output / f"level{place}-{_slug(level)}.png", card["title"], note, rows))
     for place, (protocol, about) in enumerate(card["protocols"].items()):
         if about["relevance"] != "stated pairs" or split not in (None, "query", "test"):
@@ -84,15 +85,16 @@ def _level_rows(
     rows = []
     for side, label in _chosen_groups(list(groups), count, generator):
         members = items.iloc[generator.permutation(groups[side, label])]
-        # One of every finest class, then second ones; at the finest level queries and gallery in turn.
+        # One of every finest class, then second ones; at the finest level query, gallery, query, gallery, ...
         turns = members.groupby(finest if place else "split", dropna=False, sort=False).cumcount()
+        order = np.lexsort((members["split"] != "query", turns))
         tiles = [
             Tile(
                 store.decode(int(row["image"])),
                 _caption(row, finest if place else "split"),
                 _QUERY if row["split"] == "query" else None,
             )
-            for _, row in members.iloc[np.argsort(turns, kind="stable")].head(COLUMNS).iterrows()
+            for _, row in members.iloc[order[:COLUMNS]].iterrows()
         ]
         sizes = members["split"].value_counts()
         details = [f"{split} · {_number(sizes[split], 'image')}" for split in SPLITS if split in sizes]
