@@ -153,11 +153,11 @@ def _default_entry(name: str, builder: Any) -> dict[str, Any]:
 def _defaults(model: type[Settings]) -> dict[str, Any]:
     """The settings with their defaults; what has none is to be filled in."""
     found = model.model_construct().model_dump(mode="json", warnings=False, exclude_none=True)
-    return {
-        name: "(to fill in)" if field.is_required() else found[name]
-        for name, field in model.model_fields.items()
-        if field.is_required() or name in found
-    }
+    return found | dict.fromkeys(_without_default(model), "(to fill in)")
+
+
+def _without_default(model: type[Settings]) -> list[str]:
+    return [name for name, field in model.model_fields.items() if field.is_required()]
 
 
 def _card(card: dict[str, Any]) -> None:

@@ -45,7 +45,7 @@ def write_previews(
         most_rows: classes a sheet at most.
 
     Raises:
-        SuiteError: the data set is not built, or has no such split.
+        SuiteError: the data set is not built, has no such split, or the split alone has nothing to show.
     """
     items, card, store = load_items(root, name), load_card(root, name), ImageStore(Path(root) / "datasets" / name)
     if split is not None and split not in card["counts"]:
@@ -69,6 +69,8 @@ def write_previews(
             f"protocol {protocol} · {len(rows)} of {about['queries']:,} queries · seed {seed} · {about['description']}"
         )
         written.append(_write(output / f"protocol-{_slug(protocol)}.png", card["title"], note, rows))
+    if not written:
+        raise SuiteError(f"data set '{name}': split '{split}' alone states no pairs; leave --split out")
     return written
 
 

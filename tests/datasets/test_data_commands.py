@@ -143,6 +143,8 @@ def test_preview_draws_a_sheet_of_stated_pairs(workplace):
     ]
     assert run("preview", "paris", "--output", "elsewhere").strip() == "elsewhere/protocol-revisited.png"
     assert Path("elsewhere/protocol-revisited.png").read_bytes() == path.read_bytes()
+    with pytest.raises(SuiteError, match="data set 'paris': split 'gallery' alone states no pairs; leave --split out"):
+        run("preview", "paris", "--split", "gallery")
 
 
 def test_preview_of_what_is_not_built_says_what_to_do(workplace):
