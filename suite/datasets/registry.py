@@ -6,9 +6,15 @@ DATASETS = Registry(
     "data set",
     "ranksuite.datasets",
     {
+        "dyml_animal": "suite.datasets.dyml:DyMLAnimal",
+        "dyml_product": "suite.datasets.dyml:DyMLProduct",
+        "dyml_vehicle": "suite.datasets.dyml:DyMLVehicle",
         "emoji": "suite.datasets.emoji:Emoji",
+        "inaturalist": "suite.datasets.inaturalist:INaturalist",
+        "inaturalist_full": "suite.datasets.inaturalist:INaturalistFull",
         "roxford": "suite.datasets.revisited:ROxford",
         "rparis": "suite.datasets.revisited:RParis",
         "sfm120k": "suite.datasets.sfm120k:Sfm120k",
+        "vehicleid": "suite.datasets.vehicleid:VehicleID",
     },
 )

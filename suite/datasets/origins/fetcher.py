@@ -88,8 +88,16 @@ class Fetcher:
     def __exit__(self, *_: object) -> None:
         self._guard.release()
 
-    def fetch(self, files: Sequence[SourceFile]) -> None:
+    def fetch(
+        self,
+        files: Sequence[SourceFile],
+        origin: HttpsOrigin | FtpOrigin | FileOrigin | ByHandOrigin | None = None,
+    ) -> None:
         """Bring `files`, all of them or SuiteError; may be called several times.
+
+        Args:
+            files: what to bring.
+            origin: where these files are, if not where the others are.
 
         Raises:
             SuiteError: one line that names the file: out of reach, other bytes than stated, not placed, or no
@@ -100,11 +108,22 @@ class Fetcher:
         with self._alone():
             self._destination.mkdir(parents=True, exist_ok=True)
             self._listed = read_manifest(self._destination) | self._listed
-            if isinstance(self._origin, HttpsOrigin | FtpOrigin):
-                self._fetch_remote(list(wanted.values()), self._origin.base)
+            origin = self._origin if origin is None else origin
+            if isinstance(origin, HttpsOrigin | FtpOrigin):
+                self._fetch_remote(list(wanted.values()), origin.base)
             else:
-                self._fetch_local(list(wanted.values()), self._origin)
+                self._fetch_local(list(wanted.values()), origin)
             self._fetched |= wanted
+
+    def adopt(self, path: Path, url: str) -> None:
+        """Take a file that another client has brought and verified, under its own name; `url` says by which way."""
+        file = SourceFile(path.name)
+        check_names([*self._fetched.values(), file])
+        with self._alone():
+            digests = verify(path, file)
+            self._list(Entry(file.name, url, digests.length, digests.sha256))
+            place(path, self._destination / file.name)
+            self._fetched[file.name] = file
 
     def path(self, name: str) -> Path:
         """Path of a fetched file."""
