@@ -9,14 +9,14 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
+from downloading import DATA, contents, failure, fetch, fetcher
 from faulty_server import Fault, FaultyServer
 
-from suite.datasets.origins import Fetcher, HttpsOrigin, Patience, SourceFile
+from suite.datasets.origins import Patience, SourceFile
+from suite.datasets.origins.part import Remote
+from suite.datasets.origins.patience import Stop, Transient
+from suite.datasets.origins.transfer_http import HttpTransfer
 from suite.errors import SuiteError
-
-QUICK = Patience(attempts=4, base=0.001, longest=0.02, timeout=5.0)
-DATA = random.Random(1).randbytes(300_000)
-SHA256 = hashlib.sha256(DATA).hexdigest()
 
 
 @pytest.fixture
@@ -25,35 +25,6 @@ def server() -> Iterator[FaultyServer]:
     server.put("a/data.bin", DATA)
     yield server
     server.close()
-
-
-def fetcher(server: FaultyServer, folder: Path, patience: Patience = QUICK, **more: object) -> Fetcher:
-    return Fetcher(HttpsOrigin(base=server.url), folder / "incoming", patience=patience, **more)
-
-
-def fetch(server: FaultyServer, folder: Path, *files: SourceFile, patience: Patience = QUICK) -> Fetcher:
-    made = fetcher(server, folder, patience)
-    made.fetch(files or [SourceFile("a/data.bin")])
-    return made
-
-
-def refusal(server: FaultyServer, folder: Path, file: SourceFile, pattern: str) -> str:
-    """The one line that refuses `file`; nothing of it may be kept."""
-    line = failure(server, folder, file, pattern)
-    assert contents(folder) == {}
-    return line
-
-
-def failure(server: FaultyServer, folder: Path, file: SourceFile, pattern: str) -> str:
-    with pytest.raises(SuiteError, match=pattern) as caught:
-        fetch(server, folder, file)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    below = folder / "incoming"
-    return {path.relative_to(below).as_posix(): path.read_bytes() for path in below.rglob("*") if path.is_file()}
 
 
 def test_files_arrive_whole_with_a_sorted_manifest(server: FaultyServer, tmp_path: Path):
@@ -146,9 +117,6 @@ def test_statuses_that_pass_are_waited_out(server: FaultyServer, tmp_path: Path,
     ],
 )
 def test_retry_after_is_heeded_within_bounds(server: FaultyServer, asked, low: float, high: float):
-    from suite.datasets.origins.part import Remote
-    from suite.datasets.origins.patience import Stop, Transient
-    from suite.datasets.origins.transfer_http import HttpTransfer
 
     server.faults.append(Fault(status=503, headers={"Retry-After": asked().encode().decode("latin-1")}))
     with (
@@ -176,155 +144,6 @@ def test_waits_double_up_to_their_bound():
     assert patience.delay(2000, None) <= 30.0
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 416, 501])
-def test_other_statuses_are_one_clear_line(server: FaultyServer, tmp_path: Path, status: int):
-    server.usual = Fault(status=status)
-    refusal(server, tmp_path, SourceFile("a/data.bin"), rf"{server.url}/a/data\.bin: the server answers {status} ")
-    assert len(server.asked()) == 1
-
-
-def test_exhausted_patience_keeps_what_has_come(server: FaultyServer, tmp_path: Path):
-    server.faults.append(Fault(drop_after=120_000))
-    server.usual = Fault(status=503)
-    failure(server, tmp_path, SourceFile("a/data.bin"), r"given up after 4 attempts .*503.*run again to go on")
-    assert contents(tmp_path)["a/data.bin.part"] == DATA[:120_000]
-    server.usual = Fault()
-    fetch(server, tmp_path).finish()
-    assert contents(tmp_path).keys() == {"a/data.bin", "manifest.json"}
-    assert contents(tmp_path)["a/data.bin"] == DATA
-    assert server.sent == len(DATA)
-
-
-def test_server_out_of_reach_is_one_line(tmp_path: Path, server: FaultyServer):
-    server.close()
-    failure(server, tmp_path, SourceFile("a/data.bin"), r"given up after 4 attempts.*Connection refused")
-
-
-@pytest.mark.parametrize("ranges", [True, False])
-@pytest.mark.parametrize("stated", [None, len(DATA)])
-def test_content_length_too_long_is_refused(server: FaultyServer, tmp_path: Path, ranges: bool, stated: int | None):
-    server.usual, server.ranges = Fault(length=500), ranges
-    server.head_faults.extend([Fault(status=405)] * 2)
-    file = SourceFile("a/data.bin", size=stated)
-    refusal(server, tmp_path, file, r"a/data\.bin: .*300500 bytes.*refused, nothing of it is kept")
-
-
-def test_content_length_too_short_is_refused(server: FaultyServer, tmp_path: Path):
-    server.usual = Fault(length=-500)
-    file = SourceFile("a/data.bin", size=len(DATA))
-    refusal(server, tmp_path, file, r"a/data\.bin: .*the server has 299500 bytes, but 300000 are stated; refused")
-    file = SourceFile("a/data.bin", sha256=SHA256)
-    refusal(server, tmp_path, file, rf"a/data\.bin: .*its sha256 is [0-9a-f]{{64}}, but {SHA256} is stated; refused")
-
-
-@pytest.mark.parametrize("kind", ["md5", "sha1", "sha256"])
-def test_wrong_bytes_are_refused_by_name_and_nothing_is_kept(server: FaultyServer, tmp_path: Path, kind: str):
-    server.usual = Fault(wrong=True)
-    stated = hashlib.new(kind, DATA).hexdigest()
-    file = SourceFile("a/data.bin", **{kind: stated.upper()})
-    refusal(server, tmp_path, file, rf"a/data\.bin: .*its {kind} is [0-9a-f]+, but {stated} is stated; refused")
-    assert len(server.asked()) == 2
-    server.usual = Fault()
-    fetch(server, tmp_path, file)
-    assert contents(tmp_path)["a/data.bin"] == DATA
-
-
-def test_wrong_bytes_on_the_way_are_fetched_once_more(server: FaultyServer, tmp_path: Path):
-    server.faults.extend([Fault(drop_after=100_000, wrong=True), Fault()])
-    fetch(server, tmp_path, SourceFile("a/data.bin", md5=hashlib.md5(DATA).hexdigest()))
-    assert contents(tmp_path)["a/data.bin"] == DATA
-
-
-@pytest.mark.parametrize("heeds_if_range", [True, False])
-@pytest.mark.parametrize("mark", ["etag", "modified"])
-def test_changed_resource_starts_again(server: FaultyServer, tmp_path: Path, heeds_if_range: bool, mark: str):
-    marks = {"etag": None, "modified": "Mon, 02 Jan 2023 03:04:05 GMT"} if mark == "modified" else {}
-    server.put("a/data.bin", DATA, **marks)
-    server.heeds_if_range = heeds_if_range
-    server.faults.append(Fault(drop_after=150_000))
-    server.usual = Fault(status=503)
-    failure(server, tmp_path, SourceFile("a/data.bin"), "given up")
-    other = random.Random(2).randbytes(len(DATA))
-    server.usual = Fault()
-    server.put("a/data.bin", other, **({**marks, mark: '"2"' if mark == "etag" else "Tue, 03 Jan 2023 03:04:05 GMT"}))
-    fetch(server, tmp_path)
-    assert contents(tmp_path)["a/data.bin"] == other
-
-
-@pytest.mark.parametrize("etag", [None, 'W/"1"'])
-def test_part_that_cannot_be_told_from_another_file_is_not_taken_up(server: FaultyServer, tmp_path: Path, etag):
-    server.put("a/data.bin", DATA, etag=etag)
-    server.faults.append(Fault(drop_after=150_000))
-    server.usual = Fault(status=503)
-    failure(server, tmp_path, SourceFile("a/data.bin"), "given up")
-    server.usual, server.requests = Fault(), []
-    fetch(server, tmp_path)
-    assert contents(tmp_path)["a/data.bin"] == DATA
-    assert [request.headers.get("Range") for request in server.asked()] == [None]
-
-
-def test_digest_vouches_for_a_part_without_marks(server: FaultyServer, tmp_path: Path):
-    server.put("a/data.bin", DATA, etag=None)
-    server.faults.append(Fault(drop_after=150_000))
-    server.usual = Fault(status=503)
-    file = SourceFile("a/data.bin", sha256=SHA256)
-    failure(server, tmp_path, file, "given up")
-    server.usual = Fault()
-    fetch(server, tmp_path, file)
-    assert server.sent == len(DATA)
-
-
-def test_file_that_shrank_starts_again(server: FaultyServer, tmp_path: Path):
-    server.heeds_if_range = False
-    server.faults.append(Fault(drop_after=150_000))
-    server.usual = Fault(status=503)
-    failure(server, tmp_path, SourceFile("a/data.bin"), "given up")
-    server.usual = Fault()
-    server.put("a/data.bin", DATA[:1000], etag='"2"')
-    fetch(server, tmp_path)
-    assert contents(tmp_path)["a/data.bin"] == DATA[:1000]
-
-
-@pytest.mark.parametrize("fault", [Fault(shift=1), Fault(headers={"Content-Range": "bytes 1-0/5"}), Fault(shift=-9)])
-def test_range_that_was_not_asked_for_is_not_joined(server: FaultyServer, tmp_path: Path, fault: Fault):
-    server.faults.extend([Fault(drop_after=150_000), fault])
-    fetch(server, tmp_path)
-    assert contents(tmp_path)["a/data.bin"] == DATA
-
-
-def test_part_of_another_address_is_not_taken_up(server: FaultyServer, tmp_path: Path):
-    server.put("b/data.bin", DATA[::-1])
-    server.faults.append(Fault(drop_after=150_000))
-    server.usual = Fault(status=503)
-    failure(server, tmp_path, SourceFile("a/data.bin"), "given up")
-    server.usual = Fault()
-    fetch(server, tmp_path, SourceFile("a/data.bin", url=f"{server.url}/b/data.bin"))
-    assert contents(tmp_path)["a/data.bin"] == DATA[::-1]
-
-
-@pytest.mark.parametrize(
-    "state", [None, b"", b"{", b"[]", b'{"url": 1}', b'{"url":"","size":"x","etag":1,"modified":2}']
-)
-def test_part_without_a_sound_state_counts_for_nothing(server: FaultyServer, tmp_path: Path, state: bytes | None):
-    (tmp_path / "incoming/a").mkdir(parents=True)
-    (tmp_path / "incoming/a/data.bin.part").write_bytes(b"x" * 1000)
-    if state is not None:
-        (tmp_path / "incoming/a/data.bin.part.json").write_bytes(state)
-    fetch(server, tmp_path)
-    assert contents(tmp_path)["a/data.bin"] == DATA
-
-
-def test_part_longer_than_the_file_starts_again(server: FaultyServer, tmp_path: Path):
-    server.faults.append(Fault(drop_after=150_000))
-    server.usual = Fault(status=503)
-    failure(server, tmp_path, SourceFile("a/data.bin"), "given up")
-    with (tmp_path / "incoming/a/data.bin.part").open("ab") as part:
-        part.write(DATA)
-    server.usual = Fault()
-    fetch(server, tmp_path)
-    assert contents(tmp_path)["a/data.bin"] == DATA
-
-
 def test_chunked_answers_and_their_drops(server: FaultyServer, tmp_path: Path):
     server.head_faults.append(Fault(status=501))
     server.usual = Fault(chunked=True)
@@ -332,59 +151,6 @@ def test_chunked_answers_and_their_drops(server: FaultyServer, tmp_path: Path):
     fetch(server, tmp_path)
     assert contents(tmp_path)["a/data.bin"] == DATA
     assert server.sent == len(DATA)
-
-
-def test_end_that_nothing_vouches_for_is_refused(server: FaultyServer, tmp_path: Path):
-    server.head_faults.extend([Fault(status=405)] * 3)
-    server.usual = Fault(unmeasured=True)
-    failure(server, tmp_path, SourceFile("a/data.bin"), "does not say where the file ends")
-    server.faults.append(Fault(unmeasured=True, drop_after=1000))
-    fetch(server, tmp_path, SourceFile("a/data.bin", sha256=SHA256))
-    server.faults.append(Fault(unmeasured=True, drop_after=1000))
-    fetch(server, tmp_path / "other", SourceFile("a/data.bin", size=len(DATA)))
-    assert contents(tmp_path)["a/data.bin"] == contents(tmp_path / "other")["a/data.bin"] == DATA
-
-
-def test_encoded_answers_are_refused_unless_the_file_is_stored_so(server: FaultyServer, tmp_path: Path):
-    server.usual = Fault(headers={"Content-Encoding": "gzip"})
-    refusal(server, tmp_path, SourceFile("a/data.bin"), "encoded as 'gzip'")
-    server.put("a/data.tar.gz", DATA)
-    fetch(server, tmp_path, SourceFile("a/data.tar.gz"))
-    assert contents(tmp_path)["a/data.tar.gz"] == DATA
-
-
-def test_redirects_are_followed_and_checked(server: FaultyServer, tmp_path: Path):
-    for method in (server.faults, server.head_faults):
-        method.append(Fault(status=302, headers={"Location": "/a/data.bin"}))
-    fetch(server, tmp_path, SourceFile("elsewhere.bin"))
-    assert contents(tmp_path)["elsewhere.bin"] == DATA
-
-
-@pytest.mark.parametrize(
-    "location", ["http://example.org/x", "ftp://127.0.0.1/x", "file:///etc/passwd", "http://u:p@127.0.0.1/x"]
-)
-def test_redirects_away_from_https_are_refused(server: FaultyServer, tmp_path: Path, location: str):
-    server.usual = Fault(status=302, headers={"Location": location})
-    refusal(server, tmp_path, SourceFile("a/data.bin", size=1), r"a/data\.bin: redirected to .*refused")
-
-
-def test_endless_redirects_are_one_line(server: FaultyServer, tmp_path: Path):
-    server.usual = Fault(status=302, headers={"Location": "/a/data.bin"})
-    refusal(
-        server, tmp_path, SourceFile("a/data.bin", size=1), r"a/data\.bin: cannot be fetched \(Exceeded 8 redirects"
-    )
-
-
-def test_lack_of_room_is_found_before_the_first_byte(server: FaultyServer, tmp_path: Path):
-    file = SourceFile("a/data.bin", size=10**18)
-    line = failure(
-        server, tmp_path, file, r"incoming: 1\.00EB are still to come \(1000000000000000000 bytes\), but only"
-    )
-    assert "are free" in line
-    assert server.requests == []
-    server.head_faults.append(Fault(headers={"Content-Length": str(10**17)}))
-    failure(server, tmp_path, SourceFile("a/data.bin"), r"100PB are still to come")
-    assert server.asked() == []
 
 
 def test_first_failure_ends_the_others_which_go_on_later(server: FaultyServer, tmp_path: Path):
