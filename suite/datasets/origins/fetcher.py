@@ -209,8 +209,10 @@ class Fetcher:
         surveyed = side_by_side(survey, files, self._connections, stop)
         missing = [(file, *found) for file, found in zip(files, surveyed, strict=True) if found is not None]
         sizes = [size for *_, size in missing]
-        present = sum(download.part.length for _, download, _ in missing)
-        check_space(self._destination, sum(size or 0 for size in sizes) - present)
+        lengths = [download.part.length for _, download, _ in missing]
+        check_space(
+            self._destination, sum(max(0, (size or 0) - part) for size, part in zip(sizes, lengths, strict=True))
+        )
 
         def bring(file: SourceFile, download: Download) -> None:
             download.run(progress)
@@ -218,7 +220,7 @@ class Fetcher:
             self._list(Entry(file.name, file.address(base), part.length, part.digests.sha256))
             part.place(self._destination / file.name)
 
-        with Progress(self._destination.name, None if None in sizes else sum(sizes), present) as progress:
+        with Progress(self._destination.name, None if None in sizes else sum(sizes), sum(lengths)) as progress:
             side_by_side(lambda job: bring(*job[:2]), missing, self._connections, stop)
 
     def _is_here(self, file: SourceFile, url: str, earlier: dict[str, Entry]) -> bool:
