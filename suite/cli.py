@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from suite.cli_data import data
 from suite.config import load_params
 from suite.errors import SuiteError
 from suite.workers import use_one_thread
@@ -225,6 +226,15 @@ def draw_miniature(destination: Path) -> None:
     from suite.datasets.miniature import draw_miniature as draw
 
     draw(destination)
+
+
+def _add_groups() -> None:
+    from suite.cli_data import data
+
+    main.add_command(data)
+
+
+_add_groups()
 
 
 if __name__ == "__main__":
