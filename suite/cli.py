@@ -228,13 +228,13 @@ def draw_miniature(destination: Path) -> None:
     draw(destination)
 
 
-def _add_groups() -> None:
-    from suite.cli_data import data
+@main.command("draw-landmarks")
+@click.argument("destination", type=click.Path(path_type=Path, file_okay=False))
+def draw_landmarks(destination: Path) -> None:
+    """Draw the embedded landmarks into DESTINATION, in the layout of the GLDv2 release."""
 
-    main.add_command(data)
 
-
-_add_groups()
+main.add_command(data)
 
 
 if __name__ == "__main__":

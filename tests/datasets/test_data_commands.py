@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from revisited_miniature import QUERIES, ground_truth, rparis, write_paris
 
-from suite.datasets import build_dataset, download_dataset, store_images
 from suite.cli_data import data
+from suite.datasets import build_dataset, download_dataset, store_images
 from suite.datasets.contact_sheet import GAP, LABEL, MARGIN, TILE, font, wrap
 from suite.datasets.preview import write_previews
 from suite.datasets.protocols import Protocol, write_protocols
