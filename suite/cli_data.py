@@ -61,7 +61,7 @@ def info(name: str) -> None:
             _field(what.replace("_", " "), value)
     _field("levels", ", ".join(about.levels) or "none: relevance is stated pair by pair")
     # Which files it takes may depend on settings that have no default.
-    if about.access == "by hand" and (configured or not _without_default(builder.Download)):
+    if configured or not _without_default(builder.Download):
         _files_to_place(builder, resolve(params, name)[1] if configured else builder.Download())
     click.echo(f"\nIn {PARAMS}, below `datasets:`" + (" (as it stands there)" if configured else ""))
     entry = params.dataset(name).model_dump(mode="json") if configured else _default_entry(builder_name, builder)
@@ -117,13 +117,13 @@ class _Asked(Exception):
 
 
 class _Wishes:
-    """Stands in for a `Fetcher` to learn which files a builder asks for."""
+    """Stands in for a `Fetcher` to learn which files a builder asks for, and from which origin if not its main one."""
 
     def __init__(self) -> None:
-        self.files: list[Any] = []
+        self.files: list[tuple[Any, Any]] = []
 
-    def fetch(self, files: Any) -> None:
-        self.files += files
+    def fetch(self, files: Any, origin: Any = None) -> None:
+        self.files += [(file, origin) for file in files]
 
     def path(self, name: str) -> Path:
         raise _Asked(name)
@@ -132,18 +132,19 @@ class _Wishes:
 def _files_to_place(builder: Any, download: Any) -> None:
     from suite.datasets.origins import ByHandOrigin
 
-    if not isinstance(download.origin, ByHandOrigin):
+    if not any(isinstance(value, ByHandOrigin) for _, value in download):
         return
     wishes = _Wishes()
     with suppress(_Asked):
         builder.download(download, wishes)
-    folder = download.origin.folder
     click.echo("\nTo place by hand")
-    for file in wishes.files:
-        there = "there" if (folder / file.name).exists() else "missing"
-        click.echo(f"  {folder / file.name} ({there})")
-        if file.instructions:
-            click.echo(textwrap.fill(file.instructions, 110, initial_indent="    ", subsequent_indent="    "))
+    for file, origin in wishes.files:
+        origin = origin or download.origin
+        if isinstance(origin, ByHandOrigin):
+            path = origin.folder / file.name
+            click.echo(f"  {path} ({'there' if path.exists() else 'missing'})")
+            if file.instructions:
+                click.echo(textwrap.fill(file.instructions, 110, initial_indent="    ", subsequent_indent="    "))
 
 
 def _default_entry(name: str, builder: Any) -> dict[str, Any]:
@@ -161,10 +162,13 @@ def _without_default(model: type[Settings]) -> list[str]:
 
 
 def _card(card: dict[str, Any]) -> None:
+    from suite.datasets.builder import SPLITS
+
     click.echo(f"\nBuilt, in {ROOT / 'datasets' / card['name']}")
     levels = card["levels"]
     rows = [("split", "images", *levels)]
-    for split, counts in card["counts"].items():
+    for split in (split for split in SPLITS if split in card["counts"]):
+        counts = card["counts"][split]
         rows.append((split, f"{counts['images']:,}", *(f"{counts['levels'][level]:,}" for level in levels)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for first, *others in rows:

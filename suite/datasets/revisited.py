@@ -60,34 +60,26 @@ _LICENCE = "images provided by Flickr, whose terms of use must be respected, and
 
 
 class RevisitedDownload(DownloadSettings):
-    """The images come from the Visual Geometry Group, the ground truth from the authors of the protocol.
+    """The images come from the Visual Geometry Group, the ground truth from the authors of the protocol."""
 
-    `ground_truth` is a full address; where files lie in a folder, only its last part counts.
-    """
-
+    ground_truth: Origin
     archives: Annotated[tuple[str, ...], Field(min_length=1)]
-    ground_truth: str
-
-    @property
-    def table(self) -> str:
-        """Name of the ground truth in the download."""
-        return self.ground_truth.rpartition("/")[2]
 
 
 class OxfordDownload(RevisitedDownload):
     """The files of R-Oxford."""
 
     origin: Origin = HttpsOrigin(base=f"{_VGG}/oxbuildings")
+    ground_truth: Origin = HttpsOrigin(base=f"{_CMP}/roxford5k")
     archives: Annotated[tuple[str, ...], Field(min_length=1)] = ("oxbuild_images-v1.tgz",)
-    ground_truth: str = f"{_CMP}/roxford5k/gnd_roxford5k.pkl"
 
 
 class ParisDownload(RevisitedDownload):
     """The files of R-Paris."""
 
     origin: Origin = HttpsOrigin(base=f"{_VGG}/parisbuildings")
+    ground_truth: Origin = HttpsOrigin(base=f"{_CMP}/rparis6k")
     archives: Annotated[tuple[str, ...], Field(min_length=1)] = ("paris_1-v1.tgz", "paris_2-v1.tgz")
-    ground_truth: str = f"{_CMP}/rparis6k/gnd_rparis6k.pkl"
 
 
 class RevisitedSettings(BuilderSettings):
@@ -116,18 +108,19 @@ class Revisited(Builder):
     """What R-Oxford and R-Paris share."""
 
     Settings = RevisitedSettings
+    table: ClassVar[str]
     published: ClassVar[int]
 
     def download(self, download: RevisitedDownload, fetcher: Fetcher) -> None:
         """Fetch the archives and the ground truth."""
-        table = SourceFile(download.table, url=download.ground_truth)
-        fetcher.fetch([table, *(SourceFile(name) for name in download.archives)])
+        fetcher.fetch([SourceFile(self.table)], download.ground_truth)
+        fetcher.fetch([SourceFile(name) for name in download.archives])
 
     def build(
         self, settings: RevisitedSettings, download: RevisitedDownload, source: Path, target: Path, processes: int
     ) -> Built:
         """Store the listed images; a pair of which one image is faulty is left out, and so is a faulty query."""
-        truth = read_ground_truth(source / download.table)
+        truth = read_ground_truth(source / self.table)
         table = pd.DataFrame({"key": truth.gallery + truth.queries, "source": "Flickr"})
         table["split"] = ["gallery"] * len(truth.gallery) + ["query"] * len(truth.queries)
         seen: Counter[str] = Counter()
@@ -167,6 +160,7 @@ class ROxford(Revisited):
         access="public archive",
     )
     Download = OxfordDownload
+    table = "gnd_roxford5k.pkl"
     published = 4_993
 
 
@@ -184,6 +178,7 @@ class RParis(Revisited):
         access="public archive",
     )
     Download = ParisDownload
+    table = "gnd_rparis6k.pkl"
     published = 6_322
 
 

@@ -40,5 +40,9 @@ def write_paris(folder, truth, images=None):
 
 def rparis(folder, **settings):
     origin = {"kind": "file", "folder": str(folder)}
-    entry = {"builder": "rparis", "download": {"origin": origin}, "settings": {"enforce_counts": False, **settings}}
+    entry = {
+        "builder": "rparis",
+        "download": {"origin": origin, "ground_truth": origin},
+        "settings": {"enforce_counts": False, **settings},
+    }
     return study(datasets={"paris": entry})

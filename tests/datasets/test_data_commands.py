@@ -114,10 +114,17 @@ def test_info_says_what_to_place_and_what_to_paste(workplace):
     }
 
 
+def test_info_names_what_is_placed_beside_public_files(workplace):
+    output = run("info", "inaturalist")
+    placed = output[output.index("To place by hand") : output.index("In params.yaml")]
+    assert "placed/inaturalist/Inat_dataset_splits/Inaturalist_train_set1.txt (missing)" in placed
+    assert ".tar" not in placed
+
+
 def test_info_shows_the_card_of_what_is_built(workplace):
     place_paris(workplace)
     output = run("info", "paris")
-    assert "    gallery       8\n    query         2\n" in output
+    assert "    query         2\n    gallery       8\n" in output
     assert "protocol revisited: 2 queries, 8 in the gallery, stated pairs" in output
     assert "set aside: 1 images, in the archives, but in neither list" in output
     assert "- 'gallery images: 8 found, 6,322 published'" in output

@@ -99,12 +99,12 @@ def test_oxford_comes_from_two_servers(tmp_path):
     write_tar(tmp_path / "vgg/oxbuild_images-v1.tgz", members, "gz")
     root = tmp_path / "artifacts"
     with serve(tmp_path / "vgg") as images, serve(tmp_path / "cmp") as annotations:
-        address = f"{annotations}/roxford5k/gnd_roxford5k.pkl"
-        download = {"origin": {"kind": "https", "base": images}, "ground_truth": address}
+        bases = {"origin": images, "ground_truth": f"{annotations}/roxford5k"}
+        download = {name: {"kind": "https", "base": base} for name, base in bases.items()}
         entry = {"builder": "roxford", "download": download, "settings": {"enforce_counts": False}}
         built(study(datasets={"oxford": entry}), root, "oxford")
     assert load_items(root, "oxford")["split"].tolist() == ["gallery", "gallery", "query"]
-    assert load_card(root, "oxford")["sources"][0]["url"] == address
+    assert load_card(root, "oxford")["sources"][0]["url"] == f"{annotations}/roxford5k/gnd_roxford5k.pkl"
 
 
 def test_a_missing_archive_is_told_by_the_counts(tmp_path):
