@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,6 +24,8 @@ def _distinct(values: list[Any]) -> list[Any]:
 PositiveInt = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
+# The list of batch sizes that serves a data set without one of its own.
+DEFAULT = "default"
 # Names become directories, stage names and MLflow names.
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -64,9 +67,9 @@ class Training(Settings):
 
 
 class Measure(Settings):
-    """How the decomposability gap is measured."""
+    """How the decomposability gap is measured; `batch_sizes` by data set, `default` for those not named."""
 
-    batch_sizes: SizeList
+    batch_sizes: dict[Name, SizeList]
     partitions: PositiveInt
     samples_per_class: Annotated[int, Field(ge=2)]
 
@@ -94,7 +97,7 @@ class Dataset(Settings):
     """A data set: the registered builder, what its download depends on, what only its build depends on."""
 
     builder: str
-    download: dict[str, Any] = {}
+    download: dict[str, Any]
     settings: dict[str, Any] = {}
 
 
@@ -106,18 +109,21 @@ class Batch(Settings):
 
 
 class Loss(Settings):
-    """One compared loss: its registered name, its settings, the batch sizes it is trained at."""
+    """One compared loss: its registered name, its settings, the batch sizes it is trained at on each data set."""
 
     loss: str
     label: str
     settings: dict[str, Any] = {}
-    batches: list[Batch] = Field(min_length=1)
+    batches: dict[Name, Annotated[list[Batch], Field(min_length=1)]] = Field(
+        description=f"by data set; '{DEFAULT}' serves those that have no list of their own"
+    )
 
     @model_validator(mode="after")
     def _sizes_are_distinct(self) -> Loss:
-        sizes = [batch.batch_size for batch in self.batches]
-        if len(set(sizes)) != len(sizes):
-            raise ValueError(f"batch sizes repeat: {sizes}")
+        for dataset, batches in self.batches.items():
+            sizes = [batch.batch_size for batch in batches]
+            if len(set(sizes)) != len(sizes):
+                raise ValueError(f"batches.{dataset}: batch sizes repeat: {sizes}")
         return self
 
 
@@ -137,15 +143,41 @@ class Params(Settings):
     losses: dict[Name, Loss] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _main_batch_size_is_trained(self) -> Params:
-        trained = {batch.batch_size for loss in self.losses.values() for batch in loss.batches}
-        if self.main_batch_size not in trained:
-            raise ValueError(f"main_batch_size {self.main_batch_size} stands in no loss's batches: {sorted(trained)}")
+    def _batches_serve_the_datasets(self) -> Params:
+        if DEFAULT in self.datasets:
+            raise ValueError(f"datasets: no data set may be called '{DEFAULT}'")
+        self._serves("measure.batch_sizes", self.measure.batch_sizes)
+        for name, loss in self.losses.items():
+            self._serves(f"losses.{name}.batches", loss.batches)
+        for data in self.datasets:
+            trained = {batch.batch_size for name in self.losses for batch in self.batches(data, name)}
+            if self.main_batch_size not in trained:
+                raise ValueError(
+                    f"main_batch_size {self.main_batch_size} stands in no loss's batches for {data}: {sorted(trained)}"
+                )
         return self
+
+    def _serves(self, where: str, by_dataset: Mapping[str, Any]) -> None:
+        unknown = set(by_dataset) - {DEFAULT, *self.datasets}
+        if unknown:
+            raise ValueError(f"{where}: no data set '{min(unknown)}'; there are {', '.join(self.datasets)}")
+        lacking = [data for data in self.datasets if data not in by_dataset]
+        if lacking and DEFAULT not in by_dataset:
+            raise ValueError(f"{where}: neither '{lacking[0]}' nor '{DEFAULT}' is there")
+
+    def measured_sizes(self, dataset: str) -> list[int]:
+        """The batch sizes at which the decomposability gap is measured on a data set."""
+        return self.measure.batch_sizes.get(dataset) or self.measure.batch_sizes[DEFAULT]
 
     def dataset(self, name: str) -> Dataset:
         """The data set `name`; SuiteError if `params.yaml` has none of that name."""
         return _entry(self.datasets, name, "data set")
+
+    def batches(self, dataset: str, loss: str) -> list[Batch]:
+        """The batch sizes at which a loss is trained on a data set, ascending, with their tuned values."""
+        entry = self.loss(loss)
+        chosen = entry.batches.get(dataset) or entry.batches[DEFAULT]
+        return sorted(chosen, key=lambda batch: batch.batch_size)
 
     def loss(self, name: str) -> Loss:
         """The loss entry `name`; SuiteError if `params.yaml` has none of that name."""

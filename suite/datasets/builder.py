@@ -99,8 +99,8 @@ class Builder(ABC):
     def build(self, settings: Any, download: Any, source: Path, target: Path, processes: int) -> Built:
         """Read the files in `source`, store the images in `target`, return the rest."""
 
-    def sources(self, manifest: list[dict[str, Any]], download: Any) -> list[dict[str, Any]]:
-        """Rows of the card's `sources`: one a file, with the licence of the data set."""
+    def sources(self, manifest: list[dict[str, Any]], download: Any, folder: Path) -> list[dict[str, Any]]:
+        """Rows of the card's `sources`: one a downloaded file (below `folder`), with the licence of the data set."""
         licence = {"licence": self.about.licence, "licence_url": self.about.licence_url}
         return [{**entry, **licence} for entry in manifest]
 

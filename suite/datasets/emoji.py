@@ -17,24 +17,24 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from suite.config import PositiveInt, Settings
+from suite.datasets.builder import About, Builder, Built
 from suite.datasets.drawing import draw_all, icon_svg
 from suite.datasets.emoji_leakage import alike_across, identical_across, pixel_digests, thumbnails
 from suite.datasets.emoji_names import Emoji as UnicodeEmoji
 from suite.datasets.emoji_names import IconNames, list_emoji, variant_families
-from suite.datasets.npm import (
-    Origin,
+from suite.datasets.origins import Fetcher
+from suite.datasets.origins.npm import (
+    NpmOrigin,
     Package,
     PackageName,
+    PackageOrigin,
     fetch_packages,
     read_json_members,
     tarball_name,
     verify,
 )
-from suite.datasets.stages import BuilderSettings
-from suite.datasets.store import write_images
+from suite.datasets.store import store_images
 from suite.errors import SuiteError
-
-LEVELS = ["emoji", "subgroup", "group"]
 
 FEW_STYLES = "drawn in too few styles"
 VARIANT = "another variant of the family stands for the style"
@@ -57,19 +57,32 @@ class Split(Settings):
     test: PositiveInt
 
 
-class EmojiSettings(BuilderSettings):
-    """Settings of the emoji data set."""
+class Expected(Settings):
+    """The size that the pinned packages must come out with."""
 
-    origin: Origin
+    images: PositiveInt
+    classes: PositiveInt
+
+
+class EmojiSettings(Settings):
+    """What only the build of the emoji data set depends on."""
+
     image_size: PositiveInt
     minimum_styles: Annotated[int, Field(ge=2)]
     near_duplicate_rms: Annotated[float, Field(ge=0, lt=1)]
+    expected: Expected | None = None
     split: Split
     seed: int
+
+
+class EmojiDownload(Settings):
+    """The pinned packages and where they come from."""
+
+    origin: PackageOrigin = NpmOrigin(kind="npm")
     packages: dict[PackageName, EmojiPackage]
 
     @model_validator(mode="after")
-    def _whole(self) -> EmojiSettings:
+    def _whole(self) -> EmojiDownload:
         kinds = [package.kind for package in self.packages.values()]
         for kind in ("names", "subgroups"):
             if kinds.count(kind) != 1:
@@ -80,8 +93,6 @@ class EmojiSettings(BuilderSettings):
                 raise ValueError(
                     f"packages: {name}: names_from '{package.names_from}' is not a style among the packages"
                 )
-        if kinds.count("style") < self.minimum_styles:
-            raise ValueError(f"minimum_styles is {self.minimum_styles}, but there are {kinds.count('style')} styles")
         return self
 
     def package_of(self, kind: str) -> str:
@@ -124,29 +135,43 @@ class _SetAside:
         }
 
 
-class Emoji:
+class Emoji(Builder):
     """Builder of the emoji data set."""
 
-    Settings = EmojiSettings
+    about = About(
+        title="Emoji styles: one emoji as many artists draw it",
+        levels=("emoji", "subgroup", "group"),
+        licence="each icon set under its own, see the sources",
+        citation="The icon sets' authors, see the sources; names and groups: Unicode",
+        homepage="https://iconify.design",
+        access="npm packages",
+    )
+    Download, Settings = EmojiDownload, EmojiSettings
 
-    def download(self, settings: EmojiSettings, destination: Path) -> None:
-        """Fetch every package, verified, into `destination`."""
-        fetch_packages(settings.packages, settings.origin, destination)
+    def download(self, download: EmojiDownload, fetcher: Fetcher) -> None:
+        """Fetch every package, verified."""
+        for tarball in fetch_packages(download.packages, download.origin, fetcher.destination):
+            fetcher.adopt(tarball.name, download.origin.kind)
 
-    def build(self, settings: EmojiSettings, source: Path, destination: Path, processes: int = 1) -> dict[str, Any]:
-        """Draw and sift the images found in `source`; write items and images; return the card.
+    def build(
+        self, settings: EmojiSettings, download: EmojiDownload, source: Path, target: Path, processes: int
+    ) -> Built:
+        """Draw and sift the images found in `source`.
 
         In order: emoji are merged into families of variants, each a class in which every style is one image;
         classes in fewer than `minimum_styles` styles leave; images that equal or nearly equal one of another
         class leave, on both sides; classes that then have too few styles leave; the rest is split by class.
 
         Raises:
-            SuiteError: a package is damaged or not the pinned one, an icon cannot be drawn, or there are
-                fewer classes than the split asks for.
+            SuiteError: a package is damaged or not the pinned one, an icon cannot be drawn, there are fewer
+                classes than the split asks for, or the counts are not those of `settings.expected`.
         """
-        reader = _Packages(settings, source)
+        styles = len(download.styles())
+        if styles < settings.minimum_styles:
+            raise SuiteError(f"emoji: minimum_styles is {settings.minimum_styles}, but there are {styles} styles")
+        reader = _Packages(download, source)
         aside = _SetAside()
-        drawings = _choose(reader, settings, aside)
+        drawings = _choose(reader, download, settings, aside)
         images = draw_all([(one.key, one.svg) for one in drawings], settings.image_size, processes)
         kept = _sift(drawings, images, settings, aside)
         splits = _split([drawings[row].subject.slug for row in kept], settings)
@@ -161,22 +186,22 @@ class Emoji:
                 "group": [drawings[row].subject.group for row in kept],
             }
         )
-        items.to_parquet(destination / "items.parquet", index=False)
-        write_images(destination / "images.arrow", (images[row] for row in kept))
-        return {
-            "title": "Emoji styles: one emoji as many artists draw it",
-            "levels": LEVELS,
-            "sources": [reader.source(name) for name in settings.packages],
-            "set_aside": aside.counts(),
-        }
+        _check_counts(items, settings.expected)
+        store_images(target, ((drawings[row].key, images[row]) for row in kept), threads=processes)
+        return Built(items, set_aside=aside.counts())
+
+    def sources(self, manifest: list[dict[str, Any]], download: EmojiDownload, folder: Path) -> list[dict[str, Any]]:
+        """One row a package: pins, licence and author."""
+        reader = _Packages(download, folder)
+        return [reader.source(name) for name in download.packages]
 
 
 class _Packages:
     """The downloaded packages, verified again when first read."""
 
-    def __init__(self, settings: EmojiSettings, source: Path):
-        self._settings, self._source = settings, source
-        for name, package in settings.packages.items():
+    def __init__(self, download: EmojiDownload, source: Path):
+        self._download, self._source = download, source
+        for name, package in download.packages.items():
             verify(self._tarball(name), name, package)
 
     def read(self, name: str, *members: str) -> list[Any]:
@@ -189,12 +214,12 @@ class _Packages:
 
     def characters(self, name: str) -> dict[str, str]:
         """The `chars.json` that names the icons of set `name`; empty if there is none."""
-        owner = self._settings.packages[name].names_from or name
+        owner = self._download.packages[name].names_from or name
         return read_json_members(self._tarball(owner), ["chars.json"]).get("chars.json", {})
 
     def source(self, name: str) -> dict[str, str | None]:
         """What the card says about package `name`: pins, licence and author."""
-        package = self._settings.packages[name]
+        package = self._download.packages[name]
         if package.kind == "style":
             (info,) = self.read(name, "info.json")
             licence, author = info["license"], info["author"]
@@ -218,17 +243,17 @@ class _Packages:
         return {"package": name, "version": package.version, "integrity": package.integrity, **told}
 
     def _tarball(self, name: str) -> Path:
-        return self._source / tarball_name(name, self._settings.packages[name].version)
+        return self._source / tarball_name(name, self._download.packages[name].version)
 
 
-def _choose(reader: _Packages, settings: EmojiSettings, aside: _SetAside) -> list[_Drawing]:
+def _choose(reader: _Packages, download: EmojiDownload, settings: EmojiSettings, aside: _SetAside) -> list[_Drawing]:
     """One icon a class and style, in order of class and style."""
-    (by_emoji,) = reader.read(settings.package_of("names"), "data-by-emoji.json")
-    subgrouped, groups = reader.read(settings.package_of("subgroups"), "en/data.json", "meta/groups.json")
+    (by_emoji,) = reader.read(download.package_of("names"), "data-by-emoji.json")
+    subgrouped, groups = reader.read(download.package_of("subgroups"), "en/data.json", "meta/groups.json")
     families = variant_families(list_emoji(by_emoji, subgrouped, groups))
     chosen: list[list[_Drawing]] = [[] for _ in families]
     variants = [0] * len(families)
-    for style, package in settings.styles().items():
+    for style, package in download.styles().items():
         (icons,) = reader.read(package, "icons.json")
         names = IconNames(icons, reader.characters(package))
         for place, family in enumerate(families):
@@ -286,3 +311,12 @@ def _split(slugs: list[str], settings: EmojiSettings) -> dict[str, str]:
         slug: "train" if place < train else "test" if place < train + test else "val"
         for place, slug in enumerate(shuffled)
     }
+
+
+def _check_counts(items: pd.DataFrame, expected: Expected | None) -> None:
+    found = (len(items), int(items["emoji"].nunique()))
+    if expected and found != (expected.images, expected.classes):
+        raise SuiteError(
+            f"emoji: settings.expected: {expected.images} images of {expected.classes} classes, but the build gave "
+            f"{found[0]} of {found[1]}; check the pinned versions, or state the new counts"
+        )

@@ -66,7 +66,7 @@ def draw_miniature(destination: Path) -> list[Path]:
 
 
 def miniature_settings(folder: Path) -> dict[str, Any]:
-    """Settings of the `emoji` builder for the miniature in `folder`, pinned to the files found there."""
+    """Download and build settings of the `emoji` builder for the miniature in `folder`, pinned to its files."""
     packages = {}
     for package in _packages():
         digest = hashlib.sha512((folder / tarball_name(package, VERSION)).read_bytes()).digest()
@@ -76,13 +76,14 @@ def miniature_settings(folder: Path) -> dict[str, Any]:
         named_by = _NAMED_BY.get(style, style)
         packages[package] = pins if named_by == style else {**pins, "names_from": _style_package(named_by)}
     return {
-        "origin": {"kind": "file", "folder": str(folder)},
-        "image_size": 48,
-        "minimum_styles": 4,
-        "near_duplicate_rms": 0.05,
-        "split": {"train": 24, "test": 16},
-        "seed": 0,
-        "packages": packages,
+        "download": {"origin": {"kind": "file", "folder": str(folder)}, "packages": packages},
+        "settings": {
+            "image_size": 48,
+            "minimum_styles": 4,
+            "near_duplicate_rms": 0.05,
+            "split": {"train": 24, "test": 16},
+            "seed": 0,
+        },
     }
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from suite.config import PARAMS, Params, Settings, parse
 from suite.datasets.builder import SPLITS, Builder, Built
 from suite.datasets.origins import Fetcher
-from suite.datasets.protocols import Protocol, leave_one_out, read_protocol, write_protocols
+from suite.datasets.protocols import Protocol, leave_one_out, write_protocols
 from suite.datasets.registry import DATASETS
 from suite.errors import SuiteError
 from suite.files import atomic_directory, replace_directory, write_json
@@ -58,8 +58,8 @@ def build_dataset(params: Params, name: str, root: Path = Path("artifacts")) -> 
         protocols = built.protocols or (leave_one_out(built.items),)
         built.items.to_parquet(temporary / "items.parquet", index=False)
         write_protocols(temporary, protocols)
-        card = _card(name, builder, manifest, built, protocols, download, settings)
-        write_json(temporary / "card.json", card)
+        sources = builder.sources(manifest, download, source)
+        write_json(temporary / "card.json", _card(name, builder, built, protocols, sources, download, settings))
     return target
 
 
@@ -89,11 +89,6 @@ def load_card(root: Path, name: str) -> dict[str, Any]:
     return _read_json(Path(root) / "datasets" / name / "card.json", f"run `ranksuite build {name}` first")
 
 
-def load_protocol(root: Path, name: str, protocol: str | None = None) -> Protocol:
-    """An evaluation protocol of data set `name`, the default one if `protocol` is None."""
-    return read_protocol(Path(root) / "datasets" / name, load_card(root, name)["protocols"], protocol)
-
-
 def check_items(items: pd.DataFrame, levels: tuple[str, ...], name: str) -> None:
     """Raise SuiteError unless the table is what `docs/tables.md` promises; the fault is the builder's."""
     columns = ["image", "key", "source", "split", *levels]
@@ -116,9 +111,9 @@ def check_items(items: pd.DataFrame, levels: tuple[str, ...], name: str) -> None
 def _card(
     name: str,
     builder: Builder,
-    manifest: list[dict[str, Any]],
     built: Built,
     protocols: tuple[Protocol, ...],
+    sources: list[dict[str, Any]],
     download: Settings,
     settings: Settings,
 ) -> dict[str, Any]:
@@ -134,7 +129,7 @@ def _card(
         "homepage": about.homepage,
         "counts": {split: _counts(items[items["split"] == split], about.levels) for split in _present(items)},
         "protocols": {protocol.name: protocol.summary() for protocol in protocols},
-        "sources": builder.sources(manifest, download),
+        "sources": sources,
         "set_aside": built.set_aside,
         "notes": built.notes,
         "download": download.model_dump(mode="json"),

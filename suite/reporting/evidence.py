@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from suite.config import Params
+from suite.datasets.protocols import Protocol, read_protocol
 from suite.errors import SuiteError
 from suite.recipes import RECIPES, trials_path
 
@@ -33,6 +34,7 @@ class DatasetEvidence:
     card_sha256: str
     features: dict[str, Any]
     items: pd.DataFrame
+    protocol: Protocol
     images: Path
     runs: pd.DataFrame
     leaderboard: pd.DataFrame
@@ -146,29 +148,31 @@ def _dataset(params: Params, root: Path, recipes: Path, name: str, compare: dict
         path = root / "runs" / name / run.loss / run.fingerprint / "queries.parquet"
         if run.batch_size == params.main_batch_size and run.seed == params.seeds.main[0] and path.exists():
             queries[run.loss] = pd.read_parquet(path)
+    card = _json(folder / "card.json", "build")
     return DatasetEvidence(
         name=name,
-        card=_json(folder / "card.json", "build"),
+        card=card,
         card_sha256=hashlib.sha256((folder / "card.json").read_bytes()).hexdigest(),
         features=_json(root / "features" / name / "features.json", "embed"),
         items=_table(folder / "items.parquet", "build"),
+        protocol=read_protocol(folder, card["protocols"]),
         images=folder / "images.arrow",
         neighbours={key: pd.read_parquet(path) for key, path in neighbours.items() if path.exists()},
         queries=queries,
         provenance=provenance,
-        trials=_trials(trials_path(params.study, name, recipes), params),
+        trials=_trials(trials_path(params.study, name, recipes), params, name),
         **tables,
     )
 
 
-def _trials(path: Path, params: Params) -> pd.DataFrame:
+def _trials(path: Path, params: Params, dataset: str) -> pd.DataFrame:
     if not path.is_file():
         return pd.DataFrame(columns=list(TRIAL_COLUMNS))
     table = pd.read_csv(path)
     lacking = [name for name in TRIAL_COLUMNS if name not in table.columns]
     if lacking:
         raise SuiteError(f"{path}: has no column '{lacking[0]}'; run `ranksuite tune`")
-    named = [(loss, batch.batch_size) for loss, entry in params.losses.items() for batch in entry.batches]
+    named = [(loss, batch.batch_size) for loss in params.losses for batch in params.batches(dataset, loss)]
     parts = [table[(table["loss"] == loss) & (table["batch_size"] == size)] for loss, size in named]
     return pd.concat(parts, ignore_index=True)[list(TRIAL_COLUMNS)]
 

@@ -207,10 +207,7 @@ def licences(evidence: Evidence) -> list[Block]:
         return [Paragraph("The data card names no sources.")]
     rows = tuple(
         (
-            Cell(
-                f"{source.get('package')} {source.get('version', '')}".strip(),
-                detail=f"{str(source.get('integrity') or '')[:24]}…",
-            ),
+            Cell(_source_name(source), detail=f"{_checksum(source)[:24]}…"),
             Cell(str(source.get("author") or "–")),
             Cell(str(source.get("licence") or "–"), detail=str(source.get("licence_url") or "")),
         )
@@ -230,6 +227,16 @@ def licences(evidence: Evidence) -> list[Block]:
             frame,
         ),
     ]
+
+
+def _source_name(source: dict[str, Any]) -> str:
+    if "package" in source:
+        return f"{source['package']} {source.get('version', '')}".strip()
+    return str(source.get("name", "–"))
+
+
+def _checksum(source: dict[str, Any]) -> str:
+    return str(source.get("integrity") or f"sha256-{source.get('sha256', '')}")
 
 
 def _counts(evidence: Evidence) -> Table:

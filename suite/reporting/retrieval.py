@@ -103,11 +103,14 @@ def marks(levels: list[str]) -> tuple[Mark, ...]:
 
 def _top_ap(data: DatasetEvidence, neighbours: pd.DataFrame) -> pd.Series:
     """AP cut at TOP, over min(TOP, positives): query -> value, NaN for a query without positives."""
-    labels = data.items[data.levels[0]].to_numpy()
-    test = data.items[data.items["split"] == "test"]
-    positives = test[data.levels[0]].map(test[data.levels[0]].value_counts()) - 1
+    labels, protocol = data.items[data.levels[0]], data.protocol
+    alone = protocol.gallery is None
+    found = labels.iloc[protocol.queries if alone else protocol.gallery].value_counts()
+    positives = labels.iloc[protocol.queries].map(found).fillna(0) - alone
+    labels = labels.to_numpy()
     table = neighbours.sort_values(["query", "rank"])
-    right = labels[table["query"].to_numpy()] == labels[table["item"].to_numpy()]
+    queried = labels[table["query"].to_numpy()]
+    right = (queried == labels[table["item"].to_numpy()]) & pd.notna(queried)
     hits = pd.Series(right, index=table.index).groupby(table["query"]).cumsum()
     precision = pd.Series(np.where(right, hits / table["rank"], 0.0), index=table.index).groupby(table["query"]).sum()
     most = positives.reindex(precision.index).clip(upper=TOP)
@@ -123,7 +126,9 @@ def _score(data: DatasetEvidence, key: str, query: int, top: float) -> str:
 
 def _verdict(data: DatasetEvidence, query: int, item: int) -> int:
     for place, level in enumerate(data.levels):
-        if data.items.at[query, level] == data.items.at[item, level]:
+        label = data.items.at[query, level]
+        # An image without a label, None, shares it with no other.
+        if label is not None and label == data.items.at[item, level]:
             return place
     return -1
 

@@ -39,8 +39,8 @@ class Choice:
 
 def choices(evidence: Evidence, data: DatasetEvidence) -> Iterator[Choice]:
     """Every loss and batch size of the settings with its recorded choice."""
-    for key, loss in evidence.params.losses.items():
-        for batch in loss.batches:
+    for key in evidence.params.losses:
+        for batch in evidence.params.batches(data.name, key):
             mine = data.trials[(data.trials["loss"] == key) & (data.trials["batch_size"] == batch.batch_size)]
             won = mine[mine["chosen"].astype(bool)]
             yield Choice(

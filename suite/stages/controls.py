@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from suite.config import Params
+from suite.evaluation import Judged
 from suite.files import atomic_directory
 from suite.models.head import feature_statistics
 from suite.stages.measure import neighbour_table
-from suite.statistics.controls import control_tables, normalise
-from suite.training.head import KS, load_head_data
+from suite.statistics.controls import SPLITS, control_tables, normalise
+from suite.training.head import load_head_data
 
 
 def controls_stage(params: Params, dataset: str, root: Path) -> None:
@@ -23,20 +24,21 @@ def controls_stage(params: Params, dataset: str, root: Path) -> None:
     # Standardised with the training images' statistics, as a head does before its projection.
     mean, deviation = feature_statistics(data.features[data.rows("train")])
     frozen = ((data.features - mean) / deviation).numpy()
+    protocols = {split: data.protocol(split) for split in SPLITS}
     metrics, gap = control_tables(
         frozen,
         data.labels.numpy(),
-        data.split,
+        {split: Judged(rows.queries, rows.gallery, rows.ks) for split, rows in protocols.items()},
+        data.evaluation_rows(),
         dataset=dataset,
         random_width=params.training.embedding_dim,
         seeds=params.seeds.main,
-        batch_sizes=params.measure.batch_sizes,
+        batch_sizes=params.measured_sizes(dataset),
         partitions=params.measure.partitions,
         samples_per_class=params.measure.samples_per_class,
-        ks=KS,
     )
-    test = data.rows("test")
     with atomic_directory(root / "controls" / dataset) as target:
         metrics.to_parquet(target / "metrics.parquet", index=False)
         gap.to_parquet(target / "gap.parquet", index=False)
-        neighbour_table(normalise(frozen[test]), test, dataset).to_parquet(target / "neighbours.parquet", index=False)
+        table = neighbour_table(lambda rows: normalise(frozen[rows]), data.official, dataset)
+        table.to_parquet(target / "neighbours.parquet", index=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from suite.config import Measure, Params
+from suite.datasets.protocols import Protocol
 from suite.errors import SuiteError
 from suite.evaluation import nearest_neighbours
 from suite.files import atomic_directory
@@ -36,47 +38,58 @@ def measure_stage(params: Params, dataset: str, name: str, root: Path) -> None:
         missing = f"{len(lacking)} of {len(specs)} runs are missing"
         raise SuiteError(f"{store.directory}: {missing}; run `dvc repro --force --single-item train@{dataset}-{name}`")
     finished = [(spec, run) for spec, run in runs if run.finished]
-    tables = parallel_map(partial(_measure_run, root, params.measure), finished, params.workers.processes)
+    measured = partial(_measure_run, root, params.measure, params.measured_sizes(dataset))
+    tables = parallel_map(measured, finished, params.workers.processes)
     shown = [run for spec, run in finished if spec.role == "main"][:1]
     with atomic_directory(root / "measures" / dataset / name) as target:
         gap = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=GAP_COLUMNS)
         gap.to_parquet(target / "gap.parquet", index=False)
         if shown:
-            data = load_head_data(root, dataset)
-            embeddings = embed(shown[0].head(), data.features[data.rows("test")]).numpy()
-            table = neighbour_table(embeddings, data.rows("test"), dataset)
+            data, head = load_head_data(root, dataset), shown[0].head()
+            table = neighbour_table(lambda rows: embed(head, data.features[rows]).numpy(), data.official, dataset)
             table.to_parquet(target / "neighbours.parquet", index=False)
 
 
-def neighbour_table(embeddings: np.ndarray, items: np.ndarray, dataset: str) -> pd.DataFrame:
-    """The nearest other images of each: `query`, `rank` (from 1), `item` (rows of `items.parquet`), `score`.
+def neighbour_table(embeddings: Callable[[np.ndarray], np.ndarray], protocol: Protocol, dataset: str) -> pd.DataFrame:
+    """The nearest images of each query in its gallery, or, without one, among the other queries.
 
-    Ten of them, or all others where there are fewer.
+    Args:
+        embeddings: gives the (n, D) embeddings of n rows of `items.parquet`.
+        protocol: the queries and their gallery.
+        dataset: its name.
+
+    Returns:
+        `query`, `rank` (from 1), `item` (both rows of `items.parquet`), `score`: ten a query, or all there are.
 
     Raises:
-        SuiteError: naming the data set, if it has no two test images.
+        SuiteError: naming the data set, if there is nothing to find.
     """
-    if len(items) < 2:
+    queries, alone = protocol.queries, protocol.gallery is None
+    items = queries if alone else protocol.gallery
+    if len(items) < 1 + alone:
         raise SuiteError(
             f"data set '{dataset}': {len(items)} test images, and neighbours need two;"
             f" give its test split more under datasets.{dataset}.settings in params.yaml"
         )
-    scores, places = nearest_neighbours(embeddings, k=min(NEIGHBOURS, len(items) - 1))
+    gallery = None if alone else embeddings(items)
+    scores, places = nearest_neighbours(embeddings(queries), gallery, k=min(NEIGHBOURS, len(items) - alone))
     width = places.shape[1]
     return pd.DataFrame(
         {
-            "query": np.repeat(items, width),
-            "rank": np.tile(np.arange(1, width + 1), len(items)),
+            "query": np.repeat(queries, width),
+            "rank": np.tile(np.arange(1, width + 1), len(queries)),
             "item": items[places.reshape(-1)],
             "score": scores.reshape(-1).astype(np.float32),
         }
     )
 
 
-def _measure_run(root: Path, measure: Measure, entry: tuple[RunSpecification, RecordedRun]) -> pd.DataFrame:
+def _measure_run(
+    root: Path, measure: Measure, sizes: list[int], entry: tuple[RunSpecification, RecordedRun]
+) -> pd.DataFrame:
     spec, run = entry
     data = load_head_data(root, spec.dataset)
-    test = data.rows("test")
+    test = data.evaluation_rows()
     return measure_gap(
         embed(run.head(), data.features[test]).numpy(),
         data.labels[test].numpy(),
@@ -85,7 +98,7 @@ def _measure_run(root: Path, measure: Measure, entry: tuple[RunSpecification, Re
         train_batch_size=spec.batch_size,
         seed=spec.seed,
         fingerprint=spec.fingerprint,
-        batch_sizes=measure.batch_sizes,
+        batch_sizes=sizes,
         partitions=measure.partitions,
         samples_per_class=measure.samples_per_class,
     )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from suite.evaluation import mean_metrics, per_query_metrics
-from suite.evaluation.inputs import as_array, as_embeddings, as_labels
+from suite.evaluation import Judged, judge, mean_metrics
+from suite.evaluation.inputs import as_embeddings, as_labels
 from suite.statistics.measures import measure_gap
 
+SPLITS = ("val", "test")
 FROZEN, RANDOM = "frozen", "random"
 LABELS = {FROZEN: "Frozen features", RANDOM: "Random embeddings"}
-SPLITS = ("val", "test")
 METRIC_COLUMNS = ("control", "seed", "split", "metric", "value")
 
 
@@ -33,7 +33,8 @@ def random_embeddings(items: int, width: int, seed: int) -> np.ndarray:
 def control_tables(
     frozen: Any,
     labels: Any,
-    splits: Any,
+    judged: Mapping[str, Judged],
+    measured: np.ndarray,
     *,
     dataset: str,
     random_width: int,
@@ -41,19 +42,18 @@ def control_tables(
     batch_sizes: Sequence[int],
     partitions: int,
     samples_per_class: int,
-    ks: Sequence[int] = (1, 2, 4, 8),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Metrics (val and test) and gap (test) of both controls.
+    """Metrics and gap of both controls.
 
     Args:
         frozen: (N, F) backbone features, standardised by the caller; L2-normalised here.
         labels: (N,) or (N, L), finest level first.
-        splits: (N,) text; rows that are neither `val` nor `test` are not used.
+        judged: which rows are queries and gallery, by split (`val`, `test`).
+        measured: rows on which the gap is measured, all labelled.
         dataset: its name.
         random_width: width of the random embeddings.
         seeds: one random draw each; `frozen` needs none and has the one seed 0.
         batch_sizes, partitions, samples_per_class: of the gap, see `decomposability_gap`.
-        ks: cut-offs of the metrics.
 
     Returns:
         Metrics with columns `METRIC_COLUMNS`, gap with columns `measures.GAP_COLUMNS`.
@@ -64,26 +64,22 @@ def control_tables(
     """
     features = normalise(frozen)
     classes = as_labels(labels, "labels", len(features), "frozen")
-    split_of = as_array(splits)
-    if split_of.shape != (len(features),):
-        raise ValueError(f"splits: expected shape ({len(features)},), found {split_of.shape}")
-    rows = {split: np.flatnonzero(split_of == split) for split in SPLITS}
-    empty = [split for split, found in rows.items() if not len(found)]
+    empty = [split for split, rows in judged.items() if not len(rows.queries)]
     if empty:
-        raise ValueError(f"splits: no item in {' and '.join(empty)}")
+        raise ValueError(f"judged: no query in {' and '.join(empty)}")
 
     draws = [(FROZEN, 0, features)]
     draws += [(RANDOM, seed, random_embeddings(len(features), random_width, seed)) for seed in seeds]
     metrics: list[tuple[str, int, str, str, float]] = []
     gaps = []
     for control, seed, embeddings in draws:
-        for split, chosen in rows.items():
-            means = mean_metrics(per_query_metrics(embeddings[chosen], classes[chosen], ks=ks))
+        for split, chosen in judged.items():
+            means = mean_metrics(judge(embeddings, classes, chosen))
             metrics += [(control, seed, split, name, value) for name, value in means.items()]
         gaps.append(
             measure_gap(
-                embeddings[rows["test"]],
-                classes[rows["test"]],
+                embeddings[measured],
+                classes[measured],
                 dataset=dataset,
                 loss=control,
                 train_batch_size=0,

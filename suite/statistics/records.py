@@ -90,7 +90,7 @@ def typed(parts: list[pd.DataFrame], schema: dict[str, str]) -> pd.DataFrame:
 def _run_rows(params: Params, dataset: str, loss: str, root: Path) -> list[dict[str, Any]]:
     folder, stage = root / "runs" / dataset / loss, f"train@{dataset}-{loss}"
     found: dict[tuple[int, int], tuple[Path, dict[str, Any]]] = {}
-    named = _named(params, loss)
+    named = _named(params, dataset, loss)
     for path in sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith(".")):
         run = _read_json(path / "run.json", stage)
         place = run.get("batch_size"), run.get("seed")
@@ -121,12 +121,12 @@ def _run_rows(params: Params, dataset: str, loss: str, root: Path) -> list[dict[
     return rows
 
 
-def _named(params: Params, loss: str) -> list[tuple[int, int]]:
-    """Batch size and seed of every run that `params.yaml` asks of a loss, ascending."""
+def _named(params: Params, dataset: str, loss: str) -> list[tuple[int, int]]:
+    """Batch size and seed of every run that `params.yaml` asks of a data set and loss, ascending."""
     seeds = params.seeds
     return sorted(
         (batch.batch_size, seed)
-        for batch in params.loss(loss).batches
+        for batch in params.batches(dataset, loss)
         for seed in (seeds.main if batch.batch_size == params.main_batch_size else seeds.scaling)
     )
 

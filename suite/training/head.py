@@ -13,14 +13,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from suite.datasets.arrays import load_features, load_labels
+from suite.datasets.arrays import load_features, load_labels, load_protocol
+from suite.datasets.protocols import DEFAULT_KS, Protocol
 from suite.datasets.samplers import MPerClassSampler
 from suite.evaluation import mean_metrics, per_query_metrics
 from suite.losses import create_loss
 from suite.models.head import EmbeddingHead
 from suite.training.specification import RunSpecification
 
-KS = (1, 2, 4, 8)
 SELECTION = "val/level0/AP"
 
 
@@ -30,17 +30,29 @@ class HeadData:
 
     Attributes:
         features: (N, D) float32, rows as in `items.parquet`.
-        labels: (N, L) int64, finest level first.
-        split: (N,) text, `train`, `val` or `test`.
+        labels: (N, L) int64, finest level first; negative for none.
+        split: (N,) text, `train`, `val`, and `test` or `query` and `gallery`.
+        official: the data set's default evaluation protocol.
     """
 
     features: Tensor
     labels: Tensor
     split: np.ndarray
+    official: Protocol
 
     def rows(self, split: str) -> np.ndarray:
         """Positions of the images of a split."""
         return np.flatnonzero(self.split == split)
+
+    def protocol(self, name: str) -> Protocol:
+        """How `val` (leave one out) and `test` (the official protocol) are judged."""
+        return self.official if name == "test" else Protocol(name, self.rows(name), None, DEFAULT_KS)
+
+    def evaluation_rows(self) -> np.ndarray:
+        """Positions of the labelled images of the official protocol, queries and gallery together, ascending."""
+        parts = [self.official.queries, *([] if self.official.gallery is None else [self.official.gallery])]
+        rows = np.unique(np.concatenate(parts))
+        return rows[self.labels[rows, 0].numpy() >= 0]
 
 
 @dataclass
@@ -58,7 +70,8 @@ class Trained:
 def load_head_data(root: Path, dataset: str) -> HeadData:
     """Read features, labels and splits of a built and embedded data set."""
     labels, split = load_labels(root, dataset)
-    return HeadData(torch.from_numpy(load_features(root, dataset)), torch.from_numpy(labels), split)
+    features = torch.from_numpy(load_features(root, dataset))
+    return HeadData(features, torch.from_numpy(labels), split, load_protocol(root, dataset))
 
 
 def planned_steps(spec: RunSpecification, data: HeadData) -> int:
@@ -129,15 +142,18 @@ def embed(head: EmbeddingHead, features: Tensor) -> Tensor:
 def evaluate(
     head: EmbeddingHead, data: HeadData, split: str, levels: tuple[int, ...] | None = None
 ) -> tuple[dict[str, float], pd.DataFrame]:
-    """Leave-one-out metrics of a split: their means, keys prefixed with the split, and the per-query table.
+    """Metrics of `val` or `test` by its protocol: their means, keys prefixed with the split, and the per-query table.
 
     `levels` restricts the metrics to those levels and leaves the hierarchical ones out.
     """
-    rows = data.rows(split)
-    embeddings = embed(head, data.features[rows])
-    per_query = per_query_metrics(embeddings, data.labels[rows], ks=KS, levels=levels, hierarchical=levels is None)
+    protocol = data.protocol(split)
+    query = embed(head, data.features[protocol.queries]), data.labels[protocol.queries]
+    gallery = (None, None)
+    if protocol.gallery is not None:
+        gallery = embed(head, data.features[protocol.gallery]), data.labels[protocol.gallery]
+    per_query = per_query_metrics(*query, *gallery, ks=protocol.ks, levels=levels, hierarchical=levels is None)
     means = {f"{split}/{key}": value for key, value in mean_metrics(per_query).items()}
-    return means, pd.DataFrame({"item": rows, **per_query})
+    return means, pd.DataFrame({"item": protocol.queries, **per_query})
 
 
 def _sampler(spec: RunSpecification, labels: Tensor) -> MPerClassSampler:

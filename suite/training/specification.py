@@ -79,10 +79,9 @@ class RunSpecification:
 
 def specify(params: Params, dataset: str, name: str, data_digest: str) -> list[RunSpecification]:
     """The runs that `params.yaml` asks of one data set and loss, ordered by batch size, then seed."""
-    loss = params.loss(name)
     check_loss(params, name)
     runs = []
-    for batch in sorted(loss.batches, key=lambda batch: batch.batch_size):
+    for batch in params.batches(dataset, name):
         main = batch.batch_size == params.main_batch_size
         seeds = params.seeds.main if main else params.seeds.scaling
         runs += [

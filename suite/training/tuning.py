@@ -47,7 +47,7 @@ def tune(
             store.prune(spec.fingerprint for spec in specs)
             run_grid(specs, store, root, params.workers.processes)
         table = choose(_results(specs, store))
-        _write_choices(path, name, table[table["chosen"]])
+        _write_choices(path, dataset, name, table[table["chosen"]])
         tables.append(table)
     trials = pd.concat(tables, ignore_index=True)
     _record(trials_path(params.study, dataset, recipes), trials)
@@ -84,7 +84,7 @@ def _trials(params: Params, dataset: str, name: str, digest: str) -> list[RunSpe
             digest,
             test=False,
         )
-        for batch in params.loss(name).batches
+        for batch in params.batches(dataset, name)
         for rate in params.tuning.learning_rates
         for seed in params.tuning.seeds
     ]
@@ -118,13 +118,17 @@ def _record(path: Path, trials: pd.DataFrame) -> None:
         trials.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def _write_choices(path: Path, name: str, chosen: pd.DataFrame) -> None:
+def _write_choices(path: Path, dataset: str, name: str, chosen: pd.DataFrame) -> None:
+    """Put the chosen rates into the data set's own list; one that was served by the default list gets its own."""
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
     document = yaml.load(Path(path).read_text(encoding="utf-8"))
     rates = chosen.groupby("batch_size")["learning_rate"].first()
-    for batch in document["losses"][name]["batches"]:
+    batches = document["losses"][name]["batches"]
+    if dataset not in batches:
+        batches[dataset] = [{"batch_size": int(size)} for size in rates.index]
+    for batch in batches[dataset]:
         batch["learning_rate"] = float(rates[batch["batch_size"]])
     with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
         yaml.dump(document, stream)

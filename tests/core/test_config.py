@@ -17,11 +17,15 @@ def test_the_default_study_is_what_the_readme_says():
     assert params.main_batch_size == 256
     assert len(params.seeds.main) == 5
     assert len(params.seeds.scaling) == 3
-    scaled = {name for name, loss in params.losses.items() if len(loss.batches) > 1}
-    assert scaled == {"smoothap", "supap", "roadmap", "recall_at_k"}
-    for name in scaled:
-        assert [batch.batch_size for batch in params.losses[name].batches] == [32, 128, 256, 512, 2048]
-    assert params.measure.batch_sizes == [32, 128, 512, 2048]
+    sizes = {"emoji": [32, 128, 256, 512, 2048], "landmarks_mini": [32, 128, 256, 512, 960]}
+    assert list(params.datasets) == list(sizes)
+    for dataset in sizes:
+        trained = {loss: [batch.batch_size for batch in params.batches(dataset, loss)] for loss in params.losses}
+        scaled = {loss for loss, found in trained.items() if found != [256]}
+        assert scaled == {"smoothap", "supap", "roadmap", "recall_at_k"}
+        assert all(trained[loss] == sizes[dataset] for loss in scaled)
+    assert params.measured_sizes("emoji") == [32, 128, 512, 2048]
+    assert params.measured_sizes("landmarks_mini") == [32, 128, 512]
 
 
 def test_every_loss_of_the_default_study_can_be_made():
@@ -39,8 +43,22 @@ def test_every_loss_of_the_default_study_can_be_made():
         ),
         ("  evaluations: ", "  evaluation: ", "training.evaluation"),
         ("epochs: ", "epochs: -", "training.epochs: Input should be greater than or equal to 1"),
-        ("{batch_size: 32,", "{batch_size: 128,", "losses.smoothap: Value error, batch sizes repeat"),
-        ("main_batch_size: 256", "main_batch_size: 99", "main_batch_size 99 stands in no loss's batches: [32, 128,"),
+        ("{batch_size: 32,", "{batch_size: 128,", "losses.smoothap: Value error, batches.emoji: batch sizes repeat"),
+        (
+            "main_batch_size: 256",
+            "main_batch_size: 99",
+            "main_batch_size 99 stands in no loss's batches for emoji: [32, 128,",
+        ),
+        (
+            "      landmarks_mini:\n        - {",
+            "      landmarks:\n        - {",
+            "batches: no data set 'landmarks'; there are emoji,",
+        ),
+        (
+            "      emoji:\n        - {batch_size: 256, learning_rate: 3.0e-3}\n",
+            "",
+            "batches: neither 'emoji' nor 'default'",
+        ),
         ("main: [0, 1", "main: [1, 1", "seeds.main: Value error, values repeat"),
         ("  epochs: 12", "  epochs: 12\n  epochs: 13", "key 'epochs' stands twice"),
         ("  contrastive:\n    loss", "  Contrastive-2:\n    loss", "losses.Contrastive-2"),

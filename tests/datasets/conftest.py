@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from study_settings import study
+from suite.datasets.origins.npm import tarball_name
 
 from suite.config import Params
 from suite.datasets.miniature import NAMES, VERSION, draw_miniature, miniature_settings
-from suite.datasets.npm import tarball_name
 
 
 @pytest.fixture(scope="session")
@@ -24,37 +25,12 @@ def miniature(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_params(miniature: Path) -> Callable[..., Params]:
-    """Makes the settings of a study on the miniature; keywords replace settings of the data set."""
+    """Makes the settings of a study on the miniature; keywords replace settings of its build, `download` others."""
 
-    def make(processes: int = 1, **changes: Any) -> Params:
-        return Params.model_validate(
-            {
-                "study": "test",
-                "main_batch_size": 32,
-                "seeds": {"main": [0], "scaling": [0]},
-                "workers": {"processes": processes},
-                "backbone": {"name": "efficientnet_lite0", "image_size": 48},
-                "training": {
-                    "protocol": "head",
-                    "epochs": 1,
-                    "samples_per_class": 4,
-                    "embedding_dim": 8,
-                    "weight_decay": 0.0,
-                    "evaluations": 1,
-                },
-                "tuning": {"learning_rates": [0.001], "seeds": [0]},
-                "measure": {"batch_sizes": [32], "partitions": 1, "samples_per_class": 4},
-                "benchmark": {"batch_sizes": [128, 256, 512]},
-                "datasets": {"mini": {"builder": "emoji", "settings": {**miniature_settings(miniature), **changes}}},
-                "losses": {
-                    "contrastive": {
-                        "loss": "contrastive",
-                        "label": "Contrastive",
-                        "batches": [{"batch_size": 32, "learning_rate": 0.001}],
-                    }
-                },
-            }
-        )
+    def make(processes: int = 1, download: dict[str, Any] | None = None, **changes: Any) -> Params:
+        entry = miniature_settings(miniature)
+        entry = {"download": entry["download"] | (download or {}), "settings": entry["settings"] | changes}
+        return study(workers={"processes": processes}, datasets={"mini": {"builder": "emoji", **entry}})
 
     return make
 
@@ -63,7 +39,7 @@ def make_params(miniature: Path) -> Callable[..., Params]:
 def local_registry(miniature: Path) -> Iterator[str]:
     """Address of an npm registry on loopback that knows the names package of the miniature."""
     tarball = tarball_name(NAMES, VERSION)
-    integrity = miniature_settings(miniature)["packages"][NAMES]["integrity"]
+    integrity = miniature_settings(miniature)["download"]["packages"][NAMES]["integrity"]
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

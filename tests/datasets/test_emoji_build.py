@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from suite.datasets.origins.npm import tarball_name
 
 from suite.datasets import ImageStore, build_dataset, download_dataset, load_card, load_items
 from suite.datasets.emoji import FEW_STYLES, IDENTICAL, VARIANT
 from suite.datasets.emoji_leakage import thumbnails
 from suite.datasets.miniature import NAMES, VERSION, draw_miniature, miniature_settings
-from suite.datasets.npm import tarball_name
 from suite.errors import SuiteError
 
 
@@ -91,7 +91,7 @@ def test_an_emoji_in_too_few_styles_is_left_out(items: pd.DataFrame, root: Path)
 
 
 def test_no_pair_across_classes_is_nearly_alike(items: pd.DataFrame, root: Path):
-    store = ImageStore(root / "datasets" / "mini" / "images.arrow")
+    store = ImageStore(root / "datasets" / "mini")
     small = thumbnails([store.read(row) for row in items["image"]]).reshape(len(items), -1) / 255
     classes = items["emoji"].to_numpy()
     for image, own in zip(small, classes, strict=True):
@@ -99,7 +99,7 @@ def test_no_pair_across_classes_is_nearly_alike(items: pd.DataFrame, root: Path)
 
 
 def test_images_are_square_and_none_is_blank(items: pd.DataFrame, root: Path):
-    store = ImageStore(root / "datasets" / "mini" / "images.arrow")
+    store = ImageStore(root / "datasets" / "mini")
     assert len(store) == len(items)
     for row in items["image"]:
         image = store.decode(row)
@@ -139,7 +139,7 @@ def test_expected_counts_that_are_met_pass(make_params, tmp_path: Path):
 
 
 def test_expected_counts_that_are_off_stop_the_build_and_leave_nothing(make_params, tmp_path: Path):
-    line = r"datasets\.mini\.settings\.expected: 300 images of 51 classes, but the build gave 304 of 51"
+    line = r"settings\.expected: 300 images of 51 classes, but the build gave 304 of 51"
     with pytest.raises(SuiteError, match=line):
         built(make_params, tmp_path, expected={"images": 300, "classes": 51})
     assert list((tmp_path / "datasets").iterdir()) == []
@@ -149,16 +149,16 @@ def test_a_failed_download_keeps_the_earlier_one(make_params, tmp_path: Path):
     kept = download_dataset(make_params(), "mini", tmp_path)
     before = digests(kept)
     with pytest.raises(SuiteError, match="bring the embedded data"):
-        download_dataset(make_params(origin={"kind": "file", "folder": str(tmp_path)}), "mini", tmp_path)
+        download_dataset(make_params(download={"origin": {"kind": "file", "folder": str(tmp_path)}}), "mini", tmp_path)
     assert digests(kept) == before
     assert [path.name for path in (tmp_path / "downloads").iterdir()] == ["mini"]
 
 
 def test_a_wrong_pin_leaves_no_download(make_params, miniature: Path, tmp_path: Path):
-    packages = miniature_settings(miniature)["packages"]
+    packages = miniature_settings(miniature)["download"]["packages"]
     packages[NAMES] = {**packages[NAMES], "integrity": packages["@ranksuite/mini-flat"]["integrity"]}
     with pytest.raises(SuiteError, match=f"{NAMES}@{VERSION}: integrity"):
-        download_dataset(make_params(packages=packages), "mini", tmp_path)
+        download_dataset(make_params(download={"packages": packages}), "mini", tmp_path)
     assert list((tmp_path / "downloads").iterdir()) == []
 
 

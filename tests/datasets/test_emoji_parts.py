@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from suite.datasets import ImageStore, write_images
 from suite.datasets.drawing import draw_all, draw_png, icon_svg
 from suite.datasets.emoji_leakage import alike_across, identical_across, pixel_digests, thumbnails
 from suite.datasets.emoji_names import Emoji, IconNames, variant_families
@@ -152,27 +150,3 @@ def test_thumbnails_average_areas():
     small = thumbnails([png(array)])
     assert small.shape == (1, 32, 32, 3)
     assert small[0, 0, :2].tolist() == [[90] * 3, [10] * 3]
-
-
-def test_store_gives_back_what_was_written_over_many_batches(tmp_path: Path):
-    images = [png(np.full((1, 1, 3), value % 256, np.uint8)) for value in range(1100)]
-    write_images(tmp_path / "images.arrow", images)
-    store = ImageStore(tmp_path / "images.arrow")
-    assert len(store) == 1100
-    assert [store.read(row) for row in (0, 511, 512, 1099)] == [images[row] for row in (0, 511, 512, 1099)]
-    assert store.decode(200).getpixel((0, 0)) == (200, 200, 200)
-
-
-@pytest.mark.parametrize("row", [-1, 2])
-def test_store_refuses_rows_it_lacks(tmp_path: Path, row: int):
-    write_images(tmp_path / "images.arrow", [b"a", b"b"])
-    with pytest.raises(IndexError, match=f"image {row} of a store of 2"):
-        ImageStore(tmp_path / "images.arrow").read(row)
-
-
-def test_store_that_is_missing_or_damaged_is_named(tmp_path: Path):
-    with pytest.raises(SuiteError, match=r"images\.arrow: not found"):
-        ImageStore(tmp_path / "images.arrow")
-    (tmp_path / "images.arrow").write_bytes(b"nothing")
-    with pytest.raises(SuiteError, match=r"images\.arrow: not a store of images"):
-        ImageStore(tmp_path / "images.arrow")

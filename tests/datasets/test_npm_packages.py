@@ -23,7 +23,7 @@ from suite.errors import SuiteError
 
 
 def pinned(folder: Path, name: str) -> Package:
-    pins = miniature_settings(folder)["packages"][name]
+    pins = miniature_settings(folder)["download"]["packages"][name]
     return Package(version=pins["version"], integrity=pins["integrity"])
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from study_settings import study
 
 from suite.config import Params
 from suite.datasets import ImageStore, write_images
@@ -20,33 +21,10 @@ ITEMS = CHUNK + 10
 
 
 def make_params(processes: int = 1, image_size: int = 48) -> Params:
-    return Params.model_validate(
-        {
-            "study": "test",
-            "main_batch_size": 32,
-            "seeds": {"main": [0], "scaling": [0]},
-            "workers": {"processes": processes},
-            "backbone": {"name": "efficientnet_lite0", "image_size": image_size},
-            "training": {
-                "protocol": "head",
-                "epochs": 1,
-                "samples_per_class": 4,
-                "embedding_dim": 8,
-                "weight_decay": 0.0,
-                "evaluations": 1,
-            },
-            "tuning": {"learning_rates": [0.001], "seeds": [0]},
-            "measure": {"batch_sizes": [32], "partitions": 1, "samples_per_class": 4},
-            "benchmark": {"batch_sizes": [128, 256, 512]},
-            "datasets": {"drawn": {"builder": "emoji", "settings": {}}},
-            "losses": {
-                "contrastive": {
-                    "loss": "contrastive",
-                    "label": "Contrastive",
-                    "batches": [{"batch_size": 32, "learning_rate": 0.001}],
-                }
-            },
-        }
+    return study(
+        workers={"processes": processes},
+        backbone={"name": "efficientnet_lite0", "image_size": image_size},
+        datasets={"drawn": {"builder": "emoji", "download": {}}},
     )
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from study_settings import study as make
 from synthetic_images import LEVELS, write_dataset
 
-from suite.config import Params, parse
+from suite.config import Params
 from suite.files import write_json, write_table
 from suite.recipes import trials_path
 from suite.statistics.controls import LABELS
@@ -78,8 +79,8 @@ def make_study(root: Path, study: Study) -> Params:
 def write_trials(recipes: Path, params: Params, dataset: str = "emoji", without: tuple[str, ...] = ()) -> pd.DataFrame:
     """The record `ranksuite tune` would have left, its choices being the rates of `params`; `without`: losses."""
     rows = []
-    for loss, entry in params.losses.items():
-        for batch in entry.batches if loss not in without else []:
+    for loss in params.losses:
+        for batch in params.batches(dataset, loss) if loss not in without else []:
             for place, (rate, seed) in enumerate(itertools.product(params.tuning.learning_rates, params.tuning.seeds)):
                 chosen = rate == batch.learning_rate
                 rows.append(
@@ -110,14 +111,14 @@ def _params(study: Study) -> Params:
     for key in list(LOSSES)[: study.losses]:
         sizes = [32, 128, MAIN, 512, 2048] if study.scaling and key in SCALED else [MAIN]
         batches = [{"batch_size": size, "learning_rate": 0.001 if size < 512 else 0.003} for size in sizes]
-        losses[key] = {"loss": key, "label": LOSSES[key], "batches": batches}
-    raw = {
-        "study": "synthetic",
-        "main_batch_size": MAIN,
-        "seeds": {"main": seeds, "scaling": seeds[:3]},
-        "workers": {"processes": 2},
-        "backbone": {"name": "tf_efficientnet_lite0", "image_size": 96},
-        "training": {
+        losses[key] = {"loss": key, "label": LOSSES[key], "batches": dict.fromkeys(study.datasets, batches)}
+    return make(
+        study="synthetic",
+        main_batch_size=MAIN,
+        seeds={"main": seeds, "scaling": seeds[:3]},
+        workers={"processes": 2},
+        backbone={"name": "tf_efficientnet_lite0", "image_size": 96},
+        training={
             "protocol": "head",
             "epochs": 30,
             "samples_per_class": 4,
@@ -125,19 +126,17 @@ def _params(study: Study) -> Params:
             "weight_decay": 1e-4,
             "evaluations": 6,
         },
-        "tuning": {"learning_rates": [0.0003, 0.001, 0.003], "seeds": [100]},
-        "measure": {"batch_sizes": list(MEASURES), "partitions": 4, "samples_per_class": 4},
-        "benchmark": {"batch_sizes": [128, 256, 512]},
-        "datasets": {name: {"builder": "emoji", "settings": {}} for name in study.datasets},
-        "losses": losses,
-    }
-    return parse(Params, raw, "synthetic")
+        tuning={"learning_rates": [0.0003, 0.001, 0.003], "seeds": [100]},
+        measure={"batch_sizes": {"default": list(MEASURES)}, "partitions": 4, "samples_per_class": 4},
+        datasets={name: {"builder": "emoji", "download": {}} for name in study.datasets},
+        losses=losses,
+    )
 
 
 def _runs(dataset: str, params: Params, study: Study, generator: np.random.Generator) -> pd.DataFrame:
     rows = []
     for key, loss in params.losses.items():
-        for batch in loss.batches:
+        for batch in params.batches(dataset, key):
             main = batch.batch_size == MAIN
             for seed in params.seeds.main if main else params.seeds.scaling:
                 failed = main and (key, seed) in study.failed

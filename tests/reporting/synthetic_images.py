@@ -6,9 +6,10 @@ import io
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 from PIL import Image, ImageDraw
 
+from suite.datasets.protocols import leave_one_out, write_protocols
+from suite.datasets.store import store_images
 from suite.files import write_json
 
 LEVELS = ("emoji", "subgroup", "group")
@@ -36,9 +37,9 @@ def write_dataset(root: Path, dataset: str) -> pd.DataFrame:
     folder = root / "datasets" / dataset
     folder.mkdir(parents=True)
     items.to_parquet(folder / "items.parquet", index=False)
-    table = pa.table({"image": pa.array(images, type=pa.binary())})
-    with pa.OSFile(str(folder / "images.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table, max_chunksize=50)
+    store_images(folder, zip(items["key"], images, strict=True), threads=1)
+    protocol = leave_one_out(items)
+    write_protocols(folder, [protocol])
     counts = {name: {"images": len(part), "classes": part["emoji"].nunique()} for name, part in items.groupby("split")}
     sources = [
         {
@@ -56,6 +57,7 @@ def write_dataset(root: Path, dataset: str) -> pd.DataFrame:
         "title": f"{dataset.capitalize()} styles",
         "levels": list(LEVELS),
         "counts": counts,
+        "protocols": {protocol.name: protocol.summary()},
         "sources": sources,
         "settings": {},
         "set_aside": {"pixel duplicates of another class": {"images": 7, "classes": 1}},

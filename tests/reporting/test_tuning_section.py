@@ -68,8 +68,9 @@ def test_budget_choice_and_edges_come_from_the_record(tmp_path: Path, params: Pa
 def test_a_rate_that_the_search_did_not_choose_is_named(tmp_path: Path, params: Params) -> None:
     write_trials(tmp_path / "recipes", params)
     loss = params.losses["triplet"]
-    batch = loss.batches[0].model_copy(update={"learning_rate": 0.5})
-    changed = params.losses | {"triplet": loss.model_copy(update={"batches": [batch]})}
+    (batch,) = params.batches("emoji", "triplet")
+    batches = {"emoji": [batch.model_copy(update={"learning_rate": 0.5})]}
+    changed = params.losses | {"triplet": loss.model_copy(update={"batches": batches})}
     text, table = section(read(tmp_path, params.model_copy(update={"losses": changed})))
     assert "not the one its search chose for Triplet at batch 256 (0.5 in use, 0.001 chosen)" in text
     assert "not the choice" in {cell.detail for row in table.rows if row[0].text == "Triplet" for cell in row}

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import study_settings as settings
 
-from suite.config import Params, parse
+from suite.config import Params
+from suite.evaluation import Judged
 from suite.statistics.controls import control_tables
 from suite.statistics.measures import GAP_COLUMNS
 
@@ -25,42 +27,21 @@ class Study:
         self.root = root
 
     def params(self, losses=tuple(EFFECTS), main=(0, 1, 2, 3, 4), scaling=(0, 1, 2), batches=(32, 256)) -> Params:
-        raw = {
-            "study": "smoke",
-            "main_batch_size": 256,
-            "seeds": {"main": list(main), "scaling": list(scaling)},
-            "workers": {"processes": 1},
-            "backbone": {"name": "tiny", "image_size": 32},
-            "training": {
-                "protocol": "head",
-                "epochs": 2,
-                "samples_per_class": 4,
-                "embedding_dim": 8,
-                "weight_decay": 0.0,
-                "evaluations": 1,
-            },
-            "tuning": {"learning_rates": [0.1], "seeds": [0]},
-            "measure": {"batch_sizes": [4, 8], "partitions": 2, "samples_per_class": 2},
-            "benchmark": {"batch_sizes": [128, 256, 512]},
-            "datasets": {"emoji": {"builder": "emoji", "settings": {}}},
-            "losses": {
-                name: {
-                    "loss": name,
-                    "label": name.title(),
-                    "batches": [{"batch_size": size, "learning_rate": 0.1} for size in batches],
-                }
-                for name in losses
-            },
-        }
-        return parse(Params, raw, "params.yaml")
+        return settings.study(
+            study="smoke",
+            main_batch_size=256,
+            seeds={"main": list(main), "scaling": list(scaling)},
+            measure={"batch_sizes": {"default": [4, 8]}, "partitions": 2, "samples_per_class": 2},
+            losses={name: settings.loss_entry(name, *batches, learning_rate=0.1) for name in losses},
+        )
 
     def write(self, params: Params, failed: tuple[tuple[str, int, int], ...] = ()) -> None:
         """Controls, runs and measures of `params`; `failed`: (loss, batch size, seed) of failing runs."""
         for dataset in params.datasets:
             self.write_controls(dataset, params)
-            for place, (loss, entry) in enumerate(params.losses.items()):
+            for place, loss in enumerate(params.losses):
                 gaps = []
-                for batch in entry.batches:
+                for batch in params.batches(dataset, loss):
                     main = batch.batch_size == params.main_batch_size
                     for seed in params.seeds.main if main else params.seeds.scaling:
                         run = self.write_run(
@@ -112,14 +93,17 @@ class Study:
         metrics, gap = control_tables(
             generator.normal(size=(80, 6)),
             labels,
-            np.where(labels < 8, "val", "test"),
+            {
+                "val": Judged(np.flatnonzero(labels < 8), None, (1,)),
+                "test": Judged(np.flatnonzero(labels >= 8), None, (1,)),
+            },
+            np.flatnonzero(labels >= 8),
             dataset=dataset,
             random_width=4,
             seeds=params.seeds.scaling,
-            batch_sizes=params.measure.batch_sizes,
+            batch_sizes=params.measured_sizes(dataset),
             partitions=params.measure.partitions,
             samples_per_class=params.measure.samples_per_class,
-            ks=(1,),
         )
         wanted = [*METRICS, "queries", "level0/queries"]
         folder = self.root / "controls" / dataset
@@ -134,7 +118,7 @@ class Study:
     def _gaps(params: Params, run: dict) -> list[dict]:
         generator = np.random.default_rng(run["seed"])
         rows = []
-        for size in params.measure.batch_sizes:
+        for size in params.measured_sizes(run["dataset"]):
             for partition in range(params.measure.partitions):
                 negatives, positives = generator.random(2)
                 rows.append(

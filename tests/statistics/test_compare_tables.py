@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from suite.errors import SuiteError
+from suite.evaluation import Judged
 from suite.statistics import compare, control_tables, holm, measure_gap
 from suite.statistics.measures import GAP_COLUMNS
 
@@ -325,13 +326,17 @@ CONTROL = {
     "dataset": "emoji", "random_width": 8, "seeds": [3, 4], "batch_sizes": [4], "partitions": 2,
     "samples_per_class": 2,
 }  # fmt: skip
+# 48 rows: 16 to train, 16 to validate, 16 to test; the last also measure the gap.
+SIDES = (
+    {"val": Judged(np.arange(16, 32), None, (1, 2)), "test": Judged(np.arange(32, 48), None, (1, 2))},
+    np.arange(32, 48),
+)
 
 
 def test_controls_cover_both_splits_and_every_draw():
     generator = np.random.default_rng(0)
     labels = np.repeat(np.arange(12), 4)
-    splits = np.repeat(["train", "val", "test"], 16)
-    metrics, gap = control_tables(generator.normal(size=(48, 5)), labels, splits, **CONTROL)
+    metrics, gap = control_tables(generator.normal(size=(48, 5)), labels, *SIDES, **CONTROL)
     drawn = metrics[["control", "seed"]].drop_duplicates().to_numpy().tolist()
     assert drawn == [["frozen", 0], ["random", 3], ["random", 4]]
     assert set(metrics["split"]) == {"val", "test"}
@@ -344,16 +349,27 @@ def test_controls_cover_both_splits_and_every_draw():
 def test_frozen_features_are_compared_by_direction():
     generator = np.random.default_rng(1)
     features, labels = generator.normal(size=(48, 5)), np.repeat(np.arange(12), 4)
-    splits = np.repeat(["train", "val", "test"], 16)
     lengths = 2.0 ** generator.integers(-3, 4, (48, 1))
-    plain = control_tables(features, labels, splits, **CONTROL)
-    scaled = control_tables(features * lengths, labels, splits, **CONTROL)
+    plain = control_tables(features, labels, *SIDES, **CONTROL)
+    scaled = control_tables(features * lengths, labels, *SIDES, **CONTROL)
     assert all(one.equals(other) for one, other in zip(plain, scaled, strict=True))
 
 
 def test_controls_need_both_splits():
-    with pytest.raises(ValueError, match=r"^splits: no item in val$"):
-        control_tables(np.eye(8), np.repeat(np.arange(4), 2), np.repeat("test", 8), **CONTROL)
+    judged = SIDES[0] | {"val": Judged(np.array([], int), None, (1,))}
+    with pytest.raises(ValueError, match=r"^judged: no query in val$"):
+        control_tables(np.eye(48), np.repeat(np.arange(12), 4), judged, SIDES[1], **CONTROL)
+
+
+def test_controls_of_queries_against_a_gallery_leave_unlabelled_images_unrelated():
+    generator = np.random.default_rng(2)
+    labels = np.r_[np.repeat(np.arange(9), 4), -1 - np.arange(36, 48)]
+    judged = SIDES[0] | {"test": Judged(np.arange(32, 36), np.arange(28, 48), (1, 20))}
+    metrics, _ = control_tables(generator.normal(size=(48, 5)), labels, judged, np.arange(16, 36), **CONTROL)
+    found = pick(metrics, control="frozen", split="test").set_index("metric")["value"]
+    assert found["queries"] == 4
+    assert found["level0/true_R_at_20"] == 1.0
+    assert found["level0/P_at_20"] == 4 / 20
 
 
 def test_all_runs_are_measured_on_the_same_partitions():

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from safetensors.numpy import save_file
+from study_settings import loss_entry, study
 
-from suite.config import Params, parse
+from suite.config import Params
 from suite.files import atomic_directory, write_json
 
 STEPS = 30
@@ -26,31 +27,12 @@ def _own_store(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def params() -> Params:
     """A study of one data set and two losses, two main seeds."""
-    losses = {
-        name: {"loss": name, "label": name.title(), "batches": [{"batch_size": 256, "learning_rate": 0.001}]}
-        for name in ("supap", "smoothap")
-    }
-    raw: dict[str, Any] = {
-        "study": "trial",
-        "main_batch_size": 256,
-        "seeds": {"main": [0, 1], "scaling": [0]},
-        "workers": {"processes": 1},
-        "backbone": {"name": "backbone", "image_size": 32},
-        "training": {
-            "protocol": "head",
-            "epochs": 3,
-            "samples_per_class": 4,
-            "embedding_dim": 8,
-            "weight_decay": 0.0,
-            "evaluations": 3,
-        },
-        "tuning": {"learning_rates": [0.001], "seeds": [0]},
-        "measure": {"batch_sizes": [32], "partitions": 2, "samples_per_class": 4},
-        "benchmark": {"batch_sizes": [128, 256, 512]},
-        "datasets": {"emoji": {"builder": "emoji", "settings": {}}},
-        "losses": losses,
-    }
-    return parse(Params, raw, "params.yaml")
+    return study(
+        study="trial",
+        main_batch_size=256,
+        seeds={"main": [0, 1], "scaling": [0]},
+        losses={name: loss_entry(name, 256) for name in ("supap", "smoothap")},
+    )
 
 
 @pytest.fixture(scope="session")

@@ -116,7 +116,7 @@ def test_a_saved_head_gives_the_embeddings_it_gave(root):
 def test_a_run_that_fails_is_recorded_and_the_rest_goes_on(root):
     tracker = Recorder()
     rates = [{"batch_size": 16, "learning_rate": 0.01}, {"batch_size": 32, "learning_rate": 1.0e25}]
-    params = with_supap(batches=rates)
+    params = with_supap(batches={"toy": rates})
     outcome = train_stage(params, "toy", "supap", root, tracker)
     assert (outcome.trained, outcome.failed) == (3, 1)
     (error,) = tracker.failed.values()
@@ -133,7 +133,7 @@ def test_a_run_that_fails_is_recorded_and_the_rest_goes_on(root):
 
 def test_runs_no_longer_named_are_pruned_and_labels_follow_the_settings(root):
     train_stage(toy_params(), "toy", "supap", root, None)
-    smaller = with_supap(label="renamed", batches=[{"batch_size": 16, "learning_rate": 0.01}])
+    smaller = with_supap(label="renamed", batches={"toy": [{"batch_size": 16, "learning_rate": 0.01}]})
     outcome = train_stage(smaller, "toy", "supap", root, None)
     assert (outcome.trained, outcome.present) == (0, 2)
     records = [json.loads(path.read_text()) for path in (root / "runs" / "toy" / "supap").glob("*/run.json")]
@@ -148,7 +148,7 @@ def test_runs_no_longer_named_are_pruned_and_labels_follow_the_settings(root):
         ({"settings": {"tau": -1.0}}, r"params.yaml: losses.supap: .*tau"),
         ({"loss": "supaap"}, r"unknown loss 'supaap': did you mean 'supap'"),
         (
-            {"batches": [{"batch_size": 64, "learning_rate": 0.01}]},
+            {"batches": {"toy": [{"batch_size": 64, "learning_rate": 0.01}]}},
             r"losses.supap: batch size 64 needs 16 classes .* has 12",
         ),
     ],
@@ -233,7 +233,7 @@ def test_tuning_writes_its_choices_and_never_reads_the_test_classes(root, tmp_pa
     assert text.startswith("# a comment to keep\n")
     from suite.config import load_params
 
-    rates = {batch.batch_size: batch.learning_rate for batch in load_params(path).losses["supap"].batches}
+    rates = {batch.batch_size: batch.learning_rate for batch in load_params(path).batches("toy", "supap")}
     assert rates == chosen["learning_rate"].to_dict()
     recorded = list((root / "tuning" / "toy" / "supap").iterdir())
     assert len(recorded) == 4

@@ -8,16 +8,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
+from study_settings import loss_entry, settings
 
 from suite.config import Params
+from suite.datasets.protocols import leave_one_out, write_protocols
 
-SETTINGS = {
-    "study": "toy",
-    "main_batch_size": 16,
-    "seeds": {"main": [0, 1], "scaling": [0]},
-    "workers": {"processes": 2},
-    "backbone": {"name": "efficientnet_lite0", "image_size": 32},
-    "training": {
+COSINE = {"distance": "cosine", "pos_margin": 1.0, "neg_margin": 0.5}
+
+SETTINGS = settings(
+    study="toy",
+    main_batch_size=16,
+    seeds={"main": [0, 1], "scaling": [0]},
+    workers={"processes": 2},
+    training={
         "protocol": "head",
         "epochs": 4,
         "samples_per_class": 4,
@@ -25,25 +28,14 @@ SETTINGS = {
         "weight_decay": 1.0e-4,
         "evaluations": 2,
     },
-    "tuning": {"learning_rates": [1.0e-4, 1.0e-2], "seeds": [0]},
-    "measure": {"batch_sizes": [16], "partitions": 2, "samples_per_class": 4},
-    "benchmark": {"batch_sizes": [16]},
-    "datasets": {"toy": {"builder": "emoji", "settings": {}}},
-    "losses": {
-        "supap": {
-            "loss": "supap",
-            "label": "Sup-AP",
-            "settings": {"tau": 0.05},
-            "batches": [{"batch_size": 16, "learning_rate": 0.01}, {"batch_size": 32, "learning_rate": 0.01}],
-        },
-        "contrastive": {
-            "loss": "contrastive",
-            "label": "Contrastive",
-            "settings": {"distance": "cosine", "pos_margin": 1.0, "neg_margin": 0.5},
-            "batches": [{"batch_size": 16, "learning_rate": 0.01}],
-        },
+    tuning={"learning_rates": [1.0e-4, 1.0e-2], "seeds": [0]},
+    measure={"batch_sizes": {"toy": [16]}, "partitions": 2, "samples_per_class": 4},
+    datasets={"toy": {"builder": "emoji", "download": {}}},
+    losses={
+        "supap": loss_entry("supap", 16, 32, learning_rate=0.01, label="Sup-AP", settings={"tau": 0.05}),
+        "contrastive": loss_entry("contrastive", 16, learning_rate=0.01, settings=COSINE),
     },
-}
+)
 
 
 def toy_params(**changes: object) -> Params:
@@ -70,8 +62,12 @@ def write_toy(root: Path, classes: int = 36, images: int = 6, width: int = 12) -
         "shape": [f"shape-{c:02d}" for c in fine],
         "kind": [f"kind-{c % 2}" for c in fine],
     }
-    pd.DataFrame(items).to_parquet(built / "items.parquet", index=False)
-    (built / "card.json").write_text(json.dumps({"name": "toy", "levels": ["shape", "kind"]}))
+    table = pd.DataFrame(items)
+    table.to_parquet(built / "items.parquet", index=False)
+    protocol = leave_one_out(table)
+    write_protocols(built, [protocol])
+    card = {"name": "toy", "levels": ["shape", "kind"], "protocols": {protocol.name: protocol.summary()}}
+    (built / "card.json").write_text(json.dumps(card))
     np.save(embedded / "features.npy", features)
     (embedded / "features.json").write_text(json.dumps({"digest": "toy-digest"}))
 
