@@ -33,7 +33,7 @@ def embed_dataset(params: Params, name: str, root: Path = Path("artifacts")) -> 
     params.dataset(name)
     items = load_items(root, name)
     features, backbone = compute_features(
-        Path(root) / "datasets" / name / "images.arrow",
+        Path(root) / "datasets" / name,
         items["image"].to_numpy(),
         params.backbone.name,
         params.backbone.image_size,
@@ -66,7 +66,7 @@ def compute_features(
     """Features of images of a store, in the order asked for.
 
     Args:
-        store: an `images.arrow`.
+        store: the folder of a store of images.
         images: int, (items,), places in the store.
         backbone: a registered backbone.
         image_size: side in pixels to which images are resized (bicubic) if theirs differs.
