@@ -39,8 +39,12 @@ def train_stage(params: Params, dataset: str, name: str, root: Path, tracker: Tr
 
 
 def check_trainable(specs: list[RunSpecification], root: Path, dataset: str) -> None:
-    """Refuse, before anything is trained, a batch size that no sampler can fill."""
+    """Refuse, before anything is trained, what has nothing to train on and a batch size that no sampler can fill."""
     labels, split = load_labels(root, dataset)
+    lacking = [part for part in ("train", "val") if not (split == part).any()]
+    if lacking or not labels.shape[1]:
+        what = f"no images in the split '{lacking[0]}'" if lacking else "no class labels"
+        raise SuiteError(f"data set '{dataset}': {what}: it serves evaluation alone; take it out of {PARAMS}: datasets")
     fine = labels[split == "train", 0]
     for spec in specs:
         try:

@@ -11,6 +11,7 @@ import pytest
 from toy import SETTINGS, toy_params, write_params, write_toy
 
 from suite.errors import SuiteError
+from suite.evaluation import per_query_metrics
 from suite.models.head import load_head
 from suite.recipes import trials_path
 from suite.training.head import embed, load_head_data, train_head
@@ -101,6 +102,33 @@ def test_runs_do_not_depend_on_the_number_of_processes(root, tmp_path):
     write_toy(tmp_path / "other")
     train_stage(toy_params(workers={"processes": 2}), "toy", "supap", tmp_path / "other", None)
     assert contents(tmp_path / "other" / "runs") == alone
+
+
+def test_queries_are_judged_against_their_gallery(tmp_path):
+    write_toy(tmp_path, gallery=True)
+    data = load_head_data(tmp_path, "toy")
+    spec = specify(toy_params(), "toy", "contrastive", "toy-digest")[0]
+    trained = train_head(spec, data, lambda rows: None)
+    query, gallery = data.rows("query"), data.rows("gallery")
+    assert trained.queries["item"].tolist() == query.tolist()
+    expected = per_query_metrics(
+        embed(trained.head, data.features[query]),
+        data.labels[query],
+        embed(trained.head, data.features[gallery]),
+        data.labels[gallery],
+        ks=(1, 100),
+    )
+    np.testing.assert_array_equal(trained.queries["level0/mAP_at_100"], expected["level0/mAP_at_100"])
+    # The image without a label is a distractor of all: its class has three left, the others four.
+    assert sorted(set(trained.queries["level0/num_positives"])) == [3, 4]
+    assert len(data.evaluation_rows()) == len(query) + len(gallery) - 1
+
+
+def test_a_data_set_without_training_images_is_refused(root):
+    items = pd.read_parquet(root / "datasets" / "toy" / "items.parquet")
+    items.assign(split="test").to_parquet(root / "datasets" / "toy" / "items.parquet", index=False)
+    with pytest.raises(SuiteError, match="data set 'toy': no images in the split 'train': it serves evaluation alone"):
+        train_stage(toy_params(), "toy", "supap", root, None)
 
 
 def test_a_saved_head_gives_the_embeddings_it_gave(root):

@@ -11,7 +11,7 @@ import yaml
 from study_settings import loss_entry, settings
 
 from suite.config import Params
-from suite.datasets.protocols import leave_one_out, write_protocols
+from suite.datasets.protocols import Protocol, leave_one_out, write_protocols
 
 COSINE = {"distance": "cosine", "pos_margin": 1.0, "neg_margin": 0.5}
 
@@ -43,8 +43,11 @@ def toy_params(**changes: object) -> Params:
     return Params.model_validate(SETTINGS | changes)
 
 
-def write_toy(root: Path, classes: int = 36, images: int = 6, width: int = 12) -> None:
-    """Write `datasets/toy` and `features/toy` under `root`; the coarse class is the fine one's parity."""
+def write_toy(root: Path, classes: int = 36, images: int = 6, width: int = 12, gallery: bool = False) -> None:
+    """Write `datasets/toy` and `features/toy` under `root`; the coarse class is the fine one's parity.
+
+    With `gallery`, two test images a class are queries against the others, and one image in the gallery has no label.
+    """
     generator = np.random.default_rng(7)
     fine = np.repeat(np.arange(classes), images)
     split = np.array(["train", "val", "test"])[np.minimum(fine // 12, 2)]
@@ -63,8 +66,14 @@ def write_toy(root: Path, classes: int = 36, images: int = 6, width: int = 12) -
         "kind": [f"kind-{c % 2}" for c in fine],
     }
     table = pd.DataFrame(items)
-    table.to_parquet(built / "items.parquet", index=False)
     protocol = leave_one_out(table)
+    if gallery:
+        asking = protocol.queries % images < 2
+        rows, others = protocol.queries[asking], protocol.queries[~asking]
+        table.loc[rows, "split"], table.loc[others, "split"] = "query", "gallery"
+        table.loc[others[0], ["shape", "kind"]] = None
+        protocol = Protocol("official", rows, others, (1, 100))
+    table.to_parquet(built / "items.parquet", index=False)
     write_protocols(built, [protocol])
     card = {"name": "toy", "levels": ["shape", "kind"], "protocols": {protocol.name: protocol.summary()}}
     (built / "card.json").write_text(json.dumps(card))
