@@ -27,7 +27,7 @@ from suite.datasets.miniature_glyphs import (
     moon_glyph,
     shape_glyph,
 )
-from suite.datasets.npm import tarball_name
+from suite.datasets.origins.npm import tarball_name
 from suite.files import atomic_file
 
 VERSION = "1.0.0"

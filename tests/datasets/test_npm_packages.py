@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from suite.datasets.miniature import NAMES, VERSION, miniature_settings
-from suite.datasets.npm import (
+from suite.datasets.origins.npm import (
     FileOrigin,
     NpmOrigin,
     Package,

@@ -25,6 +25,7 @@ from typing import Annotated, Any, BinaryIO, Literal
 from pydantic import Field
 
 from suite.config import Settings
+from suite.datasets.origins.settings import FileOrigin
 from suite.errors import SuiteError
 
 # One retry and short waits: a registry out of reach is reported within a minute, not after npm's ten.
@@ -54,13 +55,7 @@ class NpmOrigin(Settings):
     kind: Literal["npm"]
 
 
-class FileOrigin(Settings):
-    """Packages lie as `.tgz` files in a folder."""
-
-    kind: Literal["file"]
-    folder: Path
-
-
+# Of a file origin, the packages lie as `.tgz` files in the folder.
 Origin = Annotated[NpmOrigin | FileOrigin, Field(discriminator="kind")]
 
 
