@@ -1,0 +1,410 @@
+"""GLDv2 and H-GLDv2 built from a small release in the exact layout, served over HTTP, through the real stages."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from gldv2_release import Release, edit_shard, edit_table, image_id, supercategory, write_release, write_shard
+from study_settings import study
+
+from suite.datasets import ImageStore, build_dataset, download_dataset, load_card, load_items
+from suite.datasets.arrays import load_labels, load_protocol
+from suite.datasets.gldv2 import ELSEWHERE, IGNORED, NO_HIERARCHY, PUBLISHED, REPEATED, GLDv2, parse_shards
+from suite.errors import SuiteError
+
+RELEASE = Release(bare_every=4, distractor_every=9, answered=0.75, unclean=7)
+SHARDS = {"train_shards": "0-2", "index_shards": "0,1", "test_shards": 0}
+SOLUTION = "ground_truth/retrieval_solution_v2.1.csv"
+
+
+class Served:
+    """A release on a loopback server; `requests` are the paths asked for."""
+
+    def __init__(self, folder: Path, address: str, requests: list[str]):
+        self.folder, self.address, self.requests = folder, address, requests
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[[Release], Served]]:
+    """Writes a release and serves it."""
+    servers = []
+
+    def start(release: Release = RELEASE) -> Served:
+        folder, requests = tmp_path / "release", []
+        write_release(folder, release)
+
+        class Handler(SimpleHTTPRequestHandler):
+            def do_GET(self) -> None:
+                requests.append(self.path)
+                super().do_GET()
+
+            def log_message(self, *_: object) -> None:
+                """Keep the test's output clean."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        servers.append(server)
+        return Served(folder, f"http://127.0.0.1:{server.server_port}", requests)
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def make(served: Served, builder: str, download: dict[str, Any], changes: dict[str, Any]) -> Any:
+    entry = {
+        "builder": builder,
+        "download": {"origin": {"kind": "https", "base": served.address}, **SHARDS, **download},
+        "settings": changes,
+    }
+    return study(datasets={"mini": entry})
+
+
+def built(served: Served, root: Path, builder: str = "h_gldv2", download: Any = None, **changes: Any) -> pd.DataFrame:
+    params = make(served, builder, download or {}, changes)
+    download_dataset(params, "mini", root)
+    build_dataset(params, "mini", root)
+    return load_items(root, "mini")
+
+
+def test_splits_labels_and_keys(serve: Callable[..., Served], tmp_path: Path):
+    items = built(serve(), tmp_path)
+    assert list(items) == ["image", "key", "source", "split", "landmark", "supercategory", "natural_or_human_made"]
+    by_key = items.set_index("key")
+    for landmark in range(12):
+        keys = [f"train/{image_id('train', image)}" for image in range(5 * landmark, 5 * landmark + 5)]
+        if RELEASE.is_bare(landmark):
+            assert not by_key.index.isin(keys).any()
+            continue
+        rows = by_key.loc[keys]
+        assert set(rows["landmark"]) == {f"train/{RELEASE.landmark_id(landmark):06d}"}
+        assert set(rows["supercategory"]) == {supercategory(landmark)}
+        assert rows["split"].nunique() == 1
+    made = items[["supercategory", "natural_or_human_made"]].drop_duplicates().dropna()
+    assert dict(made.to_numpy())["lake"] == "natural"
+    assert dict(made.to_numpy())["castle"] == "human-made"
+    assert items["split"].value_counts().to_dict() == {"train": 35, "gallery": 40, "val": 10, "query": 6}
+    assert items["source"].value_counts().to_dict() == {"train": 45, "index": 40, "test": 6}
+
+
+def test_images_are_the_source_s_bytes(serve: Callable[..., Served], tmp_path: Path):
+    served = serve()
+    items = built(served, tmp_path)
+    originals: dict[str, bytes] = {}
+    edit_shard(served.folder, "train", 1, lambda images: originals.update(images))
+    store = ImageStore(tmp_path / "datasets" / "mini")
+    rows = items[items["key"].isin([f"train/{name}" for name in originals])]
+    assert len(rows) > 10
+    for row in rows.itertuples():
+        assert store.read(row.image) == originals[row.key.removeprefix("train/")]
+
+
+def test_train_and_index_share_landmark_numbers_and_image_ids_but_no_class_and_no_key(
+    serve: Callable[..., Served], tmp_path: Path
+):
+    items = built(serve(), tmp_path)
+    training = items[items["split"].isin(["train", "val"])]
+    gallery = items[items["split"] == "gallery"]
+    numbers = [set(rows["landmark"].dropna().str.partition("/")[2]) for rows in (training, gallery)]
+    assert numbers[0] & numbers[1]
+    assert image_id("train", 1) == image_id("index", 1)
+    assert {f"train/{image_id('train', 1)}", f"index/{image_id('index', 1)}"} <= set(items["key"])
+    assert set(training["supercategory"]) & set(gallery["supercategory"].dropna())
+    assert not set(training["landmark"]) & set(gallery["landmark"])
+    assert not set(items.loc[items["split"] == "train", "landmark"]) & set(
+        items.loc[items["split"] == "val", "landmark"]
+    )
+
+
+def test_distractors_and_bare_landmarks_stay_in_the_gallery(serve: Callable[..., Served], tmp_path: Path):
+    items = built(serve(), tmp_path).set_index("key")
+    for image in range(RELEASE.index):
+        row = items.loc[f"index/{image_id('index', image)}"]
+        landmark = image // RELEASE.per_landmark
+        assert row["split"] == "gallery"
+        if RELEASE.is_distractor(image):
+            assert row[["landmark", "supercategory", "natural_or_human_made"]].isna().all()
+        else:
+            assert row["landmark"] == f"index/{RELEASE.landmark(image):06d}"
+            assert pd.isna(row["supercategory"]) == RELEASE.is_bare(landmark)
+    notes = load_card(tmp_path, "mini")["notes"]
+    assert notes["gallery"] == {
+        "images without a landmark (distractors)": 4,
+        "images of a landmark without a hierarchy (no coarser labels)": 8,
+        "landmarks without a hierarchy": 2,
+    }
+
+
+def test_card_counts_what_was_left_out(serve: Callable[..., Served], tmp_path: Path):
+    built(serve(), tmp_path)
+    card = load_card(tmp_path, "mini")
+    assert card["set_aside"] == {
+        NO_HIERARCHY: {"images": 15, "classes": 3},
+        IGNORED: {"images": 2, "classes": 0},
+    }
+    assert card["notes"]["images in the shards outside the lists"] == {"train": 7, "index": 0, "test": 0}
+    assert card["notes"]["shards"] == {"train": "0-2", "index": "0,1", "test": "0"}
+    assert card["notes"]["whole release"] is False
+    assert card["levels"] == ["landmark", "supercategory", "natural_or_human_made"]
+
+
+def test_protocols_state_the_solution_s_pairs(serve: Callable[..., Served], tmp_path: Path):
+    items = built(serve(), tmp_path)
+    assert list(load_card(tmp_path, "mini")["protocols"]) == ["all", "private", "public"]
+    keys, seen = items["key"].to_numpy(dtype=object), {}
+    for name in ("all", "public", "private"):
+        protocol = load_protocol(tmp_path, "mini", name)
+        assert protocol.ks == (1, 2, 4, 8, 100)
+        assert (items["split"].to_numpy()[protocol.queries] == "query").all()
+        assert len(protocol.gallery) == 40
+        assert (items["split"].to_numpy()[protocol.gallery] == "gallery").all()
+        assert set(protocol.relations["relation"]) == {"positive"}
+        seen[name] = {(keys[row.query], keys[row.item]) for row in protocol.relations.itertuples()}
+        assert {query for query, _ in seen[name]} == set(keys[protocol.queries])
+    stated = {
+        (f"test/{image_id('test', image)}", f"index/{one}")
+        for image in range(RELEASE.test)
+        if not RELEASE.is_ignored(image)
+        for one in RELEASE.relevant(RELEASE.queried(image))
+    }
+    assert seen["all"] == stated
+    assert seen["public"] | seen["private"] == stated
+    assert seen["public"]
+    assert seen["private"]
+    assert not seen["public"] & seen["private"]
+
+
+def test_a_query_has_the_labels_of_its_landmark(serve: Callable[..., Served], tmp_path: Path):
+    items = built(serve(), tmp_path).set_index("key")
+    queries = [image for image in range(RELEASE.test) if not RELEASE.is_ignored(image)]
+    for image in queries:
+        row, landmark = items.loc[f"test/{image_id('test', image)}"], RELEASE.queried(image)
+        assert row["landmark"] == f"index/{RELEASE.landmark_id(landmark):06d}"
+        assert pd.isna(row["supercategory"]) == RELEASE.is_bare(landmark)
+    labels, splits = load_labels(tmp_path, "mini")
+    unlabelled = labels[(labels < 0).any(axis=1)]
+    assert len(unlabelled) == 4 + 8 + sum(RELEASE.is_bare(RELEASE.queried(image)) for image in queries)
+    assert len(splits) == len(items)
+
+
+def test_queries_over_several_landmarks_and_partial_lists_are_counted(serve: Callable[..., Served], tmp_path: Path):
+    served = serve()
+
+    def change(lines: list[str]) -> None:
+        query, images, usage = lines[1].split(",")
+        # Two of landmark 0's images against one of landmark 5's.
+        lines[1] = ",".join([query, " ".join([RELEASE.relevant(5)[0], *images.split()[:2]]), usage])
+        query, images, usage = lines[2].split(",")
+        lines[2] = ",".join([query, " ".join(images.split()[1:]), usage])
+
+    edit_table(served.folder, SOLUTION, change)
+    items = built(served, tmp_path).set_index("key")
+    assert items.loc[f"test/{image_id('test', 1)}", "landmark"] == f"index/{RELEASE.landmark_id(1):06d}"
+    facts = load_card(tmp_path, "mini")["notes"]["queries"]
+    assert facts["over several landmarks"] == 1 - RELEASE.is_ignored(0)
+    assert facts["whose list is not their landmark's gallery images"] == 2 - RELEASE.is_ignored(0)
+
+
+def test_gldv2_has_one_level_and_drops_no_landmark(serve: Callable[..., Served], tmp_path: Path):
+    served = serve()
+    items = built(served, tmp_path, "gldv2")
+    assert list(items) == ["image", "key", "source", "split", "landmark"]
+    assert items["split"].isin(["train", "val"]).sum() == 60
+    assert load_card(tmp_path, "mini")["set_aside"] == {IGNORED: {"images": 2, "classes": 0}}
+    assert not [path for path in served.requests if "hierarchical" in path]
+
+
+def test_a_subset_of_shards_is_all_that_is_fetched_and_built(serve: Callable[..., Served], tmp_path: Path):
+    served = serve()
+    items = built(served, tmp_path, download={"train_shards": "2", "index_shards": 1})
+    tars = sorted({path for path in served.requests if path.endswith(".tar")})
+    assert tars == ["/index/images_001.tar", "/test/images_000.tar", "/train/images_002.tar"]
+    expected = {
+        f"train/{image_id('train', image)}"
+        for image in range(2, RELEASE.train, 3)
+        if not RELEASE.is_bare(image // RELEASE.per_landmark)
+    }
+    assert set(items.loc[items["source"] == "train", "key"]) == expected
+    card = load_card(tmp_path, "mini")
+    assert card["set_aside"][ELSEWHERE]["images"] == (45 - len(expected)) + 20
+    assert card["notes"]["shards"] == {"train": "2", "index": "1", "test": "0"}
+    relations = load_protocol(tmp_path, "mini").relations
+    assert set(items["source"].to_numpy()[relations["item"]]) == {"index"}
+
+
+def test_no_query_with_an_answer_in_the_chosen_shards_is_refused(serve: Callable[..., Served], tmp_path: Path):
+    served = serve(Release(index=4, test=4, per_landmark=2, distractor_every=0))
+    edit_shard(served.folder, "index", 0, lambda images: images.clear())
+    with pytest.raises(SuiteError, match="no query has a relevant image in the chosen shards; choose more"):
+        built(served, tmp_path, download={"index_shards": "0"})
+    assert not (tmp_path / "datasets" / "mini").exists()
+
+
+def test_a_shard_of_other_bytes_is_refused_and_nothing_is_placed(serve: Callable[..., Served], tmp_path: Path):
+    served = serve()
+    path = served.folder / "index" / "images_001.tar"
+    data = bytearray(path.read_bytes())
+    data[700] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(SuiteError, match=r"index/images_001\.tar.*md5"):
+        download_dataset(make(served, "h_gldv2", {}, {}), "mini", tmp_path)
+    assert not (tmp_path / "downloads" / "mini").exists()
+    assert not (tmp_path / "incoming" / "mini" / "index" / "images_001.tar").exists()
+
+
+def test_a_checksum_file_without_a_checksum_is_named(serve: Callable[..., Served], tmp_path: Path):
+    served = serve()
+    (served.folder / "md5sum" / "train" / "md5.images_001.txt").write_text("<html>gone</html>\n")
+    with pytest.raises(SuiteError, match=r"md5\.images_001\.txt: does not begin with an MD5 checksum"):
+        download_dataset(make(served, "h_gldv2", {}, {}), "mini", tmp_path)
+
+
+def test_faulty_missing_and_repeated_images_are_set_aside_and_counted(serve: Callable[..., Served], tmp_path: Path):
+    served = serve()
+    broken, gone = image_id("train", 0), image_id("train", 3)
+    twice: dict[str, bytes] = {}
+
+    def damage(images: dict[str, bytes]) -> None:
+        images[broken] = images[broken][:300]
+        del images[gone]
+        twice[image_id("train", 6)] = images[image_id("train", 6)]
+
+    edit_shard(served.folder, "train", 0, damage)
+    edit_shard(served.folder, "train", 2, lambda images: images.update(twice))
+    edit_shard(served.folder, "index", 0, lambda images: images.update({image_id("index", 0): b""}))
+    items = built(served, tmp_path)
+    assert not items["key"].isin([f"train/{broken}", f"train/{gone}", f"index/{image_id('index', 0)}"]).any()
+    aside = load_card(tmp_path, "mini")["set_aside"]
+    assert aside["truncated"] == {"images": 1, "classes": 1}
+    assert aside["empty"] == {"images": 1, "classes": 1}
+    assert aside[ELSEWHERE] == {"images": 1, "classes": 1}
+    assert aside[REPEATED] == {"images": 1, "classes": 0}
+    relations = load_protocol(tmp_path, "mini").relations
+    assert relations["item"].max() < len(items)
+    assert items["key"].iloc[relations["item"]].str.startswith("index/").all()
+
+
+def test_two_builds_are_the_same_bytes(serve: Callable[..., Served], tmp_path: Path):
+    served = serve()
+    folders = []
+    for place in ("one", "two"):
+        built(served, tmp_path / place)
+        folders.append({path.name: path.read_bytes() for path in (tmp_path / place / "datasets" / "mini").iterdir()})
+    assert folders[0] == folders[1]
+    assert {"items.parquet", "protocols.parquet", "relations.parquet", "card.json"} <= set(folders[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "text", "named"),
+    [
+        ("metadata/train_clean.csv", 3, "10,0123456789abcdeg", r"line 3: image id '0123456789abcdeg' is not 16 hex"),
+        ("metadata/train_clean.csv", 3, "10,", r"line 3: image id '' is not 16 hex"),
+        ("metadata/train_clean.csv", 3, "ten,0123456789abcdef", r"damaged: .*line 3: .*invalid value 'ten'"),
+        ("metadata/train_clean.csv", 3, "-1,0123456789abcdef", r"line 3: landmark_id -1 is negative"),
+        ("metadata/train_clean.csv", 3, "10", r"line 3: Expected 2 columns, got 1"),
+        ("metadata/train_clean.csv", 3, f"10,{image_id('train', 0)}", f"image '{image_id('train', 0)}' stands twice"),
+        ("metadata/train_clean.csv", 1, "landmark,images", r"'landmark_id' in include_columns does not exist"),
+        ("metadata/index.csv", 4, "", r"line 4: image id '' is not 16 hex"),
+        ("metadata/index.csv", 4, "0123", r"line 4: image id '0123' is not"),
+        (
+            "metadata/index_image_to_landmark.csv",
+            2,
+            f"{'f' * 16},3",
+            r"line 2: image 'f{16}' does not stand in index\.csv",
+        ),
+        ("metadata/index_label_to_hierarchical.csv", 5, "1,2,3", r"line 5: Expected 5 columns, got 3"),
+        ("metadata/train_label_to_hierarchical.csv", 3, "3,c,lake,lake,natural", r"landmark 3 stands twice"),
+        (
+            SOLUTION,
+            2,
+            f"{'0' * 16},{'1' * 16},Secret",
+            r"line 2: Usage is 'Secret'; expected one of Public, Private, Ig",
+        ),
+        (SOLUTION, 2, f"{'0' * 16},{'1' * 15},Public", r"line 2: image id '1{15}' is not 16 hex"),
+    ],
+)
+def test_a_damaged_row_is_named_with_file_and_line(
+    serve: Callable[..., Served], tmp_path: Path, name: str, line: int, text: str, named: str
+):
+    served = serve()
+    edit_table(served.folder, name, lambda lines: lines.__setitem__(line - 1, text))
+    with pytest.raises(SuiteError, match=f"{name}: .*{named}") as caught:
+        built(served, tmp_path)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "datasets" / "mini").exists()
+
+
+def test_a_missing_table_is_named(serve: Callable[..., Served], tmp_path: Path):
+    served = serve()
+    params = make(served, "h_gldv2", {}, {})
+    (download_dataset(params, "mini", tmp_path) / "metadata" / "index.csv").unlink()
+    with pytest.raises(SuiteError, match=r"metadata/index\.csv: not found; download the data set again"):
+        build_dataset(params, "mini", tmp_path)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, Any]]:
+    """Builds from all 620 shards, nearly all of them empty; gives the card."""
+    folder, root = tmp_path_factory.mktemp("release"), tmp_path_factory.mktemp("artifacts")
+    write_release(folder, RELEASE)
+    for part, (first, end) in {"train": (3, 500), "index": (2, 100), "test": (1, 20)}.items():
+        for number in range(first, end):
+            write_shard(folder, part, number, [])
+    origin = {"origin": {"kind": "file", "folder": str(folder)}}
+
+    def build(builder: str, **changes: Any) -> dict[str, Any]:
+        build_dataset(
+            study(datasets={"mini": {"builder": builder, "download": origin, "settings": changes}}), "mini", root
+        )
+        return load_card(root, "mini")
+
+    download_dataset(study(datasets={"mini": {"builder": "h_gldv2", "download": origin}}), "mini", root)
+    return build
+
+
+def test_counts_of_gldv2_are_enforced(whole: Callable[..., dict[str, Any]]):
+    with pytest.raises(SuiteError) as caught:
+        whole("gldv2")
+    assert str(caught.value).startswith("listed clean training images: 60 found, 1,580,470 published; ")
+    assert "enforce_counts: false" in str(caught.value)
+    card = whole("gldv2", enforce_counts=False)
+    assert card["notes"]["whole release"] is True
+    assert "listed index images: 40 found, 761,757 published" in card["notes"]["published counts"]
+    assert "test images in the shards: 8 found, 117,577 published" in card["notes"]["published counts"]
+
+
+def test_counts_of_h_gldv2_are_reported(whole: Callable[..., dict[str, Any]]):
+    differences = whole("h_gldv2")["notes"]["published counts"]
+    assert "H-GLDv2, training images: 45 found, 970,981 published" in differences
+    assert "H-GLDv2, landmarks: 9 found, 46,593 published" in differences
+    assert any(text.startswith("H-GLDv2, super-categories: ") for text in differences)
+
+
+def test_published_counts_and_default_origin():
+    defaults = GLDv2.Download()
+    assert defaults.whole
+    assert defaults.origin.base == "https://s3.amazonaws.com/google-landmark"
+    assert PUBLISHED["clean training images"] == 1_580_470
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"), [("0-9,12", [*range(10), 12]), ("3", [3]), ("5, 0-1", [0, 1, 5]), ("007", [7])]
+)
+def test_shard_ranges(text: str, numbers: list[int]):
+    assert parse_shards(text) == numbers
+
+
+@pytest.mark.parametrize("text", ["", "a", "3-1", "1,1", "0-2,2", "-1", "1000", "0--3", "1,"])
+def test_unusable_shard_ranges_are_refused_naming_the_key(tmp_path: Path, text: str):
+    params = study(datasets={"mini": {"builder": "gldv2", "download": {"train_shards": text}}})
+    with pytest.raises(SuiteError, match=r"datasets\.mini\.download: train_shards: ") as caught:
+        download_dataset(params, "mini", tmp_path)
+    assert "\n" not in str(caught.value)
