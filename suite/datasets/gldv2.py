@@ -16,7 +16,7 @@ a shard under `md5sum/<set>/md5.images_NNN.txt`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -45,6 +45,10 @@ from suite.datasets.origins import Fetcher, HttpsOrigin, Origin, SourceFile
 from suite.datasets.store import store_images
 
 PARTS = {"train": 500, "index": 100, "test": 20}
+# Which landmark ids the images of a part have, and their split; a share of train's landmarks goes to validation.
+_SPACES = {"train": "train", "index": "index", "test": "index"}
+_SPLITS = {"train": "train", "index": "gallery", "test": "query"}
+
 NO_HIERARCHY = "landmark without a hierarchy"
 IGNORED = "query that the ground truth ignores"
 ELSEWHERE = "listed, but not in the chosen shards"
@@ -229,11 +233,7 @@ class GLDv2(Builder):
         )
         judge.check_found({part.name: int(part.seen.sum()) for part in parts})
         table = pd.concat(
-            [
-                self._table(part, hierarchies[part.name if part.name == "train" else "index"], settings)
-                for part in parts
-            ],
-            ignore_index=True,
+            [self._table(part, hierarchies[_SPACES[part.name]], settings) for part in parts], ignore_index=True
         )
         items, faults = assemble(table, stored, self.about.levels)
         del table
@@ -279,19 +279,17 @@ class GLDv2(Builder):
         """Annotations of the images of a part that were found."""
         kept = part.kept()
         landmarks, code = np.unique(kept.landmarks, return_inverse=True)
-        space = "train" if part.name == "train" else "index"
+        space = _SPACES[part.name]
         names = [None if one == NO_LANDMARK else f"{space}/{one:06d}" for one in landmarks.tolist()]
-        split = np.array([{"index": "gallery", "test": "query"}.get(part.name, "train")] * len(names), dtype=object)
-        if part.name == "train":
-            held_out = hold_out(names, settings.validation, settings.seed)
-            split = np.array(["val" if name in held_out else "train" for name in names], dtype=object)
+        held_out = hold_out(names, settings.validation, settings.seed) if part.name == "train" else set()
+        splits = ["val" if name in held_out else _SPLITS[part.name] for name in names]
         coarser = hierarchy.reindex(landmarks)
         columns = {
             "key": metadata.keys_of(part.name, kept.ids),
-            "source": _repeat(np.full(len(names), part.name, dtype=object), code),
-            "split": _repeat(split, code),
-            "landmark": _repeat(np.array(names, dtype=object), code),
-            **{level: _repeat(coarser[level].to_numpy(dtype=object), code) for level in self.about.levels[1:]},
+            "source": _repeat([part.name] * len(names), code),
+            "split": _repeat(splits, code),
+            "landmark": _repeat(names, code),
+            **{level: _repeat(coarser[level], code) for level in self.about.levels[1:]},
         }
         return pa.table(columns).to_pandas()
 
@@ -365,6 +363,6 @@ def _counts(landmarks: np.ndarray) -> dict[str, int]:
     return {"images": len(landmarks), "classes": int((classes != NO_LANDMARK).sum())}
 
 
-def _repeat(values: np.ndarray, code: np.ndarray) -> pa.Array:
+def _repeat(values: Iterable[str | None], code: np.ndarray) -> pa.Array:
     """Texts `values[code]` without a Python object a row; None and NaN become null."""
     return pa.array(values, pa.string(), from_pandas=True).take(pa.array(code))

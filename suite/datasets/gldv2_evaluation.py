@@ -43,8 +43,7 @@ class Evaluation:
             SuiteError: no query has a relevant image among the items.
         """
         solution = self._solution
-        split = items["split"].to_numpy()
-        queries, gallery = np.flatnonzero(split == "query"), np.flatnonzero(split == "gallery")
+        queries, gallery = (np.flatnonzero((items["split"] == split).to_numpy()) for split in ("query", "gallery"))
         query_ids, gallery_ids = ids_of(items["key"].iloc[queries]), ids_of(items["key"].iloc[gallery])
         row_of_query = _rows(queries, query_ids, solution.ids)
         row_of_relevant = _rows(gallery, gallery_ids, solution.relevant)

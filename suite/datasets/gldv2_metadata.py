@@ -57,7 +57,7 @@ class Solution:
         ids: (T,) uint64, ascending: all test images.
         usage: (T,) text, "Public", "Private" or "Ignored".
         pairs: (P,) int64 place of a query in `ids`, ascending, and `relevant`: (P,) uint64, an index image that is
-            relevant to it.
+            relevant to it; no pair stands twice.
     """
 
     ids: np.ndarray
@@ -97,6 +97,10 @@ def read_index(images: Path, labels: Path) -> Listing:
         if (places < 0).any():
             row = int((places < 0).argmax())
             raise SuiteError(f"{labels}: line {lines[row]}: image '{image[row]}' does not stand in {images.name}")
+        again = (landmarks[places] != NO_LANDMARK) | (np.bincount(places, minlength=len(listed))[places] > 1)
+        if again.any():
+            row = int(again.argmax())
+            raise SuiteError(f"{labels}: line {lines[row]}: image '{image[row]}' has more than one landmark")
         landmarks[places] = _landmarks(landmark, labels, line)
     return Listing(listed, landmarks)
 
@@ -149,9 +153,12 @@ def read_solution(path: Path) -> Solution:
     listed, usage, row = _ascending(path, ids, usages, [np.arange(rows)])
     place = np.empty(rows, dtype=np.int64)
     place[row] = np.arange(rows)
-    owner = place[_joined(pairs, np.int64)]
-    order = np.argsort(owner, kind="stable")
-    return Solution(listed, usage, owner[order], _joined(relevant, np.uint64)[order])
+    owner, relevant = place[_joined(pairs, np.int64)], _joined(relevant, np.uint64)
+    order = np.lexsort((relevant, owner))
+    owner, relevant = owner[order], relevant[order]
+    fresh = np.ones(len(owner), dtype=bool)
+    fresh[1:] = (np.diff(owner) != 0) | (relevant[1:] != relevant[:-1])
+    return Solution(listed, usage, owner[fresh], relevant[fresh])
 
 
 def read_checksum(path: Path) -> str:
@@ -248,8 +255,10 @@ def _parse_ids(texts: pa.StringArray, path: Path, lines: np.ndarray) -> np.ndarr
 
 
 def _ascending(path: Path, ids: list[np.ndarray], *others: list[np.ndarray]) -> list[np.ndarray]:
-    """Columns in pieces, the ids first, joined and put in order of the ids, which must be distinct."""
+    """Columns in pieces, the ids first, joined and put in order of the ids: at least one, and distinct."""
     joined = _joined(ids, np.uint64)
+    if not len(joined):
+        raise SuiteError(f"{path}: lists no image; download the data set again")
     order = np.argsort(joined, kind="stable")
     joined = joined[order]
     repeated = np.flatnonzero(joined[1:] == joined[:-1])

@@ -320,6 +320,12 @@ def test_two_builds_are_the_same_bytes(serve: Callable[..., Served], tmp_path: P
             f"{'f' * 16},3",
             r"line 2: image 'f{16}' does not stand in index\.csv",
         ),
+        (
+            "metadata/index_image_to_landmark.csv",
+            4,
+            f"{image_id('index', 0)},9",
+            f"line 2: image '{image_id('index', 0)}' has more than one landmark",
+        ),
         ("metadata/index_label_to_hierarchical.csv", 5, "1,2,3", r"line 5: Expected 5 columns, got 3"),
         ("metadata/train_label_to_hierarchical.csv", 3, "3,c,lake,lake,natural", r"landmark 3 stands twice"),
         (
@@ -340,6 +346,28 @@ def test_a_damaged_row_is_named_with_file_and_line(
         built(served, tmp_path)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "datasets" / "mini").exists()
+
+
+@pytest.mark.parametrize("name", ["metadata/train_clean.csv", "metadata/index.csv", SOLUTION])
+def test_a_table_without_a_row_is_named(serve: Callable[..., Served], tmp_path: Path, name: str):
+    served = serve()
+    edit_table(served.folder, name, lambda lines: lines.__delitem__(slice(1, None)))
+    with pytest.raises(SuiteError, match=f"{name}: lists no image"):
+        built(served, tmp_path)
+
+
+def test_an_answer_that_stands_twice_counts_once(serve: Callable[..., Served], tmp_path: Path):
+    served = serve()
+
+    def repeat(lines: list[str]) -> None:
+        query, images, usage = lines[2].split(",")
+        lines[2] = f"{query},{images} {images},{usage}"
+
+    edit_table(served.folder, SOLUTION, repeat)
+    built(served, tmp_path)
+    assert not load_protocol(tmp_path, "mini").relations.duplicated().any()
+    facts = load_card(tmp_path, "mini")["notes"]["queries"]
+    assert facts["whose list is not their landmark's gallery images"] == 0
 
 
 def test_a_missing_table_is_named(serve: Callable[..., Served], tmp_path: Path):
