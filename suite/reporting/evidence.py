@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
 from suite.config import Params
 from suite.datasets.protocols import Protocol, read_protocol
+from suite.datasets.store import INDEX, ImageStore
 from suite.errors import SuiteError
 from suite.recipes import RECIPES, trials_path
 
@@ -35,7 +35,7 @@ class DatasetEvidence:
     features: dict[str, Any]
     items: pd.DataFrame
     protocol: Protocol
-    images: Path
+    images: ImageStore | None
     runs: pd.DataFrame
     leaderboard: pd.DataFrame
     pairwise: pd.DataFrame
@@ -116,20 +116,6 @@ def read_evidence(params: Params, root: Path, recipes: Path = RECIPES) -> Eviden
     )
 
 
-def read_images(path: Path, places: list[int]) -> dict[int, bytes]:
-    """The encoded images at `places` of an image store; only these are read."""
-    wanted, found, start = sorted(set(places)), {}, 0
-    with pa.memory_map(str(path)) as source:
-        reader = pa.ipc.open_file(source)
-        for index in range(reader.num_record_batches):
-            batch = reader.get_batch(index)
-            for place in wanted:
-                if start <= place < start + batch.num_rows:
-                    found[place] = batch.column("image")[place - start].as_py()
-            start += batch.num_rows
-    return found
-
-
 def _dataset(params: Params, root: Path, recipes: Path, name: str, compare: dict[str, pd.DataFrame]) -> DatasetEvidence:
     folder = root / "datasets" / name
     tables = {key: table[table["dataset"] == name] for key, table in compare.items()}
@@ -156,7 +142,7 @@ def _dataset(params: Params, root: Path, recipes: Path, name: str, compare: dict
         features=_json(root / "features" / name / "features.json", "embed"),
         items=_table(folder / "items.parquet", "build"),
         protocol=read_protocol(folder, card["protocols"]),
-        images=folder / "images.arrow",
+        images=ImageStore(folder) if (folder / INDEX).exists() else None,
         neighbours={key: pd.read_parquet(path) for key, path in neighbours.items() if path.exists()},
         queries=queries,
         provenance=provenance,

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from suite.reporting.evidence import DatasetEvidence, read_images
+from suite.datasets.images import decode_image
+from suite.reporting.evidence import DatasetEvidence
 from suite.reporting.model import Example, Gallery, Mark, Picture, Ranking, Result, number
 
 TOP = 10
@@ -22,7 +23,7 @@ def gallery(data: DatasetEvidence, loss: str, label: str) -> Gallery | None:
     The rule: with AP cut at the first ten results, take the queries that gain most, those whose
     gain is nearest the median, and those that lose most, one a class; ties go to the earlier row.
     """
-    if not {loss, "frozen"} <= set(data.neighbours) or not data.images.exists():
+    if not {loss, "frozen"} <= set(data.neighbours) or data.images is None:
         return None
     trained, frozen = (_top_ap(data, data.neighbours[key]) for key in (loss, "frozen"))
     gain = (trained - frozen).dropna()
@@ -135,19 +136,20 @@ def _verdict(data: DatasetEvidence, query: int, item: int) -> int:
 
 def _pictures(data: DatasetEvidence, rows: list[int]) -> dict[int, Picture]:
     places = {row: int(data.items.at[row, "image"]) for row in rows}
-    images = read_images(data.images, list(places.values()))
     return {
-        row: _picture(images[place], f"{data.items.at[row, data.levels[0]]} ({data.items.at[row, 'source']})")
+        row: _picture(data.images.read(place), f"{data.items.at[row, data.levels[0]]} ({data.items.at[row, 'source']})")
         for row, place in places.items()
     }
 
 
 def _picture(data: bytes, alt: str) -> Picture:
     with Image.open(io.BytesIO(data)) as image:
-        if max(image.size) <= LARGEST and image.format in ("PNG", "JPEG"):
+        # Not every viewer turns a picture as its Exif data say, or knows the colours of print.
+        plain = image.format in ("PNG", "JPEG") and image.mode != "CMYK" and not image.getexif()
+        if plain and max(image.size) <= LARGEST:
             return Picture(data, image.format.lower(), alt)
-        small = image.convert("RGB")
-        small.thumbnail((LARGEST, LARGEST))
-        handle = io.BytesIO()
-        small.save(handle, "JPEG", quality=85)
+    small = decode_image(data)
+    small.thumbnail((LARGEST, LARGEST))
+    handle = io.BytesIO()
+    small.save(handle, "JPEG", quality=85)
     return Picture(handle.getvalue(), "jpeg", alt)

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from suite.datasets.origins.npm import tarball_name
 
 from suite.datasets import ImageStore, build_dataset, download_dataset, load_card, load_items
 from suite.datasets.emoji import FEW_STYLES, IDENTICAL, VARIANT
 from suite.datasets.emoji_leakage import thumbnails
 from suite.datasets.miniature import NAMES, VERSION, draw_miniature, miniature_settings
-from suite.datasets.origins.npm import tarball_name
 from suite.errors import SuiteError
 
 

@@ -9,7 +9,7 @@ import pytest
 from study_settings import study
 
 from suite.config import Params
-from suite.datasets import ImageStore, write_images
+from suite.datasets import ImageStore, store_images
 from suite.datasets.drawing import draw_png
 from suite.datasets.miniature_glyphs import STYLES, shape_glyph
 from suite.errors import SuiteError
@@ -36,7 +36,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     svg = '<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64">{}</svg>'
     bodies = [styles[row % 6](shape_glyph("Nature", "flower", row // 6 % 4)) for row in range(ITEMS)]
     with atomic_directory(root / "datasets" / "drawn") as folder:
-        write_images(folder / "images.arrow", [draw_png(svg.format(body), 48) for body in bodies])
+        drawn = [(str(row), draw_png(svg.format(body), 48)) for row, body in enumerate(bodies)]
+        store_images(folder, drawn, threads=1)
         pd.DataFrame({"image": range(ITEMS)[::-1], "emoji": [f"class-{row % 5}" for row in range(ITEMS)]}).to_parquet(
             folder / "items.parquet", index=False
         )
@@ -66,7 +67,7 @@ def test_features_follow_the_rows_of_the_items(root: Path, one_process):
     assert (features.shape, features.dtype) == ((ITEMS, 1280), np.float32)
     assert about["width"] == 1280
     assert len(about["weights_sha256"]) == len(about["digest"]) == 64
-    store = ImageStore(root / "datasets" / "drawn" / "images.arrow")
+    store = ImageStore(root / "datasets" / "drawn")
     last = np.array(store.decode(ITEMS - 1))[None]
     np.testing.assert_allclose(features[:1], load_backbone("efficientnet_lite0").features(last), rtol=1e-3, atol=1e-3)
 

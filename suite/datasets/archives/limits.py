@@ -52,7 +52,7 @@ class Entries:
             refuse(self._archive, raw, "its name holds a backslash")
         if raw.startswith("/") or _DRIVE.match(raw):
             refuse(self._archive, raw, "its path is absolute")
-        if len(raw) > MAX_NAME_BYTES:
+        if len(raw.encode()) > MAX_NAME_BYTES:
             refuse(self._archive, raw, f"its name is longer than {MAX_NAME_BYTES} bytes")
         name = _normalised(raw)
         if name is None:

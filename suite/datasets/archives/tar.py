@@ -45,6 +45,10 @@ _REFUSED = {
 }
 
 
+class _Broken(Exception):
+    """What is wrong with the bytes of a tar."""
+
+
 def is_tar(start: bytes) -> bool:
     """Whether the first block of a file is a tar header (or the zeros of an empty tar)."""
     return len(start) >= BLOCK and (start[:BLOCK] == _ZEROS or _checksum_holds(start[:BLOCK]))
@@ -64,7 +68,7 @@ def iterate_tar(
             skip = _discarder(stream)
         try:
             yield from _walk(Path(path), stream, skip, wanted)
-        except (zlib.error, EOFError, OSError, ValueError) as error:
+        except (_Broken, OSError) as error:
             raise damaged(path, f"not a sound tar ({error})") from None
 
 
@@ -72,7 +76,8 @@ def _walk(
     path: Path, stream: BinaryIO, skip: Callable[[int], None], wanted: Callable[[str], bool] | None
 ) -> Iterator[tuple[str, bytes]]:
     entries = Entries(path)
-    name, size, before = None, None, "the start"
+    records: dict[str, str] = {}
+    before = "the start"
     while True:
         header = stream.read(BLOCK)
         if header == _ZEROS:
@@ -85,17 +90,19 @@ def _walk(
         if kind in (_LONG_NAME, _PAX, _PAX_GLOBAL):
             extension = _extension(path, stream, header, before)
             if kind == _LONG_NAME:
-                name = _text(path, extension.rstrip(b"\0"), before)
-            else:
-                records = _pax_records(path, extension, before)
-                if kind == _PAX_GLOBAL and records.keys() & {"path", "size"}:
-                    raise damaged(path, f"the global header after {before} names a member")
-                if kind == _PAX:
-                    name, size = records.get("path", name), records.get("size", size)
+                records["path"] = _text(path, extension.rstrip(b"\0"), before)
+                continue
+            found = _pax_records(path, extension, before)
+            if kind == _PAX:
+                records |= found
+            elif found:
+                raise damaged(path, f"the global header after {before} speaks of single members")
             continue
-        raw = _text(path, _ustar_name(header), before) if name is None else name
-        length = _number(header[124:136]) if size is None else _pax_size(path, raw, size)
-        name, size = None, None
+        raw = records["path"] if "path" in records else _text(path, _ustar_name(header), before)
+        length = _pax_size(path, raw, records["size"]) if "size" in records else _number(header[124:136])
+        if "sparse" in records:
+            refuse(path, raw, "is a sparse file")
+        records = {}
         if kind in _REFUSED:
             refuse(path, raw, f"is {_REFUSED[kind]}")
         if kind == _FOLDER or (kind == b"\0" and raw.endswith("/")):
@@ -119,7 +126,7 @@ def _walk(
                 skip(length + padding)
             except EOFError:
                 raise damaged(path, f"truncated within member {before}") from None
-    if name is not None or size is not None:
+    if records:
         raise damaged(path, f"truncated: an extended header after {before} stands alone")
     while rest := stream.read(_BUFFER):
         if rest.count(0) != len(rest):
@@ -147,14 +154,17 @@ class _Unpacked(io.RawIOBase):
             elif not self._packed and self._hungry():
                 self._packed = self._file.read(_BUFFER)
                 if not self._packed:
-                    raise EOFError("the compressed data are truncated")
-            data = self._machine.decompress(self._packed, len(target))
+                    raise _Broken("its compressed data are truncated")
+            try:
+                data = self._machine.decompress(self._packed, len(target))
+            except (zlib.error, OSError) as error:
+                raise _Broken(f"its compressed data are damaged: {error}") from None
             self._packed = self._machine.unconsumed_tail if self._compression == "gz" else b""
             if data:
                 break
         self._left -= len(data)
         if self._left < 0:
-            raise ValueError(f"unpacks to more than {self._limit:,} bytes, far more than its own size")
+            raise _Broken(f"unpacks to more than {self._limit:,} bytes, far more than its own size")
         target[: len(data)] = data
         return len(data)
 
@@ -196,24 +206,23 @@ def _extension(path: Path, stream: BinaryIO, header: bytes, before: str) -> byte
 
 
 def _pax_records(path: Path, data: bytes, before: str) -> dict[str, str]:
-    """`path` and `size` of a pax header: records "length key=value\\n", the length counting the whole record."""
+    """What a pax header says of path, size and holes; records are "length key=value\n", the length that of all."""
     found: dict[str, str] = {}
-    while data:
-        digits, space, rest = data.partition(b" ")
-        length = int(digits) if space and digits.isdigit() and len(digits) < 8 else 0
-        record = rest[: length - len(digits) - 1]
-        key, equals, value = record.partition(b"=")
-        if not equals or not record.endswith(b"\n") or len(digits) + 1 + len(record) != length:
+    start = 0
+    while start < len(data):
+        space = data.find(b" ", start, start + 8)
+        digits = data[start : max(space, start)]
+        end = start + int(digits) if digits.isdigit() else start
+        key, equals, value = data[space + 1 : end].partition(b"=")
+        if not equals or end > len(data) or not value.endswith(b"\n"):
             raise damaged(path, f"damaged: the extended header after {before} has a wrong record")
         if key.startswith(b"GNU.sparse."):
-            raise SuiteError(
-                f"{path}: the member after {before} is a sparse file; do not use it: check where the archive came from"
-            )
-        if key in (b"path", b"size"):
+            found["sparse"] = ""
+        elif key in (b"path", b"size"):
             if key.decode() in found:
                 raise damaged(path, f"the extended header after {before} gives {key.decode()} twice")
             found[key.decode()] = _text(path, value[:-1], before)
-        data = data[length:]
+        start = end
     return found
 
 
@@ -245,6 +254,9 @@ def _number(field: bytes) -> int:
     if field[0] & 0x80:
         return int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
     text = field.strip(b" \0")
+    # int() alone takes signs and underscores as well.
+    if text.translate(None, b"01234567"):
+        raise _Broken(f"a number of a header reads {ascii(text)[1:]}")
     return int(text, 8) if text else 0
 
 
@@ -252,6 +264,6 @@ def _checksum_holds(header: bytes) -> bool:
     """Whether the header's sum of bytes, its own field read as blanks, is the one it states."""
     try:
         stated = _number(header[148:156])
-    except ValueError:
+    except _Broken:
         return False
     return sum(header) - sum(header[148:156]) + 8 * 32 == stated

@@ -31,6 +31,8 @@ def iterate_zip(path: Path, wanted: Callable[[str], bool] | None) -> Iterator[tu
     with open(path, "rb") as file:
         try:
             archive = zipfile.ZipFile(file)
+        except UnicodeDecodeError as error:
+            refuse(path, error.object.decode("ascii", "backslashreplace"), "its name is not the UTF-8 it says it is")
         except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, struct.error) as error:
             raise damaged(path, f"not a sound zip ({error})") from None
         members = _checked(Path(path), archive, os.fstat(file.fileno()).st_size)
