@@ -220,20 +220,45 @@ def test_a_query_has_the_labels_of_its_landmark(serve: Callable[..., Served], tm
 
 def test_queries_over_several_landmarks_and_partial_lists_are_counted(serve: Callable[..., Served], tmp_path: Path):
     served = serve()
+    answers = {
+        # Most of its images are landmark 1's; only a part of landmark 2's; as many of landmark 6 as of 4.
+        1: [RELEASE.relevant(5)[0], *RELEASE.relevant(1)[:2]],
+        2: RELEASE.relevant(2)[1:],
+        3: [RELEASE.relevant(6)[0], RELEASE.relevant(4)[0]],
+    }
 
     def change(lines: list[str]) -> None:
-        query, images, usage = lines[1].split(",")
-        # Two of landmark 0's images against one of landmark 5's.
-        lines[1] = ",".join([query, " ".join([RELEASE.relevant(5)[0], *images.split()[:2]]), usage])
-        query, images, usage = lines[2].split(",")
-        lines[2] = ",".join([query, " ".join(images.split()[1:]), usage])
+        for image, relevant in answers.items():
+            query, _, usage = lines[1 + image].split(",")
+            lines[1 + image] = f"{query},{' '.join(relevant)},{usage}"
 
     edit_table(served.folder, SOLUTION, change)
     items = built(served, tmp_path).set_index("key")
-    assert items.loc[f"test/{image_id('test', 1)}", "landmark"] == f"index/{RELEASE.landmark_id(1):06d}"
+    for image, landmark in {1: 1, 2: 2, 3: 4}.items():
+        assert items.loc[f"test/{image_id('test', image)}", "landmark"] == f"index/{RELEASE.landmark_id(landmark):06d}"
     facts = load_card(tmp_path, "mini")["notes"]["queries"]
-    assert facts["over several landmarks"] == 1 - RELEASE.is_ignored(0)
-    assert facts["whose list is not their landmark's gallery images"] == 2 - RELEASE.is_ignored(0)
+    assert facts["over several landmarks"] == 2
+    assert facts["whose list is not their landmark's gallery images"] == 3
+
+
+def test_queries_that_show_only_distractors_have_no_labels(serve: Callable[..., Served], tmp_path: Path):
+    served = serve()
+    distractor = image_id("index", 8)
+
+    def change(lines: list[str]) -> None:
+        query, _, usage = lines[2].split(",")
+        lines[2] = f"{query},{distractor} {'0' * 16},{usage}"
+
+    edit_table(served.folder, SOLUTION, change)
+    items = built(served, tmp_path)
+    row = items.index[items["key"] == f"test/{image_id('test', 1)}"][0]
+    assert items.loc[row, ["landmark", "supercategory"]].isna().all()
+    relations = load_protocol(tmp_path, "mini").relations
+    found = items["key"].iloc[relations.loc[relations["query"] == row, "item"]]
+    assert found.tolist() == [f"index/{distractor}"]
+    facts = load_card(tmp_path, "mini")["notes"]["queries"]
+    assert facts["without a landmark"] == 1
+    assert facts["relevant images outside the index"] == 1
 
 
 def test_gldv2_has_one_level_and_drops_no_landmark(serve: Callable[..., Served], tmp_path: Path):

@@ -6,12 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from gldv2_release import Release, edit_table, image_id, write_release, write_shard
+from hypothesis import given
+from hypothesis import strategies as st
 from study_settings import study
 
 from suite.datasets import build_dataset, download_dataset, load_card
 from suite.datasets.gldv2 import PUBLISHED, GLDv2, parse_shards
+from suite.datasets.gldv2_metadata import ids_of, keys_of
 from suite.errors import SuiteError
 
 RELEASE = Release(bare_every=4, distractor_every=9, answered=0.75, unclean=7)
@@ -105,7 +110,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, A
     (folder / "manifest.json").write_text("[]")
 
     def build(builder: str, **changes: Any) -> dict[str, Any]:
-        build_dataset(study(datasets={"mini": {"builder": builder, "settings": changes}}), "mini", root)
+        build_dataset(study(datasets={"mini": {"builder": builder, "download": {}, "settings": changes}}), "mini", root)
         return load_card(root, "mini")
 
     return build
@@ -127,6 +132,13 @@ def test_counts_of_h_gldv2_are_reported(whole: Callable[..., dict[str, Any]]):
     assert "H-GLDv2, training images: 45 found, 970,981 published" in differences
     assert "H-GLDv2, landmarks: 9 found, 46,593 published" in differences
     assert any(text.startswith("H-GLDv2, super-categories: ") for text in differences)
+
+
+@given(ids=st.lists(st.integers(0, 2**64 - 1)), part=st.sampled_from(["train", "index", "test"]))
+def test_keys_hold_the_id_in_sixteen_digits(ids: list[int], part: str):
+    keys = keys_of(part, np.array(ids, dtype=np.uint64))
+    assert keys.to_pylist() == [f"{part}/{one:016x}" for one in ids]
+    assert ids_of(pd.Series(keys.to_pylist(), dtype="str")).tolist() == ids
 
 
 def test_published_counts_and_default_origin():
