@@ -1,6 +1,6 @@
 """The bar of scale: H-GLDv2 built from synthetic releases of 10,000, 100,000 and 1,000,000 listed images.
 
-Run by `make bars`; pytest collects it only where it is named. It takes ten minutes or so and 4 GB of disk below
+Run by `make bars`; pytest collects it only where it is named. It takes some five minutes and 3 GB of disk below
 pytest's temporary folder.
 """
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from gldv2_release import Release, edit_shard, edit_table, image_id, supercategory, write_release
+from miniatures import serve as serve_folder
 from study_settings import study
 
 from suite.datasets import ImageStore, build_dataset, download_dataset, load_card, load_items
@@ -26,39 +26,24 @@ SHARDS = {"train_shards": "0-2", "index_shards": "0,1", "test_shards": 0}
 SOLUTION = "ground_truth/retrieval_solution_v2.1.csv"
 
 
+@dataclass(frozen=True)
 class Served:
-    """A release on a loopback server; `requests` are the paths asked for."""
+    """A release on a loopback server."""
 
-    def __init__(self, folder: Path, address: str, requests: list[str]):
-        self.folder, self.address, self.requests = folder, address, requests
+    folder: Path
+    address: str
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[[Release], Served]]:
+def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     """Writes a release and serves it."""
-    servers = []
+    with ExitStack() as servers:
 
-    def start(release: Release = RELEASE) -> Served:
-        folder, requests = tmp_path / "release", []
-        write_release(folder, release)
+        def start(release: Release = RELEASE) -> Served:
+            write_release(tmp_path / "release", release)
+            return Served(tmp_path / "release", servers.enter_context(serve_folder(tmp_path / "release")))
 
-        class Handler(SimpleHTTPRequestHandler):
-            def do_GET(self) -> None:
-                requests.append(self.path)
-                super().do_GET()
-
-            def log_message(self, *_: object) -> None:
-                """Keep the test's output clean."""
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        servers.append(server)
-        return Served(folder, f"http://127.0.0.1:{server.server_port}", requests)
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+        yield start
 
 
 def make(served: Served, builder: str, download: dict[str, Any], changes: dict[str, Any]) -> Any:
@@ -267,14 +252,14 @@ def test_gldv2_has_one_level_and_drops_no_landmark(serve: Callable[..., Served],
     assert list(items) == ["image", "key", "source", "split", "landmark"]
     assert items["split"].isin(["train", "val"]).sum() == 60
     assert load_card(tmp_path, "mini")["set_aside"] == {IGNORED: {"images": 2, "classes": 0}}
-    assert not [path for path in served.requests if "hierarchical" in path]
+    assert not [one["name"] for one in load_card(tmp_path, "mini")["sources"] if "hierarchical" in one["name"]]
 
 
 def test_a_subset_of_shards_is_all_that_is_fetched_and_built(serve: Callable[..., Served], tmp_path: Path):
     served = serve()
     items = built(served, tmp_path, download={"train_shards": "2", "index_shards": 1})
-    tars = sorted({path for path in served.requests if path.endswith(".tar")})
-    assert tars == ["/index/images_001.tar", "/test/images_000.tar", "/train/images_002.tar"]
+    tars = [one["name"] for one in load_card(tmp_path, "mini")["sources"] if one["name"].endswith(".tar")]
+    assert tars == ["index/images_001.tar", "test/images_000.tar", "train/images_002.tar"]
     expected = {
         f"train/{image_id('train', image)}"
         for image in range(2, RELEASE.train, 3)
