@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from suite.config import PositiveInt, Seed, Settings
@@ -131,14 +134,27 @@ def assemble(table: pd.DataFrame, stored: Stored, levels: Sequence[str]) -> tupl
         The items, in the order of the store, and what was set aside: annotated images that the archives lack, and
         stored ones that were faulty, by reason.
     """
-    kept = pd.DataFrame({"key": stored.keys, "image": range(len(stored.keys))})
-    items = kept.merge(table, on="key", how="left", validate="one_to_one")
-    if items["split"].isna().any():
-        raise SuiteError(f"image '{items.loc[items['split'].isna(), 'key'].iloc[0]}': stored without an annotation")
-    faults = pd.DataFrame(stored.faults, columns=["key", "reason"])
-    missing = table.loc[~table["key"].isin(kept["key"]) & ~table["key"].isin(faults["key"]), ["key"]]
-    lost = pd.concat([faults, missing.assign(reason=MISSING)]).merge(table, on="key", how="left")
+    # Arrow looks keys up without an object each: at a million images that is most of the memory of a join.
+    listed = pa.array(table["key"], pa.large_string())
+    if pc.count_distinct(listed).as_py() != len(table):
+        raise SuiteError(f"image '{table['key'][table['key'].duplicated()].iloc[0]}' is annotated twice")
+    kept, faulty = (_rows_of(keys, listed) for keys in (stored.keys, [key for key, _ in stored.faults]))
+    items = table.take(kept).reset_index(drop=True)
+    items.insert(0, "image", np.arange(len(items)))
+    absent = np.ones(len(table), dtype=bool)
+    absent[kept] = absent[faulty] = False
+    reasons = [reason for _, reason in stored.faults] + [MISSING] * int(absent.sum())
+    lost = table.take(np.concatenate([faulty, np.flatnonzero(absent)])).assign(reason=reasons)
     return items[["image", "key", "source", "split", *levels]], count_by_reason(lost, list(levels)[:1])
+
+
+def _rows_of(keys: list[str], listed: pa.Array) -> np.ndarray:
+    """Where each key is annotated, int64."""
+    rows = pc.index_in(pa.array(keys, pa.large_string()), value_set=listed)
+    if rows.null_count:
+        unknown = keys[pc.index(pc.is_null(rows), True).as_py()]
+        raise SuiteError(f"image '{unknown}': stored without an annotation")
+    return rows.to_numpy().astype(np.int64)
 
 
 def count_by_reason(lost: pd.DataFrame, finest: Sequence[str]) -> dict[str, dict[str, int]]:

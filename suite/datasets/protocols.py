@@ -37,6 +37,14 @@ class Protocol:
     description: str = ""
     relations: pd.DataFrame | None = None
 
+    def pairs(self, *relations: str) -> np.ndarray:
+        """(N, 2) int64: places in `queries` and in the gallery of the pairs in any of `relations`, as the metrics on
+        stated pairs take them. Leave one out: both are places in `queries`."""
+        stated = self.relations[self.relations["relation"].isin(relations)]
+        gallery = self.queries if self.gallery is None else self.gallery
+        sides = ((self.queries, stated["query"]), (gallery, stated["item"]))
+        return np.stack([pd.Index(rows).get_indexer(wanted) for rows, wanted in sides], axis=1).astype(np.int64)
+
     def summary(self) -> dict[str, Any]:
         """What the card says of it."""
         return {

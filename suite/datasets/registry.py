@@ -12,6 +12,8 @@ DATASETS = Registry(
         "dyml_product": "suite.datasets.dyml:DyMLProduct",
         "dyml_vehicle": "suite.datasets.dyml:DyMLVehicle",
         "emoji": "suite.datasets.emoji:Emoji",
+        "gldv2": "suite.datasets.gldv2:GLDv2",
+        "h_gldv2": "suite.datasets.gldv2:HGLDv2",
         "inaturalist": "suite.datasets.inaturalist:INaturalist",
         "inaturalist_full": "suite.datasets.inaturalist:INaturalistFull",
         "inshop": "suite.datasets.inshop:InShop",

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from suite.config import PARAMS, Params, Settings, parse
@@ -98,7 +97,7 @@ def check_items(items: pd.DataFrame, levels: tuple[str, ...], name: str) -> None
     if items["key"].duplicated().any():
         repeated = items.loc[items["key"].duplicated(), "key"].iloc[0]
         raise SuiteError(f"data set '{name}': image '{repeated}' stands twice; mend its builder")
-    unknown = set(items["split"]) - set(SPLITS)
+    unknown = set(items["split"].unique()) - set(SPLITS)
     if unknown:
         raise SuiteError(f"data set '{name}': unknown split '{min(unknown)}'; mend its builder")
     if levels:
@@ -137,7 +136,7 @@ def _card(
 
 
 def _present(items: pd.DataFrame) -> list[str]:
-    found = set(np.unique(items["split"].to_numpy(dtype=str)))
+    found = set(items["split"].unique())
     return [split for split in SPLITS if split in found]
 
 

@@ -99,11 +99,11 @@ def per_query_metrics(
         if alone:
             itself = (np.arange(block.stop - block.start), np.arange(block.start, block.stop))
             distances[itself], shared[itself] = np.inf, 0
-        ranks, shared = _rank_positives(distances, shared)
+        ranks, shared = rank_positives(distances, shared)
         piece: dict[str, np.ndarray] = {}
         for level in wanted:
             member = (shared >> level & 1).astype(bool)
-            piece |= {f"level{level}/{name}": value for name, value in _binary(ranks, member, ks).items()}
+            piece |= {f"level{level}/{name}": value for name, value in binary_metrics(ranks, member, ks).items()}
         if hierarchical:
             piece |= _hierarchical(ranks, np.bitwise_count(shared), depth, discounts)
         pieces.append(piece)
@@ -147,7 +147,7 @@ def _shared_levels(query_codes: np.ndarray, item_codes: np.ndarray, levels: Sequ
     return shared
 
 
-def _rank_positives(distances: np.ndarray, shared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def rank_positives(distances: np.ndarray, shared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(b, P) ranks among the whole gallery of the items that share a level, in order, and what they share.
 
     What is shared is a bit a level, 0 at padding. `distances` is overwritten.
@@ -173,7 +173,7 @@ def _less_relevant_first(codes: np.ndarray, tied: np.ndarray) -> np.ndarray:
     return (np.sort(keys, axis=1) & 0xFF).astype(np.uint8)
 
 
-def _binary(ranks: np.ndarray, member: np.ndarray, ks: Sequence[int]) -> dict[str, np.ndarray]:
+def binary_metrics(ranks: np.ndarray, member: np.ndarray, ks: Sequence[int]) -> dict[str, np.ndarray]:
     """Metrics of one level from (b, P) ranks, ascending, and which of these are of positives of the level."""
     found = np.cumsum(member, axis=1)
     total = found[:, -1] if found.shape[1] else np.zeros(len(member), dtype=np.int64)

@@ -69,6 +69,12 @@ def test_an_image_without_an_annotation_is_named():
         assemble(annotations(), Stored(keys=["a", "q"], faults=[]), ["species"])
 
 
+def test_an_image_that_is_annotated_twice_is_named():
+    table = pd.concat([annotations(), annotations().iloc[[0]]], ignore_index=True)
+    with pytest.raises(SuiteError, match="image 'a' is annotated twice"):
+        assemble(table, Stored(keys=["a"], faults=[]), ["species"])
+
+
 def test_counts_are_enforced_or_noted():
     assert check_count("training images", 5, 5, True) is None
     assert check_count("training images", 4, 1200, False) == "training images: 4 found, 1,200 published"
