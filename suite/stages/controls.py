@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from suite.config import Params
-from suite.evaluation import Judged
 from suite.files import atomic_directory
 from suite.models.head import feature_statistics
 from suite.stages.measure import neighbour_table
@@ -24,11 +23,10 @@ def controls_stage(params: Params, dataset: str, root: Path) -> None:
     # Standardised with the training images' statistics, as a head does before its projection.
     mean, deviation = feature_statistics(data.features[data.rows("train")])
     frozen = ((data.features - mean) / deviation).numpy()
-    protocols = {split: data.protocol(split) for split in SPLITS}
     metrics, gap = control_tables(
         frozen,
         data.labels.numpy(),
-        {split: Judged(rows.queries, rows.gallery, rows.ks) for split, rows in protocols.items()},
+        {split: data.judged(split) for split in SPLITS},
         data.evaluation_rows(),
         dataset=dataset,
         random_width=params.training.embedding_dim,

@@ -74,7 +74,7 @@ def control_tables(
     gaps = []
     for control, seed, embeddings in draws:
         for split, chosen in judged.items():
-            means = mean_metrics(judge(embeddings, classes, chosen))
+            means = mean_metrics(judge(embeddings.__getitem__, classes, chosen))
             metrics += [(control, seed, split, name, value) for name, value in means.items()]
         gaps.append(
             measure_gap(

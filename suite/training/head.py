@@ -16,7 +16,7 @@ from torch import Tensor
 from suite.datasets.arrays import load_features, load_labels, load_protocol
 from suite.datasets.protocols import DEFAULT_KS, Protocol
 from suite.datasets.samplers.per_class import MPerClassSampler
-from suite.evaluation import mean_metrics, per_query_metrics
+from suite.evaluation import Judged, judge, mean_metrics
 from suite.losses import create_loss
 from suite.models.head import EmbeddingHead
 from suite.training.specification import RunSpecification
@@ -44,9 +44,13 @@ class HeadData:
         """Positions of the images of a split."""
         return np.flatnonzero(self.split == split)
 
-    def protocol(self, name: str) -> Protocol:
+    def judged(self, split: str) -> Judged:
         """How `val` (leave one out) and `test` (the official protocol) are judged."""
-        return self.official if name == "test" else Protocol(name, self.rows(name), None, DEFAULT_KS)
+        if split != "test":
+            return Judged(self.rows(split), None, DEFAULT_KS)
+        official = self.official
+        pairs = None if official.relations is None else official.pairs("positive")
+        return Judged(official.queries, official.gallery, official.ks, pairs)
 
     def evaluation_rows(self) -> np.ndarray:
         """Positions of the labelled images of the official protocol, queries and gallery together, ascending."""
@@ -146,14 +150,16 @@ def evaluate(
 
     `levels` restricts the metrics to those levels and leaves the hierarchical ones out.
     """
-    protocol = data.protocol(split)
-    query = embed(head, data.features[protocol.queries]), data.labels[protocol.queries]
-    gallery = (None, None)
-    if protocol.gallery is not None:
-        gallery = embed(head, data.features[protocol.gallery]), data.labels[protocol.gallery]
-    per_query = per_query_metrics(*query, *gallery, ks=protocol.ks, levels=levels, hierarchical=levels is None)
+    judged = data.judged(split)
+    per_query = judge(
+        lambda rows: embed(head, data.features[rows]),
+        data.labels,
+        judged,
+        levels=levels,
+        hierarchical=levels is None,
+    )
     means = {f"{split}/{key}": value for key, value in mean_metrics(per_query).items()}
-    return means, pd.DataFrame({"item": protocol.queries, **per_query})
+    return means, pd.DataFrame({"item": judged.queries, **per_query})
 
 
 def _sampler(spec: RunSpecification, labels: Tensor) -> MPerClassSampler:

@@ -119,6 +119,9 @@ def test_queries_are_judged_against_their_gallery(tmp_path):
         ks=(1, 100),
     )
     np.testing.assert_array_equal(trained.queries["level0/mAP_at_100"], expected["level0/mAP_at_100"])
+    # One pair alone is stated: that query's, and the others do not enter the means.
+    assert trained.queries["stated/num_positives"].tolist() == [1] + [0] * (len(query) - 1)
+    assert trained.metrics["test/stated/queries"] == 1
     # The image without a label is a distractor of all: its class has three left, the others four.
     assert sorted(set(trained.queries["level0/num_positives"])) == [3, 4]
     assert len(data.evaluation_rows()) == len(query) + len(gallery) - 1

@@ -72,7 +72,8 @@ def write_toy(root: Path, classes: int = 36, images: int = 6, width: int = 12, g
         rows, others = protocol.queries[asking], protocol.queries[~asking]
         table.loc[rows, "split"], table.loc[others, "split"] = "query", "gallery"
         table.loc[others[0], ["shape", "kind"]] = None
-        protocol = Protocol("official", rows, others, (1, 100))
+        pairs = pd.DataFrame({"query": [rows[0]], "item": [others[1]], "relation": ["positive"]})
+        protocol = Protocol("official", rows, others, (1, 100), relations=pairs)
     table.to_parquet(built / "items.parquet", index=False)
     write_protocols(built, [protocol])
     card = {"name": "toy", "levels": ["shape", "kind"], "protocols": {protocol.name: protocol.summary()}}
