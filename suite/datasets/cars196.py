@@ -12,18 +12,17 @@ split of retrieval is by class, so images of the authors' two parts are pooled.
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.io import loadmat
 
 from suite.datasets.archives import read_member
 from suite.datasets.builder import About, Builder, BuilderSettings, Built
 from suite.datasets.car_bodies import SOURCE, body_type
 from suite.datasets.listings import refuse_repeats
+from suite.datasets.matlab import load_matlab
 from suite.datasets.origins import ByHandOrigin, Fetcher, Origin, SourceFile
 from suite.datasets.protocols import Protocol
 from suite.datasets.published import Published, PublishedDownload, build_listed
@@ -111,7 +110,7 @@ def read_cars(source: Path, layout: str) -> pd.DataFrame:
 
 def _read_pooled(path: Path) -> pd.DataFrame:
     where = str(path)
-    contents = _load(path.read_bytes(), where)
+    contents = load_matlab(path.read_bytes(), where)
     annotations = _annotations(contents, where, ("relative_im_path", "class", "test"))
     keys = [str(key) for key in annotations["relative_im_path"]]
     parts = ["cars_test" if test else "cars_train" for test in annotations["test"]]
@@ -121,13 +120,13 @@ def _read_pooled(path: Path) -> pd.DataFrame:
 def _read_parts(source: Path) -> pd.DataFrame:
     devkit, labelled = source / "car_devkit.tgz", source / "cars_test_annos_withlabels.mat"
     meta, train = "devkit/cars_meta.mat", "devkit/cars_train_annos.mat"
-    names = _class_names(_load(read_member(devkit, meta), f"{devkit}: {meta}"), f"{devkit}: {meta}")
+    names = _class_names(load_matlab(read_member(devkit, meta), f"{devkit}: {meta}"), f"{devkit}: {meta}")
     tables = []
     for part, data, where in (
         ("cars_train", read_member(devkit, train), f"{devkit}: {train}"),
         ("cars_test", labelled.read_bytes(), str(labelled)),
     ):
-        annotations = _annotations(_load(data, where), where, ("fname", "class"))
+        annotations = _annotations(load_matlab(data, where), where, ("fname", "class"))
         keys = [f"{part}/{name}" for name in annotations["fname"]]
         tables.append(_table(keys, [part] * len(keys), annotations["class"], names, where))
     return pd.concat(tables, ignore_index=True)
@@ -136,7 +135,7 @@ def _read_parts(source: Path) -> pd.DataFrame:
 def _table(keys: list[str], parts: list[str], classes: list[Any], names: list[str], where: str) -> pd.DataFrame:
     rows = []
     for number, (key, part, label) in enumerate(zip(keys, parts, classes, strict=True), 1):
-        if not isinstance(label, int | np.integer) or not 1 <= label <= len(names):
+        if not isinstance(label, int) or not 1 <= label <= len(names):
             raise SuiteError(
                 f"{where}, annotation {number} ('{key}'): class {label!r:.40} is none of 1 to {len(names)}; "
                 "get the file anew"
@@ -149,29 +148,18 @@ def _table(keys: list[str], parts: list[str], classes: list[Any], names: list[st
     return table
 
 
-def _load(data: bytes, where: str) -> dict[str, Any]:
-    try:
-        return loadmat(io.BytesIO(data), squeeze_me=True)
-    except Exception as error:
-        # The reader of MATLAB files meets damaged ones with errors of many kinds.
-        reason = " ".join(str(error).split())
-        raise SuiteError(f"{where}: not a MATLAB file of version 5 ({reason:.200}); get it again") from None
-
-
 def _annotations(contents: dict[str, Any], where: str, fields: tuple[str, ...]) -> dict[str, list[Any]]:
     annotations = contents.get("annotations")
-    have = getattr(getattr(annotations, "dtype", None), "names", None) or ()
-    missing = [name for name in fields if name not in have]
+    have = annotations if isinstance(annotations, dict) else {}
+    missing = [name for name in fields if not have.get(name)]
     if missing:
         raise SuiteError(f"{where}: no 'annotations' with '{missing[0]}'; get the file anew")
-    columns = {name: np.atleast_1d(annotations[name]).tolist() for name in fields}
-    if not columns[fields[0]]:
-        raise SuiteError(f"{where}: 'annotations' lists nothing; get the file anew")
-    return columns
+    return have
 
 
 def _class_names(contents: dict[str, Any], where: str) -> list[str]:
-    names = [str(name).strip() for name in np.atleast_1d(contents.get("class_names", [])).tolist()]
+    found = contents.get("class_names")
+    names = [str(name).strip() for name in found] if isinstance(found, list) else []
     if not names or len(set(names)) != len(names):
         raise SuiteError(f"{where}: 'class_names' is missing or names a class twice; get the file anew")
     unknown = next((name for name in names if body_type(name) is None), None)

@@ -15,6 +15,7 @@ from suite.datasets import ImageStore, download_dataset, load_card, load_items
 from suite.datasets.arrays import load_protocol
 from suite.datasets.builder import MISSING
 from suite.datasets.car_bodies import body_type
+from suite.datasets.matlab import load_matlab
 from suite.errors import SuiteError
 
 BODIES = ("SUV", "Sedan", "Coupe", "Crew Cab", "Convertible", "Hatchback", "Minivan")
@@ -250,9 +251,9 @@ def with_row(place: int, **changes: Any) -> bytes:
             mat(annotations=structs(pooled_rows()), class_names=np.array([["A 1999", "B 1999"]], object)),
             r"class 'A 1999'",
         ),
-        (mat(annotations=structs(pooled_rows()), class_names=names())[:3000], r"not a MATLAB file"),
-        (b"", r"not a MATLAB file"),
-        (b"<html>" * 100, r"not a MATLAB file"),
+        (mat(annotations=structs(pooled_rows()), class_names=names())[:-100], r"not a sound MATLAB file"),
+        (b"", r"not a sound MATLAB file"),
+        (b"<html>" * 100, r"not a sound MATLAB file"),
     ],
 )
 def test_damaged_annotations_are_named_with_their_place(tmp_path: Path, annotations: bytes, line: str):
@@ -265,5 +266,16 @@ def test_damaged_annotations_are_named_with_their_place(tmp_path: Path, annotati
 
 def test_damaged_devkit_names_archive_and_member(tmp_path: Path):
     download = by_hand(place_parts(tmp_path / "placed", cars_train_annos=b"no"), checksums=False, layout="parts")
-    with pytest.raises(SuiteError, match=r"car_devkit\.tgz: devkit/cars_train_annos\.mat: not a MATLAB file"):
+    with pytest.raises(SuiteError, match=r"car_devkit\.tgz: devkit/cars_train_annos\.mat: not a sound MATLAB file"):
         run_stages(benchmark("cars196", download), tmp_path)
+
+
+@pytest.mark.parametrize(("place", "bit"), [(373, 1), (569, 128), (1513, 32)])
+def test_matlab_file_that_crashes_its_reader_is_refused(place: int, bit: int):
+    buffer = io.BytesIO()
+    savemat(buffer, {"annotations": structs(pooled_rows()[:3]), "class_names": names()[:, :3]})
+    damaged = bytearray(buffer.getvalue())
+    damaged[place] ^= bit
+    with pytest.raises(SuiteError, match=r"cars_annos\.mat: not a sound MATLAB file") as caught:
+        load_matlab(bytes(damaged), "cars_annos.mat")
+    assert "\n" not in str(caught.value)
