@@ -237,7 +237,6 @@ def with_row(place: int, **changes: Any) -> bytes:
             with_row(4, **{"class": np.uint8(197)}),
             r"annotation 5 \('car_ims/000005\.jpg'\): class 197 is none of 1 to 196",
         ),
-        (with_row(4, **{"class": np.uint8(0)}), r"annotation 5 .*class 0 is none of 1 to 196"),
         (with_row(4, **{"class": np.array([], np.uint8)}), r"annotation 5 .*is none of 1 to 196"),
         (with_row(4, relative_im_path="car_ims/000001.jpg"), r"line 5: 'car_ims/000001\.jpg' stands twice"),
         (mat(class_names=names()), r"no 'annotations' with 'relative_im_path'"),
@@ -252,7 +251,6 @@ def with_row(place: int, **changes: Any) -> bytes:
             r"class 'A 1999'",
         ),
         (mat(annotations=structs(pooled_rows()), class_names=names())[:-100], r"not a sound MATLAB file"),
-        (b"", r"not a sound MATLAB file"),
         (b"<html>" * 100, r"not a sound MATLAB file"),
     ],
 )
@@ -270,7 +268,7 @@ def test_damaged_devkit_names_archive_and_member(tmp_path: Path):
         run_stages(benchmark("cars196", download), tmp_path)
 
 
-@pytest.mark.parametrize(("place", "bit"), [(373, 1), (569, 128), (1513, 32)])
+@pytest.mark.parametrize(("place", "bit"), [(373, 1), (569, 128)])
 def test_matlab_file_that_crashes_its_reader_is_refused(place: int, bit: int):
     buffer = io.BytesIO()
     savemat(buffer, {"annotations": structs(pooled_rows()[:3]), "class_names": names()[:, :3]})
