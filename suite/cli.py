@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from suite.cli_data import data
 from suite.config import load_params
 from suite.errors import SuiteError
 from suite.workers import use_one_thread
@@ -225,6 +226,15 @@ def draw_miniature(destination: Path) -> None:
     from suite.datasets.miniature import draw_miniature as draw
 
     draw(destination)
+
+
+@main.command("draw-landmarks")
+@click.argument("destination", type=click.Path(path_type=Path, file_okay=False))
+def draw_landmarks(destination: Path) -> None:
+    """Draw the embedded landmarks into DESTINATION, in the layout of the GLDv2 release."""
+
+
+main.add_command(data)
 
 
 if __name__ == "__main__":

@@ -150,8 +150,7 @@ class Emoji(Builder):
 
     def download(self, download: EmojiDownload, fetcher: Fetcher) -> None:
         """Fetch every package, verified."""
-        for tarball in fetch_packages(download.packages, download.origin, fetcher.destination):
-            fetcher.adopt(tarball.name, download.origin.kind)
+        fetch_packages(download.packages, download.origin, fetcher)
 
     def build(
         self, settings: EmojiSettings, download: EmojiDownload, source: Path, target: Path, processes: int

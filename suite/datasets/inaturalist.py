@@ -15,13 +15,15 @@ second takes `origin: {kind: file, folder: artifacts/downloads/<name of the firs
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from suite.datasets.archives import read_member
 from suite.datasets.builder import (
@@ -41,11 +43,11 @@ from suite.datasets.release import Release
 from suite.datasets.store import store_images
 from suite.errors import SuiteError
 
-ARCHIVE = SourceFile("train_val2018.tar.gz", md5="b1c6952ce38f31868cc50ea72d066cc3")
-# No checksum of this one is published.
-CATEGORIES = SourceFile("categories.json.tar.gz")
+ARCHIVE, CATEGORIES = "train_val2018.tar.gz", "categories.json.tar.gz"
 SPLITS = {split: f"Inat_dataset_splits/Inaturalist_{split}_set1.txt" for split in ("train", "test")}
 RANKS = ("species", "genus", "family", "order", "class", "phylum", "kingdom")
+# In place of a rank that the taxonomy leaves empty.
+UNPLACED = "unplaced"
 # Smooth-AP and RS@k report recall at these.
 KS = (1, 4, 16, 32)
 _PUBLISHED = {"train": (325_846, 5_690), "test": (136_093, 2_452)}
@@ -56,10 +58,12 @@ _INSTRUCTIONS = (
 
 
 class INaturalistDownload(DownloadSettings):
-    """`origin` has the competition's files, `splits` the two lists of Smooth-AP."""
+    """`origin` has the competition's files, `splits` the two lists of Smooth-AP; `md5` is that of the images' archive
+    as the competition's page states it (none is stated of the others)."""
 
     origin: Origin = HttpsOrigin(base="https://ml-inat-competition-datasets.s3.amazonaws.com/2018")
     splits: Origin = ByHandOrigin(folder=Path("placed/inaturalist"))
+    md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] = "b1c6952ce38f31868cc50ea72d066cc3"
 
 
 class INaturalist(Builder):
@@ -75,27 +79,28 @@ class INaturalist(Builder):
         homepage="https://github.com/visipedia/inat_comp/tree/master/2018",
         access="public archive",
     )
+    ranks: ClassVar[tuple[str, ...]] = RANKS[:1]
     Download = INaturalistDownload
     Settings = BuilderSettings
 
     def download(self, download: INaturalistDownload, fetcher: Fetcher) -> None:
         """Fetch the competition's files and take over the lists; the lists first, for the archive is long."""
         fetcher.fetch([SourceFile(name, instructions=_INSTRUCTIONS) for name in SPLITS.values()], download.splits)
-        fetcher.fetch([CATEGORIES, ARCHIVE])
+        fetcher.fetch([SourceFile(CATEGORIES), SourceFile(ARCHIVE, md5=download.md5)])
 
     def build(
         self, settings: BuilderSettings, download: INaturalistDownload, source: Path, target: Path, processes: int
     ) -> Built:
         """Store the images of both lists."""
-        taxonomy, notes = self.taxonomy(_read_categories(source / CATEGORIES.name))
+        taxonomy, notes = self.taxonomy(_read_categories(source / CATEGORIES, self.ranks))
         lists = {split: _read_split(source / name, taxonomy.index) for split, name in SPLITS.items()}
         differences = [note for split, table in lists.items() for note in _compare(split, table, settings)]
+        _refuse_overlap(lists["train"], lists["test"], source / SPLITS["test"])
         table = pd.concat([table.assign(split=split) for split, table in lists.items()], ignore_index=True)
-        refuse_repeats(table, "key", f"{source / SPLITS['train']} and {SPLITS['test']} together")
         table = table.join(taxonomy, on="category")
         held_out = hold_out(table.loc[table["split"] == "train", "species"], settings.validation, settings.seed)
         table.loc[table["species"].isin(held_out) & (table["split"] == "train"), "split"] = "val"
-        release = Release(source / ARCHIVE.name)
+        release = Release(source / ARCHIVE)
         stored = store_images(
             target, release.images(set(table["key"])), threads=processes, max_pixels=settings.max_pixels
         )
@@ -112,18 +117,19 @@ class INaturalist(Builder):
 
     def taxonomy(self, categories: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
         """The levels that a category gives, by its number, and notes for the card."""
-        return categories[["species"]], {}
+        return categories, {}
 
 
 class INaturalistFull(INaturalist):
     """Builder with the seven ranks of the taxonomy, species to kingdom."""
 
     about: ClassVar[About] = replace(INaturalist.about, title="iNaturalist 2018: full taxonomy", levels=RANKS)
+    ranks: ClassVar[tuple[str, ...]] = RANKS
 
     def taxonomy(self, categories: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
         """Seven columns. A name that stands for several taxa (a genus of birds and of plants) gets its parent's
         behind it, so that the levels are a tree."""
-        labels, homonyms = categories[list(RANKS)].copy(), {}
+        labels, homonyms = categories.replace("", UNPLACED), {}
         for rank, parent in reversed(list(pairwise(RANKS[1:]))):
             parents = labels[[rank, parent]].drop_duplicates().groupby(rank)[parent].size()
             shared = labels[rank].isin(parents.index[parents > 1])
@@ -133,8 +139,8 @@ class INaturalistFull(INaturalist):
         return labels, {"names of several taxa": found} if found else {}
 
 
-def _read_categories(path: Path) -> pd.DataFrame:
-    """Seven text columns, a row a category, the index its number. Two species of one name get their number."""
+def _read_categories(path: Path, ranks: Sequence[str]) -> pd.DataFrame:
+    """A text column a rank, a row a category, the index its number. Species of one name get their number behind it."""
     member = "categories.json"
     where = f"{path}: {member}"
     try:
@@ -143,21 +149,17 @@ def _read_categories(path: Path) -> pd.DataFrame:
         raise SuiteError(f"{where}: not valid JSON ({error}); get the file anew") from None
     if not isinstance(entries, list) or not entries:
         raise SuiteError(f"{where}: expected a list of categories; get the file anew")
-    fields = {"id": int, "name": str} | dict.fromkeys(RANKS[1:], str)
+    fields = {"id": int, "name": str} | dict.fromkeys(ranks[1:], str)
     for place, entry in enumerate(entries):
-        lacking = [
-            key for key, kind in fields.items() if not isinstance(_get(entry, key), kind) or _get(entry, key) == ""
-        ]
+        lacking = [key for key, kind in fields.items() if not isinstance(_get(entry, key), kind)]
         if lacking:
             raise SuiteError(f"{where}: entry {place} has no sound '{lacking[0]}'; get the file anew")
     table = pd.DataFrame(entries)[list(fields)].set_index("id").rename(columns={"name": "species"})
     if table.index.has_duplicates:
         raise SuiteError(f"{where}: id {table.index[table.index.duplicated()][0]} stands twice; get the file anew")
     twice = table["species"].duplicated(keep=False)
-    numbers = table.index[twice].astype(str).str.zfill(4)
-    table.loc[twice, "species"] = [
-        f"{name} ({number})" for name, number in zip(table["species"][twice], numbers, strict=True)
-    ]
+    numbers = table.index.to_series().astype(str).str.zfill(4)
+    table["species"] = table["species"].mask(twice, table["species"] + " (" + numbers + ")")
     return table
 
 
@@ -180,9 +182,18 @@ def _read_split(path: Path, categories: pd.Index) -> pd.DataFrame:
     if unknown.any():
         line = unknown.idxmax()
         raise SuiteError(
-            f"{path}: line {line}: category {table.at[line, 'category']} is not in {CATEGORIES.name}; get both anew"
+            f"{path}: line {line}: category {table.at[line, 'category']} is not in {CATEGORIES}; get both anew"
         )
     return table.assign(source=path.name)
+
+
+def _refuse_overlap(train: pd.DataFrame, test: pd.DataFrame, path: Path) -> None:
+    both = test["key"].isin(train["key"])
+    if both.any():
+        line = both.idxmax()
+        raise SuiteError(
+            f"{path}: line {line}: '{test.at[line, 'key']}' is a training image as well; get both lists anew"
+        )
 
 
 def _compare(split: str, table: pd.DataFrame, settings: BuilderSettings) -> list[str]:

@@ -77,14 +77,15 @@ def read_protocol(directory: Path, summaries: dict[str, dict[str, Any]], name: s
     Raises:
         SuiteError: there is none of that name, or a table is missing.
     """
-    name = next(iter(summaries)) if name is None else name
+    members = _read(directory / "protocols.parquet")
+    # The table is in the protocols' order, the default first; the card is sorted by name.
+    name = members["protocol"].iloc[0] if name is None else name
     if name not in summaries:
         raise SuiteError(f"{directory}: no protocol '{name}'; it has: {', '.join(summaries)}")
     about = summaries[name]
-    members = _read(directory / "protocols.parquet")
     members = members[members["protocol"] == name]
     alone = about["gallery"] == "leave one out"
-    rows = {role: members.loc[members["role"] == role, "item"].to_numpy(np.int64) for role in ("query", "gallery")}
+    rows = {role: np.array(members.loc[members["role"] == role, "item"], np.int64) for role in ("query", "gallery")}
     relations = None
     if about["relevance"] == "stated pairs":
         table = _read(directory / "relations.parquet")

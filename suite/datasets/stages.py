@@ -11,13 +11,12 @@ import pandas as pd
 
 from suite.config import PARAMS, Params, Settings, parse
 from suite.datasets.builder import SPLITS, Builder, Built
-from suite.datasets.origins import Fetcher
+from suite.datasets.origins import MANIFEST, Fetcher
 from suite.datasets.protocols import Protocol, leave_one_out, write_protocols
 from suite.datasets.registry import DATASETS
 from suite.errors import SuiteError
 from suite.files import atomic_directory, replace_directory, write_json
 
-MANIFEST = "manifest.json"
 # What belongs together when classes are kept apart: queries and gallery are one evaluation set.
 _SIDES = {"train": "train", "val": "val", "test": "test", "query": "test", "gallery": "test"}
 
@@ -34,10 +33,10 @@ def download_dataset(params: Params, name: str, root: Path = Path("artifacts")) 
     """
     builder, download, _ = resolve(params, name)
     target, incoming = Path(root) / "downloads" / name, Path(root) / "incoming" / name
-    fetcher = Fetcher(download.origin, incoming, target if target.is_dir() else None)
-    builder.download(download, fetcher)
-    write_json(incoming / MANIFEST, fetcher.manifest())
-    replace_directory(incoming, target)
+    with Fetcher(download.origin, incoming, target if target.is_dir() else None) as fetcher:
+        builder.download(download, fetcher)
+        fetcher.finish()
+        replace_directory(incoming, target)
     return target
 
 

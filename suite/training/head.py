@@ -15,7 +15,7 @@ from torch import Tensor
 
 from suite.datasets.arrays import load_features, load_labels, load_protocol
 from suite.datasets.protocols import DEFAULT_KS, Protocol
-from suite.datasets.samplers import MPerClassSampler
+from suite.datasets.samplers.per_class import MPerClassSampler
 from suite.evaluation import mean_metrics, per_query_metrics
 from suite.losses import create_loss
 from suite.models.head import EmbeddingHead

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from suite.config import PARAMS, Params
 from suite.datasets.arrays import load_features_digest, load_labels
-from suite.datasets.samplers import MPerClassSampler
+from suite.datasets.samplers.per_class import MPerClassSampler
 from suite.errors import SuiteError
 from suite.training.grid import GridOutcome, Tracker, run_grid
 from suite.training.provenance import Provenance

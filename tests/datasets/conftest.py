@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from study_settings import study
-from suite.datasets.origins.npm import tarball_name
 
 from suite.config import Params
 from suite.datasets.miniature import NAMES, VERSION, draw_miniature, miniature_settings
+from suite.datasets.origins.npm import tarball_name
 
 
 @pytest.fixture(scope="session")

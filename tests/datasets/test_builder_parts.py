@@ -29,7 +29,7 @@ def test_held_out_classes_leave_some_on_both_sides(names, share, seed):
 def test_an_added_class_moves_no_other(names, seed):
     before = hold_out(names, 0.5, seed)
     after = hold_out([*names, "another"], 0.5, seed)
-    if 0 < len(before - {"another"}) and 1 < len(before) < len(names) - 1:
+    if len(before - {"another"}) > 0 and 1 < len(before) < len(names) - 1:
         assert after - {"another"} == before
 
 
@@ -72,7 +72,7 @@ def test_an_image_without_an_annotation_is_named():
 def test_counts_are_enforced_or_noted():
     assert check_count("training images", 5, 5, True) is None
     assert check_count("training images", 4, 1200, False) == "training images: 4 found, 1,200 published"
-    with pytest.raises(SuiteError, match="training images: 4 found, 1,200 published; .*enforce_counts"):
+    with pytest.raises(SuiteError, match=r"training images: 4 found, 1,200 published; .*enforce_counts"):
         check_count("training images", 4, 1200, True)
 
 

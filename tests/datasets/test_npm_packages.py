@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from suite.datasets.miniature import NAMES, VERSION, miniature_settings
+from suite.datasets.origins import Fetcher
 from suite.datasets.origins.npm import (
     FileOrigin,
     NpmOrigin,
@@ -50,28 +51,32 @@ def set_registry(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("npm_config_noproxy", "127.0.0.1")
 
 
+def fetch(packages, origin, folder: Path) -> None:
+    fetch_packages(packages, origin, Fetcher(origin, folder))
+
+
 def test_tarball_name_is_the_one_of_npm_pack():
     assert tarball_name("@iconify-json/noto-v1", "1.2.5") == "iconify-json-noto-v1-1.2.5.tgz"
     assert tarball_name("unicode-emoji-json", "0.9.0") == "unicode-emoji-json-0.9.0.tgz"
 
 
 def test_file_origin_brings_the_very_bytes(miniature: Path, tmp_path: Path):
-    fetch_packages({NAMES: pinned(miniature, NAMES)}, FileOrigin(kind="file", folder=miniature), tmp_path)
+    fetch({NAMES: pinned(miniature, NAMES)}, FileOrigin(folder=miniature), tmp_path)
     name = tarball_name(NAMES, VERSION)
-    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.json", name]
     assert (tmp_path / name).read_bytes() == (miniature / name).read_bytes()
 
 
 def test_missing_file_says_how_to_bring_it(miniature: Path, tmp_path: Path):
     origin = FileOrigin(kind="file", folder=tmp_path / "absent")
     with pytest.raises(SuiteError, match=r"absent.*not found; bring the embedded data with `dvc pull data\.dvc`"):
-        fetch_packages({NAMES: pinned(miniature, NAMES)}, origin, tmp_path)
+        fetch({NAMES: pinned(miniature, NAMES)}, origin, tmp_path / "here")
 
 
 def test_other_bytes_than_pinned_are_refused_by_name(miniature: Path, tmp_path: Path):
     package = Package(version=VERSION, integrity=integrity(b"other"))
     with pytest.raises(SuiteError, match=f"{NAMES}@{VERSION}: integrity is sha512-.* is pinned") as caught:
-        fetch_packages({NAMES: package}, FileOrigin(kind="file", folder=miniature), tmp_path)
+        fetch({NAMES: package}, FileOrigin(folder=miniature), tmp_path)
     assert "\n" not in str(caught.value)
 
 
@@ -138,7 +143,7 @@ def test_registry_out_of_reach_is_one_clear_line(miniature: Path, tmp_path: Path
     with pytest.raises(
         SuiteError, match=rf"{NAMES}@{VERSION}: npm could not fetch it \(.*ECONNREFUSED.*network"
     ) as caught:
-        fetch_packages({NAMES: pinned(miniature, NAMES)}, NpmOrigin(kind="npm"), tmp_path)
+        fetch({NAMES: pinned(miniature, NAMES)}, NpmOrigin(kind="npm"), tmp_path)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -147,7 +152,7 @@ def test_npm_client_of_the_wheel_packs_verified_bytes(
     miniature: Path, tmp_path: Path, local_registry: str, monkeypatch
 ):
     set_registry(monkeypatch, local_registry)
-    fetch_packages({NAMES: pinned(miniature, NAMES)}, NpmOrigin(kind="npm"), tmp_path)
+    fetch({NAMES: pinned(miniature, NAMES)}, NpmOrigin(kind="npm"), tmp_path)
     name = tarball_name(NAMES, VERSION)
     assert (tmp_path / name).read_bytes() == (miniature / name).read_bytes()
 
@@ -156,5 +161,5 @@ def test_unknown_version_is_named(miniature: Path, tmp_path: Path, local_registr
     set_registry(monkeypatch, local_registry)
     package = Package(version="9.9.9", integrity=integrity(b""))
     with pytest.raises(SuiteError, match=rf"{NAMES}@9\.9\.9: npm could not fetch it \(.*ETARGET.*pinned version"):
-        fetch_packages({NAMES: package}, NpmOrigin(kind="npm"), tmp_path)
+        fetch({NAMES: package}, NpmOrigin(kind="npm"), tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -90,9 +90,9 @@ def test_what_is_not_kept_is_counted(root: Path):
     assert list(aside.values()) == [{"images": 1, "classes": 1}]
 
 
-def test_leave_one_out_over_each_list_comes_first(root: Path):
-    items, protocols = load_items(root, "vehicles"), load_card(root, "vehicles")["protocols"]
-    assert list(protocols)[:3] == ["small", "medium", "large"]
+def test_leave_one_out_over_each_list(root: Path):
+    items = load_items(root, "vehicles")
+    assert load_protocol(root, "vehicles").name == "small"
     for name, identities in zip(("small", "medium", "large"), TESTS.values(), strict=True):
         protocol = load_protocol(root, "vehicles", name)
         wanted = {f"image/{number:07d}.jpg" for number in smallest(identities)} & set(items["key"])
@@ -104,7 +104,7 @@ def test_leave_one_out_over_each_list_comes_first(root: Path):
 def test_official_protocol_draws_one_image_of_each_vehicle(root: Path):
     items = load_items(root, "vehicles")
     names = [name for name in load_card(root, "vehicles")["protocols"] if "one_gallery" in name]
-    assert names == [f"{size}_one_gallery_{draw:02}" for size in ("small", "medium", "large") for draw in range(2)]
+    assert set(names) == {f"{size}_one_gallery_{draw:02}" for size in ("small", "medium", "large") for draw in (0, 1)}
     for name in names:
         drawn, alone = (load_protocol(root, "vehicles", which) for which in (name, name.partition("_")[0]))
         identities = items["identity"].to_numpy()

@@ -85,5 +85,5 @@ def test_digest_depends_on_items_features_and_settings():
 
 
 def test_embedding_before_building_says_so(tmp_path: Path):
-    with pytest.raises(SuiteError, match=r"items\.parquet: not found; build the data set first"):
+    with pytest.raises(SuiteError, match=r"items\.parquet: not found; run `ranksuite build drawn` first"):
         embed_dataset(make_params(), "drawn", tmp_path)

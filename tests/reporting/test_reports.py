@@ -227,7 +227,7 @@ def test_same_records_give_the_same_bytes_in_another_process(full: tuple[Path, P
     )
     command = [sys.executable, "-c", script, str(tmp_path / "drawn"), str(root), str(tmp_path / "again")]
     repository = Path(__file__).parents[2]
-    paths = os.pathsep.join([str(repository), str(Path(__file__).parent)])
+    paths = os.pathsep.join([str(repository), str(repository / "tests"), str(Path(__file__).parent)])
     subprocess.run(
         command, check=True, env=os.environ | {"PYTHONPATH": paths, "PYTHONHASHSEED": "5", "TZ": "Asia/Tokyo"}
     )

@@ -15,7 +15,7 @@ def iterate_folder(path: Path, wanted: Callable[[str], bool] | None) -> Iterator
 
     A link to a file inside the folder counts as that file; other links are refused, and so is what is no file.
     """
-    root = Path(path).resolve()
+    root = Path(os.path.realpath(path))
     entries = Entries(Path(path))
     for raw, entry in _files(Path(path), root, ""):
         name = entries.admit(raw)
@@ -37,8 +37,8 @@ def _files(path: Path, root: Path, below: str) -> Iterator[tuple[str, os.DirEntr
             yield from _files(path, root, f"{name}/")
             continue
         if entry.is_symlink():
-            target = Path(entry.path).resolve()
-            if not target.is_relative_to(root) or not target.is_file():
+            target = Path(os.path.realpath(entry.path))
+            if not target.is_relative_to(root) or not os.path.isfile(target):
                 refuse(path, name, "is a link to something that is not a file inside the folder")
         elif not entry.is_file():
             refuse(path, name, "is a device, a fifo or a socket")

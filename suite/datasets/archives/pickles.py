@@ -142,7 +142,7 @@ def load_pickle(data: bytes, where: str) -> Any:
     except _Refused as error:
         raise SuiteError(f"{where}: a pickle that asks for {error}; do not use it: only plain data are read") from None
     except (ValueError, TypeError, IndexError, KeyError, AttributeError, OverflowError, MemoryError) as error:
-        raise SuiteError(f"{where}: not a sound pickle ({error}); fetch it again") from None
+        raise SuiteError(f"{where}: not a sound pickle ({str(error)[:120]}); fetch it again") from None
 
 
 class _Machine:

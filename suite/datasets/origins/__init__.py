@@ -3,6 +3,7 @@
 from suite.datasets.origins.fetcher import Fetcher
 from suite.datasets.origins.patience import Patience
 from suite.datasets.origins.settings import (
+    MANIFEST,
     ByHandOrigin,
     FileOrigin,
     FtpOrigin,
@@ -12,6 +13,7 @@ from suite.datasets.origins.settings import (
 )
 
 __all__ = [
+    "MANIFEST",
     "ByHandOrigin",
     "Fetcher",
     "FileOrigin",

@@ -88,8 +88,16 @@ class Fetcher:
     def __exit__(self, *_: object) -> None:
         self._guard.release()
 
-    def fetch(self, files: Sequence[SourceFile]) -> None:
+    def fetch(
+        self,
+        files: Sequence[SourceFile],
+        origin: HttpsOrigin | FtpOrigin | FileOrigin | ByHandOrigin | None = None,
+    ) -> None:
         """Bring `files`, all of them or SuiteError; may be called several times.
+
+        Args:
+            files: what to bring.
+            origin: where these files are, if not where the others are.
 
         Raises:
             SuiteError: one line that names the file: out of reach, other bytes than stated, not placed, or no
@@ -100,11 +108,22 @@ class Fetcher:
         with self._alone():
             self._destination.mkdir(parents=True, exist_ok=True)
             self._listed = read_manifest(self._destination) | self._listed
-            if isinstance(self._origin, HttpsOrigin | FtpOrigin):
-                self._fetch_remote(list(wanted.values()), self._origin.base)
+            origin = self._origin if origin is None else origin
+            if isinstance(origin, HttpsOrigin | FtpOrigin):
+                self._fetch_remote(list(wanted.values()), origin.base)
             else:
-                self._fetch_local(list(wanted.values()), self._origin)
+                self._fetch_local(list(wanted.values()), origin)
             self._fetched |= wanted
+
+    def adopt(self, path: Path, url: str) -> None:
+        """Take a file that another client has brought and verified, under its own name; `url` says by which way."""
+        file = SourceFile(path.name)
+        check_names([*self._fetched.values(), file])
+        with self._alone():
+            digests = verify(path, file)
+            self._list(Entry(file.name, url, digests.length, digests.sha256))
+            place(path, self._destination / file.name)
+            self._fetched[file.name] = file
 
     def path(self, name: str) -> Path:
         """Path of a fetched file."""
@@ -190,8 +209,10 @@ class Fetcher:
         surveyed = side_by_side(survey, files, self._connections, stop)
         missing = [(file, *found) for file, found in zip(files, surveyed, strict=True) if found is not None]
         sizes = [size for *_, size in missing]
-        present = sum(download.part.length for _, download, _ in missing)
-        check_space(self._destination, sum(size or 0 for size in sizes) - present)
+        lengths = [download.part.length for _, download, _ in missing]
+        check_space(
+            self._destination, sum(max(0, (size or 0) - part) for size, part in zip(sizes, lengths, strict=True))
+        )
 
         def bring(file: SourceFile, download: Download) -> None:
             download.run(progress)
@@ -199,7 +220,7 @@ class Fetcher:
             self._list(Entry(file.name, file.address(base), part.length, part.digests.sha256))
             part.place(self._destination / file.name)
 
-        with Progress(self._destination.name, None if None in sizes else sum(sizes), present) as progress:
+        with Progress(self._destination.name, None if None in sizes else sum(sizes), sum(lengths)) as progress:
             side_by_side(lambda job: bring(*job[:2]), missing, self._connections, stop)
 
     def _is_here(self, file: SourceFile, url: str, earlier: dict[str, Entry]) -> bool:

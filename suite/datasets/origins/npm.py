@@ -13,7 +13,6 @@ import hashlib
 import importlib.util
 import json
 import os
-import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -25,7 +24,8 @@ from typing import Annotated, Any, BinaryIO, Literal
 from pydantic import Field
 
 from suite.config import Settings
-from suite.datasets.origins.settings import FileOrigin
+from suite.datasets.origins.fetcher import Fetcher
+from suite.datasets.origins.settings import FileOrigin, SourceFile
 from suite.errors import SuiteError
 
 # One retry and short waits: a registry out of reach is reported within a minute, not after npm's ten.
@@ -56,7 +56,7 @@ class NpmOrigin(Settings):
 
 
 # Of a file origin, the packages lie as `.tgz` files in the folder.
-Origin = Annotated[NpmOrigin | FileOrigin, Field(discriminator="kind")]
+PackageOrigin = Annotated[NpmOrigin | FileOrigin, Field(discriminator="kind")]
 
 
 def tarball_name(package: str, version: str) -> str:
@@ -64,19 +64,23 @@ def tarball_name(package: str, version: str) -> str:
     return f"{package.removeprefix('@').replace('/', '-')}-{version}.tgz"
 
 
-def fetch_packages(packages: Mapping[str, Package], origin: NpmOrigin | FileOrigin, destination: Path) -> None:
-    """Put the tarball of every package into `destination`, each verified against its pinned integrity.
+def fetch_packages(packages: Mapping[str, Package], origin: NpmOrigin | FileOrigin, fetcher: Fetcher) -> None:
+    """Bring the tarball of every package, each verified against its pinned integrity.
 
     Raises SuiteError, naming the package, where one is out of reach, unknown or of other bytes than pinned.
     """
+    tarballs = {name: tarball_name(name, package.version) for name, package in packages.items()}
+    if isinstance(origin, FileOrigin):
+        fetcher.fetch([SourceFile(tarball) for tarball in tarballs.values()])
+        for name, package in packages.items():
+            verify(fetcher.path(tarballs[name]), name, package)
+        return
     with tempfile.TemporaryDirectory(prefix="ranksuite-npm-") as scratch:
         for name, package in packages.items():
-            tarball = destination / tarball_name(name, package.version)
-            if isinstance(origin, FileOrigin):
-                _copy(origin.folder / tarball.name, tarball)
-            else:
-                _pack(f"{name}@{package.version}", tarball, Path(scratch))
+            tarball = Path(scratch) / tarballs[name]
+            _pack(f"{name}@{package.version}", tarball, Path(scratch))
             verify(tarball, name, package)
+            fetcher.adopt(tarball, "npm")
 
 
 def verify(tarball: Path, name: str, package: Package) -> None:
@@ -142,15 +146,6 @@ def _admit(entry: tarfile.TarInfo) -> None:
         raise ValueError(f"'{entry.name}' lies outside package/")
     if entry.size > _MAX_MEMBER:
         raise ValueError(f"'{entry.name}' has {entry.size} bytes, more than {_MAX_MEMBER}")
-
-
-def _copy(source: Path, target: Path) -> None:
-    try:
-        shutil.copyfile(source, target)
-    except FileNotFoundError:
-        raise SuiteError(
-            f"{source}: not found; bring the embedded data with `dvc pull data.dvc`, or correct origin.folder"
-        ) from None
 
 
 def _pack(spec: str, tarball: Path, scratch: Path) -> None:

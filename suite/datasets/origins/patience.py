@@ -103,15 +103,15 @@ class Stop:
 def side_by_side(action: Callable[[Item], Result], items: Sequence[Item], threads: int, stop: Stop) -> list[Result]:
     """`[action(item) for item in items]` in threads; the first failure, or an interrupt, stops all of them."""
     with ThreadPoolExecutor(max_workers=max(1, min(threads, len(items)))) as pool:
-        futures = [pool.submit(action, item) for item in items]
         try:
+            futures = [pool.submit(action, item) for item in items]
             ended = wait(futures, return_when=FIRST_EXCEPTION).done
+            if any(future.exception() for future in ended):
+                stop.set()
         except BaseException:
             stop.set()
-            pool.shutdown(cancel_futures=True)
             raise
-        if any(future.exception() for future in ended):
-            stop.set()
+        finally:
             pool.shutdown(cancel_futures=True)
     failures = [future.exception() for future in futures if not future.cancelled() and future.exception()]
     for failure in failures:

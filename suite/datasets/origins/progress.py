@@ -34,10 +34,11 @@ class Progress:
         title: what stands in front, the name of the download.
         total: bytes of all files; None if any is unknown.
         initial: bytes that earlier calls brought; they do not count for the rate.
+        pause: seconds at least between two lines where stderr is no terminal.
     """
 
-    def __init__(self, title: str, total: int | None, initial: int) -> None:
-        self._title, self._total, self._initial = title, total, initial
+    def __init__(self, title: str, total: int | None, initial: int, pause: float = _SECONDS_BETWEEN_LINES) -> None:
+        self._title, self._total, self._initial, self._pause = title, total, initial, pause
         self._lock = threading.Lock()
         self._began = self._said = time.monotonic()
         self._count, self._retries = initial, 0
@@ -68,7 +69,7 @@ class Progress:
 
     def _say(self) -> None:
         now = time.monotonic()
-        if not self._bar.disable or now - self._said < _SECONDS_BETWEEN_LINES:
+        if not self._bar.disable or now - self._said < self._pause:
             return
         self._said = now
         line = tqdm.format_meter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import re
 import threading
 from collections.abc import Iterator
@@ -175,11 +176,10 @@ def _chunks(response: requests.Response) -> Iterator[bytes]:
         # Whatever has arrived, without waiting for a full chunk: a drop then costs next to nothing.
         while data := response.raw.read1(CHUNK, decode_content=False):
             yield data
-    except urllib3.exceptions.IncompleteRead as error:
-        if not stated:
-            raise Transient(_brief(error)) from None
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise Transient(_brief(error)) from None
+        early = any(isinstance(cause, http.client.IncompleteRead) for cause in (error, *error.args))
+        if not (early and stated):
+            raise Transient(_brief(error)) from None
 
 
 def _brief(error: BaseException) -> str:
@@ -191,4 +191,4 @@ def _brief(error: BaseException) -> str:
             break
         error = inner
     text = " ".join(str(error).split()) or type(error).__name__
-    return re.sub(r"<[^>]*>[,:]? *", "", text)[:200]
+    return re.sub(r"^HTTPS?Connection(Pool)?\([^)]*\): ", "", text)[:200]

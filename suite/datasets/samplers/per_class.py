@@ -1,15 +1,17 @@
-"""Batch samplers: which images a training batch holds, as a function of (seed, epoch) alone."""
+"""m images of each of the batch's classes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
+from suite.datasets.samplers.base import ClassMembers, Sampler, check_batch, class_column
 from suite.errors import SuiteError
 
 
-class MPerClassSampler:
+class MPerClassSampler(Sampler):
     """Batches of `batch_size / m` classes with m images each, the batch of every rank loss's paper.
 
     Classes come in random order, each once before any comes again, never twice in one batch. The images of a
@@ -18,35 +20,34 @@ class MPerClassSampler:
     to the nearest (at least one), so equal epochs mean equally many images seen at every batch size.
 
     Args:
-        labels: (N,) int array, the class of each image at the level that is sampled.
+        labels: (N,) or (N, L) int array, the class of each image, finest level first.
         batch_size: images a batch, a multiple of m.
         m: images a class, at least 2.
         seed: with the epoch's number it fixes the batches.
+        level: the column of labels that is sampled.
 
     Raises:
         SuiteError: the batch size is no multiple of m or needs more classes than there are.
     """
 
-    def __init__(self, labels: np.ndarray, batch_size: int, m: int, seed: int):
-        labels = np.asarray(labels)
-        if batch_size % m:
-            raise SuiteError(
-                f"batch size {batch_size} is not a multiple of the {m} samples per class; change one of them"
-            )
-        order = np.argsort(labels, kind="stable")
-        boundaries = np.flatnonzero(np.diff(labels[order])) + 1
-        self.members = np.split(order, boundaries)
+    def __init__(self, labels: np.ndarray, batch_size: int, m: int, seed: int, level: int = 0):
+        check_batch(batch_size, m)
+        labels = class_column(labels, level)
+        self.members = ClassMembers(labels).split()
         self.classes_per_batch = batch_size // m
         if self.classes_per_batch > len(self.members):
             raise SuiteError(
                 f"batch size {batch_size} needs {self.classes_per_batch} classes at {m} images a class, "
                 f"but the training split has {len(self.members)}; use at most {len(self.members) * m}"
             )
-        self.m, self.seed = m, seed
+        self.batch_size, self.m, self.seed = batch_size, m, seed
         self.batches_per_epoch = max(1, round(len(labels) / batch_size))
 
-    def epoch(self, number: int) -> Iterator[np.ndarray]:
-        """Yield the batches of epoch `number`, each a (batch_size,) array of positions in `labels`."""
+    def _batches(self, number: int, start: int) -> Iterator[np.ndarray]:
+        # What comes depends on all that came, so the batches before `start` are drawn too, which is quick.
+        return islice(self._epoch(number), start, None)
+
+    def _epoch(self, number: int) -> Iterator[np.ndarray]:
         generator = np.random.default_rng([self.seed, number])
         images = [_endless(generator, members) for members in self.members]
         queue: list[int] = []
