@@ -135,12 +135,13 @@ def _read_parts(source: Path) -> pd.DataFrame:
 def _table(keys: list[str], parts: list[str], classes: list[Any], names: list[str], where: str) -> pd.DataFrame:
     rows = []
     for number, (key, part, label) in enumerate(zip(keys, parts, classes, strict=True), 1):
-        if not isinstance(label, int) or not 1 <= label <= len(names):
+        # MATLAB's own numbers are floating-point, whole ones too.
+        if not isinstance(label, int | float) or label not in range(1, len(names) + 1):
             raise SuiteError(
                 f"{where}, annotation {number} ('{key}'): class {label!r:.40} is none of 1 to {len(names)}; "
                 "get the file anew"
             )
-        model = names[label - 1]
+        model = names[int(label) - 1]
         split = "train" if label <= TRAINING_CLASSES else "test"
         rows.append({"key": key, "source": part, "split": split, "model": model, "body_type": body_type(model)})
     table = pd.DataFrame(rows, index=range(1, len(rows) + 1))

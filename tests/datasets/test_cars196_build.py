@@ -15,6 +15,7 @@ from suite.datasets import ImageStore, download_dataset, load_card, load_items
 from suite.datasets.arrays import load_protocol
 from suite.datasets.builder import MISSING
 from suite.datasets.car_bodies import body_type
+from suite.datasets.cars196 import read_cars
 from suite.datasets.matlab import load_matlab
 from suite.errors import SuiteError
 
@@ -152,6 +153,13 @@ def test_body_type_is_the_last_word_that_names_one(name: str, body: str | None):
     assert body_type(name) == body
 
 
+def test_classes_may_be_floating_point_numbers(tmp_path: Path, items: pd.DataFrame):
+    rows = [{**row, "class": np.float64(row["class"])} for row in pooled_rows()]
+    (tmp_path / "cars_annos.mat").write_bytes(mat(annotations=structs(rows), class_names=names()))
+    models = read_cars(tmp_path, "pooled").set_index("key")["model"]
+    assert models[items.index].tolist() == items["model"].tolist()
+
+
 def test_bytes_are_those_of_the_archive(items: pd.DataFrame, built: Path):
     store = ImageStore(built / "datasets" / "cars196")
     assert len(store) == len(items) == len(CLASSES) - 2
@@ -237,6 +245,7 @@ def with_row(place: int, **changes: Any) -> bytes:
             with_row(4, **{"class": np.uint8(197)}),
             r"annotation 5 \('car_ims/000005\.jpg'\): class 197 is none of 1 to 196",
         ),
+        (with_row(4, **{"class": np.float64(1.5)}), r"annotation 5 .*class 1\.5 is none of 1 to 196"),
         (with_row(4, **{"class": np.array([], np.uint8)}), r"annotation 5 .*is none of 1 to 196"),
         (with_row(4, relative_im_path="car_ims/000001.jpg"), r"line 5: 'car_ims/000001\.jpg' stands twice"),
         (mat(class_names=names()), r"no 'annotations' with 'relative_im_path'"),
