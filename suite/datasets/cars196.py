@@ -29,18 +29,21 @@ from suite.datasets.published import Published, PublishedDownload, build_listed
 from suite.datasets.release import Release
 from suite.errors import SuiteError
 
-# MD5 of the published files, by layout, as public loaders state them (pooled: loaders of car_ims.tgz such as that of
+# What the published files are and their MD5, by layout, as public loaders state them (pooled: loaders of car_ims.tgz such as that of
 # "A Metric Learning Reality Check"; parts: torchvision's StanfordCars while the files could be fetched).
 FILES = {
     "pooled": {
-        "car_ims.tgz": "d5c8f0aa497503f355e17dc7886c3f14",
-        "cars_annos.mat": "b407c6086d669747186bd1d764ff9dbc",
+        "car_ims.tgz": ("all images", "d5c8f0aa497503f355e17dc7886c3f14"),
+        "cars_annos.mat": ("the annotations of all images", "b407c6086d669747186bd1d764ff9dbc"),
     },
     "parts": {
-        "cars_train.tgz": "065e5b463ae28d29e77c1b4b166cfe61",
-        "cars_test.tgz": "4ce7ebf6a94d07f1952d94dd34c4d501",
-        "car_devkit.tgz": "c3b158d763b6e2245038c8ad08e45376",
-        "cars_test_annos_withlabels.mat": "b0a2b23655a3edd16d84508592a98d10",
+        "cars_train.tgz": ("the images of the authors' training part", "065e5b463ae28d29e77c1b4b166cfe61"),
+        "cars_test.tgz": ("the images of the authors' test part", "4ce7ebf6a94d07f1952d94dd34c4d501"),
+        "car_devkit.tgz": ("class names and annotations of the training part", "c3b158d763b6e2245038c8ad08e45376"),
+        "cars_test_annos_withlabels.mat": (
+            "the annotations of the test part with their classes",
+            "b0a2b23655a3edd16d84508592a98d10",
+        ),
     },
 }
 IMAGES = {"pooled": ("car_ims.tgz",), "parts": ("cars_train.tgz", "cars_test.tgz")}
@@ -73,11 +76,11 @@ class Cars196(Builder):
 
     def download(self, download: CarsDownload, fetcher: Fetcher) -> None:
         """Check what the user placed."""
-        told = f"a file of Cars196 as its authors published it; their page ({HOMEPAGE}) no longer serves it"
+        told = f"of Cars196, as its authors published it; their page ({HOMEPAGE}) no longer serves it"
         fetcher.fetch(
             [
-                SourceFile(name, md5=md5 if download.checksums else None, instructions=told)
-                for name, md5 in FILES[download.layout].items()
+                SourceFile(name, md5=md5 if download.checksums else None, instructions=f"{what} {told}")
+                for name, (what, md5) in FILES[download.layout].items()
             ]
         )
 
