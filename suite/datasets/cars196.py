@@ -29,8 +29,8 @@ from suite.datasets.published import Published, PublishedDownload, build_listed
 from suite.datasets.release import Release
 from suite.errors import SuiteError
 
-# What the published files are and their MD5, by layout, as public loaders state them (pooled: loaders of car_ims.tgz such as that of
-# "A Metric Learning Reality Check"; parts: torchvision's StanfordCars while the files could be fetched).
+# What the published files are and their MD5, by layout, as public loaders state them (pooled: those that read
+# car_ims.tgz; parts: torchvision's StanfordCars while the files could be fetched).
 FILES = {
     "pooled": {
         "car_ims.tgz": ("all images", "d5c8f0aa497503f355e17dc7886c3f14"),
@@ -76,7 +76,7 @@ class Cars196(Builder):
 
     def download(self, download: CarsDownload, fetcher: Fetcher) -> None:
         """Check what the user placed."""
-        told = f"of Cars196, as its authors published it; their page ({HOMEPAGE}) no longer serves it"
+        told = f"of Cars196, as published by its authors; their page ({HOMEPAGE}) no longer serves the file"
         fetcher.fetch(
             [
                 SourceFile(name, md5=md5 if download.checksums else None, instructions=f"{what} {told}")
