@@ -12,36 +12,38 @@ split of retrieval is by class, so images of the authors' two parts are pooled.
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.io import loadmat
 
 from suite.datasets.archives import read_member
 from suite.datasets.builder import About, Builder, BuilderSettings, Built
 from suite.datasets.car_bodies import SOURCE, body_type
 from suite.datasets.listings import refuse_repeats
+from suite.datasets.matlab import load_matlab
 from suite.datasets.origins import ByHandOrigin, Fetcher, Origin, SourceFile
 from suite.datasets.protocols import Protocol
 from suite.datasets.published import Published, PublishedDownload, build_listed
 from suite.datasets.release import Release
 from suite.errors import SuiteError
 
-# MD5 of the published files, by layout, as public loaders state them (pooled: loaders of car_ims.tgz such as that of
-# "A Metric Learning Reality Check"; parts: torchvision's StanfordCars while the files could be fetched).
+# What the published files are and their MD5, by layout, as public loaders state them (pooled: those that read
+# car_ims.tgz; parts: torchvision's StanfordCars while the files could be fetched).
 FILES = {
     "pooled": {
-        "car_ims.tgz": "d5c8f0aa497503f355e17dc7886c3f14",
-        "cars_annos.mat": "b407c6086d669747186bd1d764ff9dbc",
+        "car_ims.tgz": ("all images", "d5c8f0aa497503f355e17dc7886c3f14"),
+        "cars_annos.mat": ("the annotations of all images", "b407c6086d669747186bd1d764ff9dbc"),
     },
     "parts": {
-        "cars_train.tgz": "065e5b463ae28d29e77c1b4b166cfe61",
-        "cars_test.tgz": "4ce7ebf6a94d07f1952d94dd34c4d501",
-        "car_devkit.tgz": "c3b158d763b6e2245038c8ad08e45376",
-        "cars_test_annos_withlabels.mat": "b0a2b23655a3edd16d84508592a98d10",
+        "cars_train.tgz": ("the images of the authors' training part", "065e5b463ae28d29e77c1b4b166cfe61"),
+        "cars_test.tgz": ("the images of the authors' test part", "4ce7ebf6a94d07f1952d94dd34c4d501"),
+        "car_devkit.tgz": ("class names and annotations of the training part", "c3b158d763b6e2245038c8ad08e45376"),
+        "cars_test_annos_withlabels.mat": (
+            "the annotations of the test part with their classes",
+            "b0a2b23655a3edd16d84508592a98d10",
+        ),
     },
 }
 IMAGES = {"pooled": ("car_ims.tgz",), "parts": ("cars_train.tgz", "cars_test.tgz")}
@@ -74,11 +76,11 @@ class Cars196(Builder):
 
     def download(self, download: CarsDownload, fetcher: Fetcher) -> None:
         """Check what the user placed."""
-        told = f"a file of Cars196 as its authors published it; their page ({HOMEPAGE}) no longer serves it"
+        told = f"of Cars196, as published by its authors; their page ({HOMEPAGE}) no longer serves the file"
         fetcher.fetch(
             [
-                SourceFile(name, md5=md5 if download.checksums else None, instructions=told)
-                for name, md5 in FILES[download.layout].items()
+                SourceFile(name, md5=md5 if download.checksums else None, instructions=f"{what} {told}")
+                for name, (what, md5) in FILES[download.layout].items()
             ]
         )
 
@@ -111,7 +113,7 @@ def read_cars(source: Path, layout: str) -> pd.DataFrame:
 
 def _read_pooled(path: Path) -> pd.DataFrame:
     where = str(path)
-    contents = _load(path.read_bytes(), where)
+    contents = load_matlab(path.read_bytes(), where)
     annotations = _annotations(contents, where, ("relative_im_path", "class", "test"))
     keys = [str(key) for key in annotations["relative_im_path"]]
     parts = ["cars_test" if test else "cars_train" for test in annotations["test"]]
@@ -121,13 +123,13 @@ def _read_pooled(path: Path) -> pd.DataFrame:
 def _read_parts(source: Path) -> pd.DataFrame:
     devkit, labelled = source / "car_devkit.tgz", source / "cars_test_annos_withlabels.mat"
     meta, train = "devkit/cars_meta.mat", "devkit/cars_train_annos.mat"
-    names = _class_names(_load(read_member(devkit, meta), f"{devkit}: {meta}"), f"{devkit}: {meta}")
+    names = _class_names(load_matlab(read_member(devkit, meta), f"{devkit}: {meta}"), f"{devkit}: {meta}")
     tables = []
     for part, data, where in (
         ("cars_train", read_member(devkit, train), f"{devkit}: {train}"),
         ("cars_test", labelled.read_bytes(), str(labelled)),
     ):
-        annotations = _annotations(_load(data, where), where, ("fname", "class"))
+        annotations = _annotations(load_matlab(data, where), where, ("fname", "class"))
         keys = [f"{part}/{name}" for name in annotations["fname"]]
         tables.append(_table(keys, [part] * len(keys), annotations["class"], names, where))
     return pd.concat(tables, ignore_index=True)
@@ -136,12 +138,13 @@ def _read_parts(source: Path) -> pd.DataFrame:
 def _table(keys: list[str], parts: list[str], classes: list[Any], names: list[str], where: str) -> pd.DataFrame:
     rows = []
     for number, (key, part, label) in enumerate(zip(keys, parts, classes, strict=True), 1):
-        if not isinstance(label, int | np.integer) or not 1 <= label <= len(names):
+        # MATLAB's own numbers are floating-point, whole ones too.
+        if not isinstance(label, int | float) or label not in range(1, len(names) + 1):
             raise SuiteError(
                 f"{where}, annotation {number} ('{key}'): class {label!r:.40} is none of 1 to {len(names)}; "
                 "get the file anew"
             )
-        model = names[label - 1]
+        model = names[int(label) - 1]
         split = "train" if label <= TRAINING_CLASSES else "test"
         rows.append({"key": key, "source": part, "split": split, "model": model, "body_type": body_type(model)})
     table = pd.DataFrame(rows, index=range(1, len(rows) + 1))
@@ -149,29 +152,18 @@ def _table(keys: list[str], parts: list[str], classes: list[Any], names: list[st
     return table
 
 
-def _load(data: bytes, where: str) -> dict[str, Any]:
-    try:
-        return loadmat(io.BytesIO(data), squeeze_me=True)
-    except Exception as error:
-        # The reader of MATLAB files meets damaged ones with errors of many kinds.
-        reason = " ".join(str(error).split())
-        raise SuiteError(f"{where}: not a MATLAB file of version 5 ({reason:.200}); get it again") from None
-
-
 def _annotations(contents: dict[str, Any], where: str, fields: tuple[str, ...]) -> dict[str, list[Any]]:
     annotations = contents.get("annotations")
-    have = getattr(getattr(annotations, "dtype", None), "names", None) or ()
-    missing = [name for name in fields if name not in have]
+    have = annotations if isinstance(annotations, dict) else {}
+    missing = [name for name in fields if not have.get(name)]
     if missing:
         raise SuiteError(f"{where}: no 'annotations' with '{missing[0]}'; get the file anew")
-    columns = {name: np.atleast_1d(annotations[name]).tolist() for name in fields}
-    if not columns[fields[0]]:
-        raise SuiteError(f"{where}: 'annotations' lists nothing; get the file anew")
-    return columns
+    return have
 
 
 def _class_names(contents: dict[str, Any], where: str) -> list[str]:
-    names = [str(name).strip() for name in np.atleast_1d(contents.get("class_names", [])).tolist()]
+    found = contents.get("class_names")
+    names = [str(name).strip() for name in found] if isinstance(found, list) else []
     if not names or len(set(names)) != len(names):
         raise SuiteError(f"{where}: 'class_names' is missing or names a class twice; get the file anew")
     unknown = next((name for name in names if body_type(name) is None), None)

@@ -3,9 +3,9 @@
 Layout (README of the benchmark, as in the documentation of MMFashion, IN_SHOP_DATASET.md):
     Eval/list_eval_partition.txt    number of images; "image_name item_id evaluation_status"; a row an image
     Img/img.zip                     the images at 256 px: img/<department>/<category>/<item>/<file>.jpg
-Department (MEN, WOMEN) and category are folders of the path. Some categories stand in both departments under one name;
-the label of a category therefore names both ("MEN/Shorts"), so that every category lies in one department. SupRank's
-loader reads the bare name.
+Department (MEN, WOMEN) and category are folders of the path. One name of a category can stand in both departments, so
+the label of a category names both ("MEN/Shorts"): every category lies in one department. SupRank's loader takes the
+bare name.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class InShop(Builder):
         Published("training", ("train",), 25_882, 3_997),
         Published("query", ("query",), 14_218),
         Published("gallery", ("gallery",), 12_612),
-        Published("query and gallery", ("query", "gallery"), 26_830, 3_985),
+        Published("query and gallery", ("query", "gallery"), None, 3_985),
     )
 
     def download(self, download: InShopDownload, fetcher: Fetcher) -> None:

@@ -27,11 +27,14 @@ class PublishedDownload(DownloadSettings):
 
 @dataclass(frozen=True)
 class Published:
-    """What is published of one part of a data set: how many images its splits hold, of how many classes."""
+    """What is published of one part of a data set: how many images its splits hold, of how many classes.
+
+    A number that is not published is None.
+    """
 
     part: str
     splits: tuple[str, ...]
-    images: int
+    images: int | None
     classes: int | None = None
 
 
@@ -91,7 +94,10 @@ def _compare(table: pd.DataFrame, finest: str, published: Sequence[Published], e
         # Validation classes are taken from the published training set.
         splits = {*stated.splits, "val"} if "train" in stated.splits else {*stated.splits}
         rows = table[table["split"].isin(splits)]
-        notes.append(check_count(f"{stated.part} images", len(rows), stated.images, enforce))
-        if stated.classes is not None:
-            notes.append(check_count(f"{stated.part} classes", rows[finest].nunique(), stated.classes, enforce))
+        for what, found, number in (
+            ("images", len(rows), stated.images),
+            ("classes", rows[finest].nunique(), stated.classes),
+        ):
+            if number is not None:
+                notes.append(check_count(f"{stated.part} {what}", found, number, enforce))
     return [note for note in notes if note is not None]

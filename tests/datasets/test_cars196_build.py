@@ -15,6 +15,8 @@ from suite.datasets import ImageStore, download_dataset, load_card, load_items
 from suite.datasets.arrays import load_protocol
 from suite.datasets.builder import MISSING
 from suite.datasets.car_bodies import body_type
+from suite.datasets.cars196 import read_cars
+from suite.datasets.matlab import load_matlab
 from suite.errors import SuiteError
 
 BODIES = ("SUV", "Sedan", "Coupe", "Crew Cab", "Convertible", "Hatchback", "Minivan")
@@ -151,6 +153,13 @@ def test_body_type_is_the_last_word_that_names_one(name: str, body: str | None):
     assert body_type(name) == body
 
 
+def test_classes_may_be_floating_point_numbers(tmp_path: Path, items: pd.DataFrame):
+    rows = [{**row, "class": np.float64(row["class"])} for row in pooled_rows()]
+    (tmp_path / "cars_annos.mat").write_bytes(mat(annotations=structs(rows), class_names=names()))
+    models = read_cars(tmp_path, "pooled").set_index("key")["model"]
+    assert models[items.index].tolist() == items["model"].tolist()
+
+
 def test_bytes_are_those_of_the_archive(items: pd.DataFrame, built: Path):
     store = ImageStore(built / "datasets" / "cars196")
     assert len(store) == len(items) == len(CLASSES) - 2
@@ -236,7 +245,7 @@ def with_row(place: int, **changes: Any) -> bytes:
             with_row(4, **{"class": np.uint8(197)}),
             r"annotation 5 \('car_ims/000005\.jpg'\): class 197 is none of 1 to 196",
         ),
-        (with_row(4, **{"class": np.uint8(0)}), r"annotation 5 .*class 0 is none of 1 to 196"),
+        (with_row(4, **{"class": np.float64(1.5)}), r"annotation 5 .*class 1\.5 is none of 1 to 196"),
         (with_row(4, **{"class": np.array([], np.uint8)}), r"annotation 5 .*is none of 1 to 196"),
         (with_row(4, relative_im_path="car_ims/000001.jpg"), r"line 5: 'car_ims/000001\.jpg' stands twice"),
         (mat(class_names=names()), r"no 'annotations' with 'relative_im_path'"),
@@ -250,9 +259,8 @@ def with_row(place: int, **changes: Any) -> bytes:
             mat(annotations=structs(pooled_rows()), class_names=np.array([["A 1999", "B 1999"]], object)),
             r"class 'A 1999'",
         ),
-        (mat(annotations=structs(pooled_rows()), class_names=names())[:3000], r"not a MATLAB file"),
-        (b"", r"not a MATLAB file"),
-        (b"<html>" * 100, r"not a MATLAB file"),
+        (mat(annotations=structs(pooled_rows()), class_names=names())[:-100], r"not a sound MATLAB file"),
+        (b"<html>" * 100, r"not a sound MATLAB file"),
     ],
 )
 def test_damaged_annotations_are_named_with_their_place(tmp_path: Path, annotations: bytes, line: str):
@@ -265,5 +273,16 @@ def test_damaged_annotations_are_named_with_their_place(tmp_path: Path, annotati
 
 def test_damaged_devkit_names_archive_and_member(tmp_path: Path):
     download = by_hand(place_parts(tmp_path / "placed", cars_train_annos=b"no"), checksums=False, layout="parts")
-    with pytest.raises(SuiteError, match=r"car_devkit\.tgz: devkit/cars_train_annos\.mat: not a MATLAB file"):
+    with pytest.raises(SuiteError, match=r"car_devkit\.tgz: devkit/cars_train_annos\.mat: not a sound MATLAB file"):
         run_stages(benchmark("cars196", download), tmp_path)
+
+
+@pytest.mark.parametrize(("place", "bit"), [(373, 1), (569, 128)])
+def test_matlab_file_that_crashes_its_reader_is_refused(place: int, bit: int):
+    buffer = io.BytesIO()
+    savemat(buffer, {"annotations": structs(pooled_rows()[:3]), "class_names": names()[:, :3]})
+    damaged = bytearray(buffer.getvalue())
+    damaged[place] ^= bit
+    with pytest.raises(SuiteError, match=r"cars_annos\.mat: not a sound MATLAB file") as caught:
+        load_matlab(bytes(damaged), "cars_annos.mat")
+    assert "\n" not in str(caught.value)

@@ -19,7 +19,7 @@ SUPER_CLASSES = ("bicycle", "coffee_maker", "toaster")
 PRODUCTS = {"train": range(1, 13), "test": range(11319, 11325)}
 A_PRODUCT = 3
 LISTS = {split: f"{TOP}/Ebay_{split}.txt" for split in PRODUCTS}
-BROKEN, ABSENT = "bicycle_final/21319_0.JPG", "toaster_final/10003_2.JPG"
+BROKEN, ABSENT = "bicycle_final/21320_0.JPG", "toaster_final/10003_2.JPG"
 
 
 def path_of(product: int, number: int) -> str:
@@ -139,7 +139,7 @@ def test_another_archive_than_the_published_one_is_refused(tmp_path: Path):
         ("train", substitute("10002_1.JPG", "10002_0.JPG"), r"Ebay_train\.txt: line 6: .* stands twice"),
         ("test", substitute("path\n", "name\n"), r"Ebay_test\.txt: begins with .*expected 'image_id class_id"),
         ("test", substitute(" 11319 ", " 12 "), r"class '00012' is listed for training and for evaluation"),
-        ("test", substitute("bicycle_final/21319_0.JPG", "bicycle_final/10001_0.JPG"), r"stands twice"),
+        ("test", substitute("bicycle_final/21320_0.JPG", "bicycle_final/10001_0.JPG"), r"stands twice"),
         ("test", lambda _: HEADER.encode(), r"Ebay_test\.txt: lists nothing"),
     ],
 )
