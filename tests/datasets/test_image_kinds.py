@@ -260,8 +260,7 @@ def text_bomb(kind: bytes, start: bytes) -> bytes:
 BOMBS = {
     "text": (text_bomb(b"zTXt", b"k\0\0"), DAMAGED),
     "international text": (text_bomb(b"iTXt", b"k\0\1\0\0\0"), DAMAGED),
-    # A colour profile is not needed, and passed over.
-    "colour profile": (text_bomb(b"iCCP", b"k\0\0"), [1, 1]),
+    "colour profile": (text_bomb(b"iCCP", b"k\0\0"), DAMAGED),
     "PNG": (enormous_png(20_000), TOO_MANY_PIXELS),
     "JPEG": (restated(noise("JPEG"), "JPEG", 20_000), TOO_MANY_PIXELS),
     "progressive JPEG": (restated(noise("JPEG", progressive=True), "JPEG", 20_000), TOO_MANY_PIXELS),
