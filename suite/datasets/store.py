@@ -61,7 +61,7 @@ def store_images(
     """Write the images that decode, in the order given, as a store in `directory`.
 
     Args:
-        directory: where the shards go; made if need be.
+        directory: where the shards go; made if need be, and a store that stands there is replaced.
         images: key and encoded bytes; read once, a bounded number ahead.
         threads: images that are checked at a time; each may hold a decoded image of `max_pixels`.
         max_pixels: larger images are set aside.
@@ -174,7 +174,8 @@ class _Writer:
         self._waiting = self._written = 0
 
     def __enter__(self) -> _Writer:
-        (self._directory / INDEX).unlink(missing_ok=True)
+        for path in (self._directory / INDEX, *self._directory.glob("images-*.arrow")):
+            path.unlink(missing_ok=True)
         return self
 
     def add(self, data: bytes) -> None:

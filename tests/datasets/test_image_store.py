@@ -103,6 +103,13 @@ def test_decoded_images_are_upright_and_rgb(tmp_path: Path):
     assert (image.mode, image.size) == ("RGB", (48, 32))
 
 
+def test_a_new_store_replaces_the_one_that_stands_there(tmp_path: Path):
+    store_images(tmp_path, numbered(600), threads=1, shard_bytes=9_000)
+    store_images(tmp_path, numbered(2), threads=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images-00000.arrow", INDEX]
+    assert len(ImageStore(tmp_path)) == 2
+
+
 def test_an_empty_store(tmp_path: Path):
     stored = store_images(tmp_path, [("page", b"<html>")], threads=1)
     assert (stored.keys, len(ImageStore(tmp_path))) == ([], 0)
