@@ -8,7 +8,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 PORT ?= 5000
 
-.PHONY: reproduce test env mlflow benchmark bars clean
+.PHONY: reproduce test env mlflow benchmark benchmark-loading bars clean
 
 reproduce: env
 	@dvc pull --quiet data.dvc || { echo "data.dvc: an embedded object is missing or damaged; restore it with: git checkout -- .dvc/remote" >&2; exit 1; }
@@ -36,6 +36,9 @@ mlflow: env
 
 benchmark: env
 	pytest tests/benchmarks --confcutdir=tests/benchmarks -o addopts=-q --benchmark-only --benchmark-group-by=param:batch_size --benchmark-columns=min,median,rounds
+
+benchmark-loading: env
+	pytest tests/benchmarks_data -o addopts=-q --benchmark-only --benchmark-columns=min,median,rounds
 
 # Long checks, run by hand: pytest collects a bar only where it is named.
 bars: env

@@ -59,4 +59,4 @@ class ImageDataset(Dataset):
         image = self._store.decode(int(self._places[index]))
         if self.transform is not None:
             image = self.transform(image)
-        return image, torch.from_numpy(self.labels[index]), int(self.rows[index])
+        return image, torch.from_numpy(self.labels[index].copy()), int(self.rows[index])

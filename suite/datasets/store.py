@@ -61,7 +61,7 @@ def store_images(
     """Write the images that decode, in the order given, as a store in `directory`.
 
     Args:
-        directory: where the shards go; made if need be.
+        directory: where the shards go; made if need be, and a store that stands there is replaced.
         images: key and encoded bytes; read once, a bounded number ahead.
         threads: images that are checked at a time; each may hold a decoded image of `max_pixels`.
         max_pixels: larger images are set aside.
@@ -106,7 +106,8 @@ class ImageStore:
         try:
             shards = json.loads(index.read_text(encoding="utf-8"))["shards"]
             self._names = [str(shard["name"]) for shard in shards]
-            self._ends = np.cumsum([int(shard["images"]) for shard in shards], dtype=np.int64)
+            self._counts = [int(shard["images"]) for shard in shards]
+            self._ends = np.cumsum(self._counts, dtype=np.int64)
             sizes = [int(shard["bytes"]) for shard in shards]
         except FileNotFoundError:
             raise SuiteError(f"{index}: not found; build the data set first") from None
@@ -131,7 +132,7 @@ class ImageStore:
         place = int(np.searchsorted(self._ends, index, side="right"))
         shard = self._open.get(place)
         if shard is None:
-            shard = self._open[place] = _Shard(self.directory / self._names[place])
+            shard = self._open[place] = _Shard(self.directory / self._names[place], self._counts[place])
         return shard.read(index - (int(self._ends[place - 1]) if place else 0))
 
     def decode(self, index: int) -> Image.Image:
@@ -146,12 +147,14 @@ class ImageStore:
 class _Shard:
     """One memory-mapped shard."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, count: int):
         try:
             self._chunks = pa.ipc.open_file(pa.memory_map(str(path))).read_all().column("image").chunks
         except (pa.ArrowException, KeyError, OSError) as error:
             raise SuiteError(f"{path}: not a shard of images ({error}); build the data set again") from None
         self._ends = np.cumsum([len(chunk) for chunk in self._chunks], dtype=np.int64)
+        if self._ends[-1] != count:
+            raise SuiteError(f"{path}: holds {self._ends[-1]} images instead of {count}; build the data set again")
 
     def read(self, index: int) -> bytes:
         place = int(np.searchsorted(self._ends, index, side="right"))
@@ -171,7 +174,8 @@ class _Writer:
         self._waiting = self._written = 0
 
     def __enter__(self) -> _Writer:
-        (self._directory / INDEX).unlink(missing_ok=True)
+        for path in (self._directory / INDEX, *self._directory.glob("images-*.arrow")):
+            path.unlink(missing_ok=True)
         return self
 
     def add(self, data: bytes) -> None:

@@ -18,7 +18,7 @@ MAX_TOTAL_BYTES = 2**40
 MAX_RATIO = 200
 # Below this a ratio says nothing: the padding of a tar of one small file shrinks a hundredfold.
 FREE_BYTES = 64 * 2**20
-# The largest real archive has 450,000 members; the names seen are held in memory to find the second of a name.
+# The largest real archive (iNaturalist 2018) has some 462,000; the names seen are held in memory, to find a second one.
 MAX_MEMBERS = 10_000_000
 # The longest path that Linux takes.
 MAX_NAME_BYTES = 4096

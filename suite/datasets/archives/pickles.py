@@ -19,9 +19,10 @@ import numpy as np
 
 from suite.errors import SuiteError
 
-# Real ones (the ground truths of R-Oxford and R-Paris, the tuples of SfM-120k) have at most some 50 MB.
+# Real ones (the ground truths of R-Oxford and R-Paris, the tuples of SfM-120k) hold some hundred bytes an image.
 MAX_PICKLE_BYTES = 256 * 2**20
-# An opcode makes an object of at most some 200 bytes beyond what it brings itself; SfM-120k needs a million.
+# An opcode makes an object of at most some 200 bytes beyond what it brings itself; 100,000 images with a dozen names
+# and numbers each need two or three million.
 MAX_OPERATIONS = 10_000_000
 
 _NUMBERS = re.compile(r"[biufcSU][0-9]{1,9}")
