@@ -17,6 +17,7 @@ DATASETS = Registry(
         "inaturalist": "suite.datasets.inaturalist:INaturalist",
         "inaturalist_full": "suite.datasets.inaturalist:INaturalistFull",
         "inshop": "suite.datasets.inshop:InShop",
+        "landmarks_mini": "suite.datasets.landmarks_mini:LandmarksMini",
         "roxford": "suite.datasets.revisited:ROxford",
         "rparis": "suite.datasets.revisited:RParis",
         "sfm120k": "suite.datasets.sfm120k:Sfm120k",
