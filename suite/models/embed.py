@@ -15,10 +15,13 @@ from tqdm import tqdm
 
 from suite.config import Params
 from suite.datasets import ImageStore, load_items
+from suite.datasets.revisited import BOXES, crop_query, read_boxes
 from suite.files import atomic_directory, write_json
 from suite.models.backbone import Backbone, load_backbone
 from suite.workers import worker_pool
 
+# `left`, `top`, `right`, `bottom` in pixels.
+Box = dict[str, float]
 # A batched convolution may round differently for another batch size, so chunks are fixed, not a setting.
 CHUNK = 64
 
@@ -31,13 +34,14 @@ def embed_dataset(params: Params, name: str, root: Path = Path("artifacts")) -> 
     on one thread. Raises SuiteError for an unknown data set or backbone, or one that is not built.
     """
     params.dataset(name)
-    items = load_items(root, name)
+    items, folder = load_items(root, name), Path(root) / "datasets" / name
     features, backbone = compute_features(
-        Path(root) / "datasets" / name,
+        folder,
         items["image"].to_numpy(),
         params.backbone.name,
         params.backbone.image_size,
         params.workers.processes,
+        _boxes(folder, items),
     )
     about = {
         "backbone": params.backbone.name,
@@ -61,7 +65,12 @@ class Summary:
 
 
 def compute_features(
-    store: Path, images: np.ndarray, backbone: str, image_size: int, processes: int
+    store: Path,
+    images: np.ndarray,
+    backbone: str,
+    image_size: int,
+    processes: int,
+    boxes: dict[int, Box] | None = None,
 ) -> tuple[np.ndarray, Summary]:
     """Features of images of a store, in the order asked for.
 
@@ -71,6 +80,7 @@ def compute_features(
         backbone: a registered backbone.
         image_size: side in pixels to which images are resized (bicubic) if theirs differs.
         processes: worker processes.
+        boxes: by place in the store, the part of an image that its protocol searches with; whole where absent.
 
     Returns:
         float32 (items, width), not normalised, and the backbone's width and checksum of weights.
@@ -78,9 +88,10 @@ def compute_features(
     loaded = load_backbone(backbone)
     features = np.empty((len(images), loaded.width), np.float32)
     chunks = list(_chunks(images))
+    shared = (store, backbone, image_size, boxes or {})
     # Even one process is a worker: the thread count of this process is then left alone.
     with (
-        worker_pool(min(processes, max(len(chunks), 1)), _start_worker, store, backbone, image_size) as pool,
+        worker_pool(min(processes, max(len(chunks), 1)), _start_worker, *shared) as pool,
         tqdm(total=len(images), desc="embed", unit="image", disable=None) as progress,
     ):
         done = 0
@@ -105,14 +116,15 @@ class _Worker:
     store: ImageStore
     backbone: Backbone
     image_size: int
+    boxes: dict[int, Box]
 
 
 _worker: _Worker | None = None
 
 
-def _start_worker(store: Path, backbone: str, image_size: int) -> None:
+def _start_worker(store: Path, backbone: str, image_size: int, boxes: dict[int, Box]) -> None:
     global _worker
-    _worker = _Worker(ImageStore(store), load_backbone(backbone), image_size)
+    _worker = _Worker(ImageStore(store), load_backbone(backbone), image_size, boxes)
 
 
 def _embed_chunk(images: list[int]) -> np.ndarray:
@@ -120,8 +132,18 @@ def _embed_chunk(images: list[int]) -> np.ndarray:
     pixels = np.empty((len(images), *side, 3), np.uint8)
     for row, index in enumerate(images):
         image = _worker.store.decode(index)
+        if index in _worker.boxes:
+            image = crop_query(image, _worker.boxes[index])
         pixels[row] = image if image.size == side else image.resize(side, Image.Resampling.BICUBIC)
     return _worker.backbone.features(pixels)
+
+
+def _boxes(folder: Path, items: pd.DataFrame) -> dict[int, Box]:
+    """Boxes of the queries, by place in the store; none where the data set's protocol has no boxes."""
+    if not (folder / BOXES).is_file():
+        return {}
+    boxes = read_boxes(folder)
+    return dict(zip(items.loc[boxes.index, "image"].tolist(), boxes.to_dict("records"), strict=True))
 
 
 def _chunks(images: np.ndarray) -> Iterator[list[int]]:

@@ -1,8 +1,9 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
-from suite.config import load_params
+from suite.config import Params, load_params
 from suite.errors import SuiteError
 from suite.losses import create_loss
 
@@ -33,6 +34,17 @@ def test_every_loss_of_the_default_study_can_be_made():
         assert callable(create_loss(loss.loss, **loss.settings))
 
 
+def test_a_data_set_without_a_list_of_its_own_is_served_by_the_default():
+    raw = yaml.safe_load(PARAMS.read_text())
+    raw["datasets"]["sop"] = {"builder": "sop", "download": {}}
+    params = Params.model_validate(raw)
+    assert [batch.batch_size for batch in params.batches("sop", "supap")] == [256]
+    assert params.measured_sizes("sop") == [32, 128, 512]
+    del raw["losses"]["supap"]["batches"]["default"]
+    with pytest.raises(ValueError, match=r"losses\.supap\.batches: neither 'sop' nor 'default' is there"):
+        Params.model_validate(raw)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -53,11 +65,6 @@ def test_every_loss_of_the_default_study_can_be_made():
             "      landmarks_mini:\n        - {",
             "      landmarks:\n        - {",
             "batches: no data set 'landmarks'; there are emoji,",
-        ),
-        (
-            "      emoji:\n        - {batch_size: 256, learning_rate: 3.0e-3}\n",
-            "",
-            "batches: neither 'emoji' nor 'default'",
         ),
         ("main: [0, 1", "main: [1, 1", "seeds.main: Value error, values repeat"),
         ("  epochs: 12", "  epochs: 12\n  epochs: 13", "key 'epochs' stands twice"),

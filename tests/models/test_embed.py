@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from study_settings import study
 
 from suite.config import Params
@@ -70,6 +72,17 @@ def test_features_follow_the_rows_of_the_items(root: Path, one_process):
     store = ImageStore(root / "datasets" / "drawn")
     last = np.array(store.decode(ITEMS - 1))[None]
     np.testing.assert_allclose(features[:1], load_backbone("efficientnet_lite0").features(last), rtol=1e-3, atol=1e-3)
+
+
+def test_a_query_with_a_box_is_embedded_by_what_the_box_holds(root: Path, tmp_path: Path):
+    shutil.copytree(root / "datasets", tmp_path / "datasets")
+    folder = tmp_path / "datasets" / "drawn"
+    box = {"left": 4.0, "top": 8.0, "right": 40.0, "bottom": 30.0}
+    pd.DataFrame([{"query": 2, **box}]).to_parquet(folder / "queries.parquet", index=False)
+    features = np.load(embed_dataset(make_params(), "drawn", tmp_path) / "features.npy")
+    image = ImageStore(folder).decode(ITEMS - 3).crop((4, 8, 40, 30)).resize((48, 48), Image.Resampling.BICUBIC)
+    expected = load_backbone("efficientnet_lite0").features(np.array(image)[None])
+    np.testing.assert_allclose(features[2:3], expected, rtol=1e-3, atol=1e-3)
 
 
 def test_digest_depends_on_items_features_and_settings():
