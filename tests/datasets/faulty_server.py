@@ -166,8 +166,8 @@ class _Handler(BaseHTTPRequestHandler):
         if date := owner.modified.get(self.path):
             headers["Last-Modified"] = date
         if start:
-            begin = start + fault.shift
-            headers["Content-Range"] = f"bytes {begin}-{len(data) - 1}/{len(data)}"
+            start = min(max(start + fault.shift, 1), len(data) - 1)
+            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
         if fault.chunked:
             headers["Transfer-Encoding"] = "chunked"
         elif fault.unmeasured:
@@ -241,14 +241,17 @@ def serve_ftp(folder: Path) -> Iterator[FaultyFtp]:
 
     class Data(DTPHandler):
         left: int | None = None
+        ending = False
 
         def send(self, data: bytes) -> int:
             if self.left is None:
                 return super().send(data)
             count = super().send(data[: self.left]) if self.left else 0
             self.left -= count
-            if not self.left:
-                self.cmd_channel.close()
+            if not self.left and not self.ending:
+                # Not at once: pyftpdlib is still at work on both channels.
+                self.ending = True
+                self.ioloop.call_later(0, self.cmd_channel.close)
             return count
 
         def push_with_producer(self, producer: object) -> None:

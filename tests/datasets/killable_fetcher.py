@@ -87,7 +87,10 @@ def _fetch(job: dict[str, Any], writing: int) -> int:
     if job.get("largest"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["largest"], job["largest"]))
     fetcher = Fetcher(
-        HttpsOrigin(base=job["url"]), folder, connections=job.get("connections", 4), patience=Patience(base=0.001)
+        HttpsOrigin(base=job["url"]),
+        folder,
+        connections=job.get("connections", 4),
+        patience=Patience(base=0.001, timeout=300.0),
     )
     try:
         with fetcher:

@@ -83,6 +83,12 @@ def test_wrong_bytes_are_refused_and_left_to_the_user(placed: Path, tmp_path: Pa
     assert not (tmp_path / "incoming/b/cars.tgz").exists()
 
 
+def test_wrong_length_is_refused(placed: Path, tmp_path: Path):
+    with pytest.raises(SuiteError, match=r"placed/names\.csv: 5 bytes, but 6 are stated; refused"):
+        Fetcher(FileOrigin(folder=placed), tmp_path / "incoming").fetch([SourceFile("names.csv", size=6)])
+    assert not (tmp_path / "incoming/names.csv").exists()
+
+
 def test_placed_files_that_changed_replace_the_earlier_ones(placed: Path, tmp_path: Path):
     for data in (b"names", b"others"):
         (placed / "new").write_bytes(data)

@@ -1,14 +1,22 @@
 from __future__ import annotations
 
 import hashlib
+import ssl
+import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from downloading import DATA, SHA256, contents, failure, fetch, refusal
 from faulty_server import Fault, FaultyServer
 
-from suite.datasets.origins import SourceFile
+from suite.datasets.origins import Fetcher, HttpsOrigin, SourceFile
+from suite.errors import SuiteError
 
 
 @pytest.fixture
@@ -46,6 +54,11 @@ def test_content_length_too_short_is_refused(server: FaultyServer, tmp_path: Pat
     refusal(server, tmp_path, file, r"a/data\.bin: .*the server has 299500 bytes, but 300000 are stated; refused")
     file = SourceFile("a/data.bin", sha256=SHA256)
     refusal(server, tmp_path, file, rf"a/data\.bin: .*its sha256 is [0-9a-f]{{64}}, but {SHA256} is stated; refused")
+
+
+def test_answer_longer_than_stated_is_cut_off(server: FaultyServer, tmp_path: Path):
+    server.usual = Fault(chunked=True)
+    refusal(server, tmp_path, SourceFile("a/data.bin", size=1000), "sends more than the 1000 bytes that are stated")
 
 
 @pytest.mark.parametrize("kind", ["md5", "sha1", "sha256"])
@@ -117,3 +130,25 @@ def test_lack_of_room_is_found_before_the_first_byte(server: FaultyServer, tmp_p
     server.head_faults.append(Fault(headers={"Content-Length": str(10**17)}))
     failure(server, tmp_path, SourceFile("a/data.bin"), r"100PB are still to come")
     assert server.asked() == []
+
+
+def test_certificate_that_nobody_vouches_for_is_one_line(tmp_path: Path):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    today = datetime.now(UTC)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(today).not_valid_after(today + timedelta(days=1))
+    plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "key.pem").write_bytes(
+        made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM) + key.private_bytes(*plain)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "key.pem")
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda *_: None
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        origin = HttpsOrigin(base=f"https://localhost:{server.server_port}")
+        with pytest.raises(SuiteError, match=r"x: the server's certificate does not hold \(.*CERTIFICATE_VERIFY"):
+            Fetcher(origin, tmp_path / "incoming").fetch([SourceFile("x")])
+        server.shutdown()
