@@ -7,6 +7,7 @@ Winding does not matter: both sides of a triangle are shaded.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -175,7 +176,7 @@ class Mesh:
         profile = np.asarray(profile, dtype=np.float64)
         angles = turn + np.arange(sides + 1) * 2 * math.pi / sides
         around = np.column_stack([np.cos(angles), np.sin(angles)])
-        for lower, upper in zip(profile[:-1], profile[1:], strict=True):
+        for lower, upper in itertools.pairwise(profile):
             rings = []
             for radius, z in (lower, upper):
                 rings.append(np.column_stack([around * radius + np.asarray(centre_xy), np.full(sides + 1, z)]))
