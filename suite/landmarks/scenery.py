@@ -59,6 +59,7 @@ def _room(rng: np.random.Generator) -> Landmark:
     mesh.box((0, 3), (wide, 0.2, high), wall, 0.0, 0.0, "plaster")
     for side in (-1, 1):
         mesh.box((side * wide / 2, 0), (0.2, 6.0, high), wall, 0.0, 0.0, "plaster")
+    mesh.box((0, 0), (wide, 6.0, 0.1), "#e6e2d8", high)
     mesh.panel((rng.uniform(-1, 1), 2.9, high * 0.55), (1.6, 1.5), "#cfe2ee", -math.pi / 2)
     at = rng.uniform(-0.8, 0.8, 2)
     mesh.box(at, (1.8, 1.0, 0.08), wood, 0.72, 0.0, "wood")
@@ -67,7 +68,7 @@ def _room(rng: np.random.Generator) -> Landmark:
             mesh.box((at[0] + x, at[1] + y), (0.08, 0.08, 0.72), wood)
         mesh.box((at[0] + 1.4 * x, at[1]), (0.45, 0.45, 0.06), wood, 0.45)
         mesh.box((at[0] + 1.65 * x, at[1]), (0.06, 0.45, 0.55), wood, 0.45)
-    return Landmark(mesh, 3.6, high, "paving", ViewHints((4, 14), (-110, -70), (1.5, 2.0)), "room")
+    return Landmark(mesh, 2.6, high, "paving", ViewHints((0, 4), (-105, -75), (1.5, 1.8)), "room")
 
 
 def _spoil(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
