@@ -12,8 +12,11 @@ from types import ModuleType
 
 # super-category: (module, category label, "natural" or "human-made")
 ARCHETYPES: dict[str, tuple[str, str, str]] = {
+    "iceberg": ("iceberg", "Icebergs", "natural"),
     "lighthouse": ("lighthouse", "Lighthouses", "human-made"),
     "mountain": ("mountain", "Mountains", "natural"),
+    "stone_circle": ("stone_circle", "Stone circles", "human-made"),
+    "torii": ("torii", "Torii", "human-made"),
 }
 
 
