@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ import click
 from suite.cli_data import data
 from suite.config import load_params
 from suite.errors import SuiteError
+from suite.landmarks.settings import ReleaseSettings
 from suite.workers import use_one_thread
 
 ROOT = Path("artifacts")
@@ -228,10 +230,30 @@ def draw_miniature(destination: Path) -> None:
     draw(destination)
 
 
+def _release_options(command: Callable[..., None]) -> Callable[..., None]:
+    """An option for each field of `ReleaseSettings`, the last one outermost, so that help lists them in order."""
+    for name, field in reversed(ReleaseSettings.model_fields.items()):
+        option = click.option(
+            f"--{name.replace('_', '-')}",
+            type=field.annotation,
+            default=field.default,
+            show_default=True,
+            help=field.description or "",
+        )
+        command = option(command)
+    return command
+
+
 @main.command("draw-landmarks")
 @click.argument("destination", type=click.Path(path_type=Path, file_okay=False))
-def draw_landmarks(destination: Path) -> None:
-    """Draw the embedded landmarks into DESTINATION, in the layout of the GLDv2 release."""
+@click.option("--processes", default=os.cpu_count() or 1, show_default="every core", help="drawn side by side")
+@_release_options
+def draw_landmarks(destination: Path, processes: int, **options: float) -> None:
+    """Draw a release of landmarks into DESTINATION, in the layout of GLDv2; the defaults give landmarks-mini."""
+    from suite.landmarks.release import draw_release
+
+    counts = draw_release(destination, processes=processes, **options)
+    click.echo(", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items()))
 
 
 main.add_command(data)

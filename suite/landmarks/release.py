@@ -24,8 +24,9 @@ from suite.landmarks.archetypes import ARCHETYPES
 from suite.landmarks.catalogue import Key, generator, make_landmark
 from suite.landmarks.developing import encode_jpeg
 from suite.landmarks.photo import take_photo
-from suite.landmarks.plan import Part, Photo, Plan, ReleaseSettings, make_plan
+from suite.landmarks.plan import Photo, Plan, make_plan
 from suite.landmarks.scenery import photograph_scenery
+from suite.landmarks.settings import Part, ReleaseSettings
 from suite.workers import worker_pool
 
 PARTS: tuple[Part, ...] = ("train", "index", "test")

@@ -13,8 +13,9 @@ from PIL import Image
 
 from suite.errors import SuiteError
 from suite.landmarks.archetypes import ARCHETYPES
-from suite.landmarks.plan import ReleaseSettings, make_plan
+from suite.landmarks.plan import make_plan
 from suite.landmarks.release import draw_release
+from suite.landmarks.settings import ReleaseSettings
 
 SMALL = {
     "train_per_category": 2,
