@@ -14,6 +14,16 @@ from types import ModuleType
 ARCHETYPES: dict[str, tuple[str, str, str]] = {
     "lighthouse": ("lighthouse", "Lighthouses", "human-made"),
     "mountain": ("mountain", "Mountains", "natural"),
+    "tower": ("tower", "Towers", "human-made"),
+    "skyscraper": ("skyscraper", "Skyscrapers", "human-made"),
+    "monument": ("monument", "Monuments", "human-made"),
+    "pyramid": ("pyramid", "Pyramids", "human-made"),
+    "ferris_wheel": ("ferris_wheel", "Ferris wheels", "human-made"),
+    "volcano": ("volcano", "Volcanoes", "natural"),
+    "waterfall": ("waterfall", "Waterfalls", "natural"),
+    "rock_arch": ("rock_arch", "Rock arches", "natural"),
+    "mesa": ("mesa", "Mesas", "natural"),
+    "sea_stack": ("sea_stack", "Sea stacks", "natural"),
 }
 
 

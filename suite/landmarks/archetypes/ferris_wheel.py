@@ -69,11 +69,8 @@ def _rims(mesh: Mesh, p: dict[str, Any], hub: float, deep: float) -> None:
         for part, colour in ((1.0, steel), (0.93, shaded(steel, 0.8))):
             outer, inner = _ring(radius * part, hub, 0), _ring(radius * (part - 0.06), hub, 0)
             for y in (-0.4 * deep, 0.4 * deep):
-                band = np.stack([outer[:-1], outer[1:], inner[1:], outer[:-1], inner[1:], inner[:-1]], axis=1) + (
-                    0,
-                    y,
-                    0,
-                )
+                band = np.stack([outer[:-1], outer[1:], inner[1:], outer[:-1], inner[1:], inner[:-1]], axis=1)
+                band[..., 1] += y
                 mesh.triangles(band.reshape(-1, 3, 3), colour, "metal")
     sides = (0.0,) if p["rim"] == "single" else (-0.5 * deep, 0.5 * deep)
     for y in sides:
