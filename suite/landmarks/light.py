@@ -40,11 +40,11 @@ def sky(dx, dy, dz, light, out):
     halo = 0.35 * facing**6 + 0.65 * facing**60
     for c in range(3):
         out[c] = light.horizon[c] * (1.0 - blend) + light.zenith[c] * blend + light.glow[c] * halo
-    if light.night > 0.5 and dz > 0.05 and light.cover < 0.7:
-        ix, iy, iz = int(dx * 260 + 1000), int(dy * 260 + 1000), int(dz * 260)
-        if hashed(ix, iy, iz, light.seed) > 0.9985:
+    if light.night > 0.5 and dz > 0.05 and light.cover < 0.5:
+        ix, iy, iz = int(dx * 500 + 1000), int(dy * 500 + 1000), int(dz * 500)
+        if hashed(ix, iy, iz, light.seed) > 0.9993:
             for c in range(3):
-                out[c] += 0.35
+                out[c] += 0.12
     if dz > 0.015 and light.cover > 0.02:
         # Clouds lie on a plane overhead, flattened towards the horizon.
         scale = 1.1 / (dz + 0.12)

@@ -175,14 +175,19 @@ class Mesh:
         profile = np.asarray(profile, dtype=np.float64)
         angles = turn + np.arange(sides + 1) * 2 * math.pi / sides
         around = np.column_stack([np.cos(angles), np.sin(angles)])
-        for lower, upper in zip(profile[:-1], profile[1:], strict=True):
-            rings = []
-            for radius, z in (lower, upper):
+        heading = np.diff(profile, axis=0)
+        heading /= np.maximum(np.linalg.norm(heading, axis=1, keepdims=True), 1e-12)
+        for index in range(len(heading)):
+            rings, normals = [], []
+            for end, neighbour in ((index, index - 1), (index + 1, index + 1)):
+                radius, z = profile[end]
                 rings.append(np.column_stack([around * radius + np.asarray(centre_xy), np.full(sides + 1, z)]))
-            slope = np.array([upper[1] - lower[1], lower[0] - upper[0]])
-            slope /= max(np.hypot(*slope), 1e-12)
-            normal = np.column_stack([around * slope[0], np.full(sides + 1, slope[1])])
-            self._quads(np.stack(rings), colour, material, np.stack([normal, normal]) if smooth else None)
+                slope = heading[index]
+                # A bend of less than 45 degrees is a curve, a sharper one an edge.
+                if 0 <= neighbour < len(heading) and heading[neighbour] @ slope > math.sqrt(0.5):
+                    slope = slope + heading[neighbour]
+                normals.append(np.column_stack([around * slope[1], np.full(sides + 1, -slope[0])]))
+            self._quads(np.stack(rings), colour, material, np.stack(normals) if smooth else None)
         return self
 
     def gable(

@@ -24,7 +24,7 @@ def _eased(x):
 @njit(cache=True)
 def noise(x, y, z, seed):
     """Smooth noise in [0, 1] with features of about one unit."""
-    ix, iy, iz = int(math.floor(x)), int(math.floor(y)), int(math.floor(z))
+    ix, iy, iz = math.floor(x), math.floor(y), math.floor(z)
     u, v, w = _eased(x - ix), _eased(y - iy), _eased(z - iz)
     total = 0.0
     for dz in range(2):

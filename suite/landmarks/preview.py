@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from suite.landmarks.archetypes import ARCHETYPES, archetype
-from suite.landmarks.photo import take_photo
+from suite.landmarks.photo import make_site, take_photo
 
 
 def contact_sheet(supercategory: str, landmarks: int, photos: int, size: int, seed: int) -> Image.Image:
@@ -22,8 +22,9 @@ def contact_sheet(supercategory: str, landmarks: int, photos: int, size: int, se
     for row in range(landmarks):
         drawn = module.parameters(np.random.default_rng([seed, row]))
         landmark = module.build(drawn, np.random.default_rng([seed, row, 1]))
+        site = make_site(landmark, np.random.default_rng([seed, row, 3]))
         for column in range(photos):
-            photo = take_photo(landmark, row, np.random.default_rng([seed, row, 2, column]), size)
+            photo = take_photo(site, np.random.default_rng([seed, row, 2, column]), size)
             top, left = row * (size + 2), column * (size + 2)
             sheet[top : top + size, left : left + size] = photo
     return Image.fromarray(sheet)

@@ -10,7 +10,7 @@ from numba import njit
 
 from suite.landmarks.light import sky
 from suite.landmarks.noise import clouded, hashed, noise
-from suite.landmarks.surface import FOLIAGE, GLASS, GRASS, METAL, SEA, WATER, ground, texture
+from suite.landmarks.surface import FOLIAGE, GLASS, GRASS, METAL, ROCK, SEA, WATER, ground, texture
 
 
 class Shadows(NamedTuple):
@@ -51,7 +51,7 @@ def sunlit(x, y, z, nx, ny, nz, shadows):
     u = (x * axes[0, 0] + y * axes[0, 1] + z * axes[0, 2]) * shadows.scale + 0.5 * size - 0.5
     v = (x * axes[1, 0] + y * axes[1, 1] + z * axes[1, 2]) * shadows.scale + 0.5 * size - 0.5
     near = x * axes[2, 0] + y * axes[2, 1] + z * axes[2, 2] + 0.8 * texel
-    column, row = int(math.floor(u)), int(math.floor(v))
+    column, row = math.floor(u), math.floor(v)
     if column < 0 or row < 0 or column >= size - 1 or row >= size - 1:
         return 1.0
     total = 0.0
@@ -104,16 +104,17 @@ def _illuminate(colour, x, y, z, nx, ny, nz, light, shadows, out):
 @njit(cache=True)
 def _season(material, light, x, y, z, nz, grain, seed, colour):
     """Snow on what faces up, autumn in the leaves."""
-    if light.autumn > 0.0 and (material == FOLIAGE or material == GRASS):
+    if light.autumn > 0.0 and (material in (FOLIAGE, GRASS)):
         shade = light.autumn * (0.9 if material == FOLIAGE else 0.4)
-        warm = hashed(int(math.floor(x / (4 * grain))), int(math.floor(y / (4 * grain))), 3, seed)
+        warm = hashed(math.floor(x / (4 * grain)), math.floor(y / (4 * grain)), 3, seed)
         brightness = colour[0] + colour[1] + colour[2]
         colour[0] += shade * (brightness * (0.75 + 0.3 * warm) - colour[0])
         colour[1] += shade * (brightness * (0.45 - 0.22 * warm) - colour[1])
         colour[2] += shade * (brightness * 0.06 - colour[2])
     if light.snow > 0.0 and nz > 0.25:
-        patch = nz + 0.5 * clouded(x / (3 * grain), y / (3 * grain), z / (3 * grain), 2, seed) - 1.15 + 0.9 * light.snow
-        share = min(max(patch * 3.0, 0.0), 1.0) * 0.95
+        drift = clouded(x / (3 * grain), y / (3 * grain), z / (3 * grain), 3, seed) - 0.5
+        patch = 1.6 * (nz - 0.62) + 1.1 * drift + 0.7 * (light.snow - 0.6)
+        share = min(max(patch * 4.0, 0.0), 1.0) * 0.95
         colour[0] += share * (0.80 - colour[0])
         colour[1] += share * (0.82 - colour[1])
         colour[2] += share * (0.86 - colour[2])
@@ -146,15 +147,24 @@ def _face(face, x, y, z, dx, dy, dz, distance, footprint, surfaces, light, shado
     sign = -1.0 / length if facing > 0.0 else 1.0 / length
     nx, ny, nz, facing = nx * sign, ny * sign, nz * sign, abs(facing)
     material = surfaces.materials[face]
+    if material in (ROCK, FOLIAGE):
+        # Relief finer than the triangles: the normal leans where the noise rises.
+        size = (2.2 if material == ROCK else 0.6) * surfaces.grain
+        depth = 1.1 if material == ROCK else 0.9
+        nx += depth * (clouded(x / size, y / size, z / size, 3, surfaces.seed + 11) - 0.5)
+        ny += depth * (clouded(x / size, y / size, z / size, 3, surfaces.seed + 17) - 0.5)
+        nz += depth * (clouded(x / size, y / size, z / size, 3, surfaces.seed + 23) - 0.5)
+        length = max(math.sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
+        nx, ny, nz = nx / length, ny / length, nz / length
     factor = texture(material, x, y, z, nx, ny, nz, surfaces.grain, footprint, surfaces.seed)
     for c in range(3):
         colour[c] = surfaces.colours[face, c] * factor * (1.0 - 0.3 * light.wet)
     _season(material, light, x, y, z, nz, surfaces.grain, surfaces.seed, colour)
     _illuminate(colour, x, y, z, nx, ny, nz, light, shadows, out)
-    if material == GLASS or material == METAL or material == WATER or light.wet > 0.0:
+    if material in (GLASS, METAL, WATER) or light.wet > 0.0:
         grazing = (1.0 - facing) ** 4
         share = 0.25 * light.wet * grazing
-        if material == GLASS or material == WATER:
+        if material in (GLASS, WATER):
             share = 0.12 + 0.75 * grazing
         elif material == METAL:
             share = 0.22 + 0.4 * grazing
@@ -164,9 +174,7 @@ def _face(face, x, y, z, dx, dy, dz, distance, footprint, surfaces, light, shado
             out[c] += share * (scratch[c] - out[c])
     if material == GLASS and light.night > 0.0:
         cell = 3.0 * surfaces.grain
-        lit = hashed(
-            int(math.floor(x / cell)), int(math.floor(y / cell)), int(math.floor(z / cell)), surfaces.seed + light.seed
-        )
+        lit = hashed(math.floor(x / cell), math.floor(y / cell), math.floor(z / cell), surfaces.seed + light.seed)
         if lit < 0.7:
             bright = light.night * (0.5 + 0.7 * lit)
             out[0] += 1.10 * bright
@@ -275,15 +283,15 @@ def _water(
     """Water at (x, y): its own dark green, and the mirrored scene or sky displaced by ripples."""
     height, width = mirror_depth.shape
     length = math.sqrt(rx * rx + ry * ry + rz * rz)
-    grain = surfaces.grain
-    slope_x = noise(x / grain, y / grain, 0.1, light.seed + 31) - 0.5
-    slope_y = noise(x / grain, y / grain, 0.9, light.seed + 47) - 0.5
-    calm = 1.0 / (1.0 + footprint / grain)
+    wave = 0.6 * surfaces.grain
+    calm = 1.0 / (1.0 + 1.5 * footprint / (wave * max(-rz / length, 0.02)))
+    slope_x = calm * (noise(x / wave, y / wave, 0.1, light.seed + 31) - 0.5)
+    slope_y = calm * (noise(x / wave, y / wave, 0.9, light.seed + 47) - 0.5)
     down = -rz / length
     grazing = (1.0 - down) ** 4
     share = 0.06 + 0.8 * grazing
-    seen_column = column + int(slope_x * calm * 0.02 * width)
-    seen_row = row + int((slope_y * calm + 0.15 * (hashed(row, column, 0, light.seed) - 0.5)) * 0.05 * height)
+    seen_column = column + int(slope_x * 0.02 * width)
+    seen_row = row + int((slope_y + 0.15 * (hashed(row, column, 0, light.seed) - 0.5)) * 0.05 * height)
     seen_column, seen_row = min(max(seen_column, 0), width - 1), min(max(seen_row, 0), height - 1)
     if mirror_depth[seen_row, seen_column] > 0.0:
         u, v = (seen_column + 0.5 - centre_x) / focal, (seen_row + 0.5 - centre_y) / focal
@@ -298,10 +306,12 @@ def _water(
         )  # fmt: skip
     else:
         sky(rx / length + 0.3 * slope_x, ry / length + 0.3 * slope_y, max(down + 0.25 * slope_y, 0.02), light, out)
+        for c in range(3):
+            # A glint of the sun would be a speck of pure white.
+            out[c] = min(out[c], 1.3 * light.horizon[c] + 0.2)
     lit = sunlit(x, y, 0.0, 0.0, 0.0, 1.0, shadows)
-    tone = 0.8 + 0.9 * slope_y * calm
+    tone = 0.8 + 0.9 * slope_y
     for c in range(3):
-        body = (0.020 + 0.016 * c) * (
-            light.sun_colour[c] * (0.3 + 0.7 * lit) * max(light.sun[2], 0.0) + light.ambient_up[c]
-        )
+        direct = light.sun_colour[c] * (0.3 + 0.7 * lit) * max(light.sun[2], 0.0)
+        body = (0.020 + 0.016 * c) * (direct + light.ambient_up[c])
         out[c] = share * out[c] + (1.0 - share) * body * tone

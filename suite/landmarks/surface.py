@@ -21,9 +21,9 @@ BARE_ROCK, SNOWFIELD = GROUNDS.index("rock"), GROUNDS.index("snow")
 @njit(cache=True)
 def _courses(along, up, length, height, joint, seed):
     """Masonry in running bond: brightness of the block at (along, up), darker in the joints."""
-    row = int(math.floor(up / height))
+    row = math.floor(up / height)
     x = along / length + 0.5 * (row & 1)
-    column = int(math.floor(x))
+    column = math.floor(x)
     tone = 0.82 + 0.30 * hashed(column, row, 0, seed)
     edge = min((x - column) * length, (column + 1 - x) * length, up - row * height, (row + 1) * height - up)
     return tone * (0.62 if edge < joint else 1.0)
@@ -37,7 +37,7 @@ def texture(material, x, y, z, nx, ny, nz, grain, footprint, seed):
     """
     along = -x * ny + y * nx if abs(nz) < 0.8 else x
     up = z if abs(nz) < 0.8 else y
-    if material == STONE or material == BRICK:
+    if material in (STONE, BRICK):
         size = grain if material == STONE else 0.4 * grain
         fade = min(max(1.6 * size / footprint - 1.6, 0.0), 1.0)
         blocks = _courses(along, up, 2.0 * size, size, 0.07 * size, seed) if fade > 0.0 else 0.94
@@ -46,20 +46,20 @@ def texture(material, x, y, z, nx, ny, nz, grain, footprint, seed):
     if material == PLASTER:
         return 0.9 + 0.2 * clouded(x / (4 * grain), y / (4 * grain), z / (8 * grain), 3, seed)
     if material == WOOD:
-        plank = hashed(int(math.floor(along / (0.5 * grain))), 0, 0, seed)
+        plank = hashed(math.floor(along / (0.5 * grain)), 0, 0, seed)
         return 0.75 + 0.35 * plank + 0.15 * (noise(along / (0.1 * grain), up / grain, 0.0, seed) - 0.5)
     if material == TILES:
         size = 0.5 * grain
         slope = z / max(math.sqrt(max(1.0 - nz * nz, 0.0)), 0.2)
         fade = min(max(1.6 * size / footprint - 1.6, 0.0), 1.0)
-        row = int(math.floor(slope / size))
-        tone = 0.8 + 0.3 * hashed(row, int(math.floor((x + y) / size)), 1, seed)
+        row = math.floor(slope / size)
+        tone = 0.8 + 0.3 * hashed(row, math.floor((x + y) / size), 1, seed)
         step = 0.7 if slope / size - row < 0.2 else 1.0
         return (0.93 + fade * (tone * step - 0.93)) * (0.88 + 0.24 * noise(x / (3 * grain), y / (3 * grain), z, seed))
     if material == ROCK:
         # Strata and cracks: noise that is stretched along the horizontal.
-        strata = clouded(x / (9 * grain), y / (9 * grain), z / (3 * grain), 4, seed)
-        return 0.55 + 0.9 * strata
+        strata = clouded(x / (7 * grain), y / (7 * grain), z / (2.5 * grain), 4, seed)
+        return 0.35 + 1.3 * strata
     if material == GRASS:
         return 0.7 + 0.6 * clouded(x / (2.5 * grain), y / (2.5 * grain), z / (2.5 * grain), 4, seed)
     if material == FOLIAGE:
@@ -77,7 +77,8 @@ def ground(kind, x, y, grain, footprint, seed, out):
     coarse = clouded(x / (14 * grain), y / (14 * grain), 0.3, 4, seed)
     fine = 0.5
     if footprint < 2.0 * grain:
-        fine = clouded(x / grain, y / grain, 0.7, 3, seed + 5)
+        fade = 1.0 - footprint / (2.0 * grain)
+        fine += fade * (clouded(x / grain, y / grain, 0.7, 3, seed + 5) - 0.5)
     tone = 0.72 + 0.36 * coarse + 0.24 * (fine - 0.5)
     if kind == LAWN:
         dry = min(max(2.2 * coarse - 0.8, 0.0), 1.0)

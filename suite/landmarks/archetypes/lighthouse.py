@@ -112,7 +112,7 @@ def _lantern(mesh: Mesh, p: dict[str, Any], base: float, top: float) -> float:
     for index in range(16):
         angle = index * math.pi / 8
         foot = np.array([math.cos(angle) * top * 1.42, math.sin(angle) * top * 1.42, deck])
-        mesh.tube(np.array([foot, foot + (0, 0, top * 0.5)]), top * 0.03, "#3a3a3a", 4)
+        mesh.tube(np.array([foot, foot + np.array([0, 0, top * 0.5])]), top * 0.03, "#3a3a3a", 4)
     angles = np.linspace(0, 2 * math.pi, 25)
     rail = np.column_stack([np.cos(angles) * top * 1.42, np.sin(angles) * top * 1.42, np.full(25, deck + top * 0.5)])
     mesh.tube(rail, top * 0.05, "#3a3a3a", 4)
@@ -121,7 +121,7 @@ def _lantern(mesh: Mesh, p: dict[str, Any], base: float, top: float) -> float:
     for index in range(8):
         angle = index * math.pi / 4
         foot = np.array([math.cos(angle) * top * 0.74, math.sin(angle) * top * 0.74, deck])
-        mesh.tube(np.array([foot, foot + (0, 0, glass)]), top * 0.05, trim, 4)
+        mesh.tube(np.array([foot, foot + np.array([0, 0, glass])]), top * 0.05, trim, 4)
     roof = deck + glass
     if p["lantern"] == "dome":
         turn = np.linspace(0, math.pi / 2, 7)
