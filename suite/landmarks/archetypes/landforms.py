@@ -48,7 +48,8 @@ def rough(seed: int, points: np.ndarray, scale: float, octaves: int = 4) -> np.n
         finer = 2.1**octave
         for _ in range(4):
             direction, phase = rng.normal(size=3), rng.uniform(0, 2 * math.pi)
-            wave = points @ (direction / np.linalg.norm(direction)) * (3.0 * finer / scale)
+            direction *= 3.0 * finer / (scale * math.sqrt(sum(direction**2)))
+            wave = points[..., 0] * direction[0] + points[..., 1] * direction[1] + points[..., 2] * direction[2]
             total += np.sin(wave + phase) * 0.55**octave
     return total / 5.0
 

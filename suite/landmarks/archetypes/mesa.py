@@ -48,7 +48,7 @@ def build(parameters: dict[str, Any], rng: np.random.Generator) -> Landmark:
     elif style == "butte":
         _butte(mesh, p, (0, 0), height, 0.42 * height * p["breadth"], min(p["stretch"], 1.6), 0)
     elif style == "trio":
-        for index, (along, across, tall) in enumerate([(-1.5, 0.5, 0.9), (0.0, -0.4, 1.0), (1.55, 0.3, 0.72)]):
+        for index, (along, across, tall) in enumerate([(-1.1, 0.4, 0.86), (0.0, -0.3, 1.0), (1.2, 0.2, 0.68)]):
             spot = _turned(p, along * height, across * height)
             _butte(mesh, p, spot, height * tall, 0.36 * height * p["breadth"], 1.25, index)
     elif style == "mitten":

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from suite.landmarks.archetypes.landforms import tree
+from suite.landmarks.archetypes.landforms import sheet, tree
 from suite.landmarks.archetypes.parts import finish, local, shaded
 from suite.landmarks.landmark import Landmark, ViewHints
 from suite.landmarks.mesh import Mesh, linear
@@ -43,11 +43,11 @@ def build(parameters: dict[str, Any], rng: np.random.Generator) -> Landmark:
     """The pyramid that `parameters` describe; `rng` places palms."""
     p = parameters
     mesh = _pyramid(p, p["base"])
-    small = _pyramid({**p, "companions": 0}, p["base"]) if p["companions"] else Mesh()
+    small = Mesh().add(mesh)
     away = p["base"] * (0.62 * p["oblong"] + 0.25)
     for index in range(p["companions"]):
-        angle = p["side"] + index * 0.15
-        reach = away + index * 0.55 * p["base"]
+        angle = p["side"] + 0.6 * ((index + 1) // 2) * (-1) ** index
+        reach = away * (1 + 0.1 * index)
         mesh.add(small, (reach * math.cos(angle), reach * math.sin(angle), 0.0), 0.0, 0.42 - 0.07 * index)
     _gate(mesh, p)
     for _ in range(p["trees"]):
@@ -133,9 +133,8 @@ def _panes(mesh: Mesh, p: dict[str, Any], wide, low: float, tall: float, row: in
         turn = side * math.pi / 2
         feet = np.column_stack([local(feet, (0, 0), turn), np.full(count + 1, low)])
         tops = np.column_stack([local(tops, (0, 0), turn), np.full(count + 1, low + tall)])
-        for index in range(count):
-            pane = np.array([feet[index], feet[index + 1], tops[index + 1], tops[index]])
-            mesh.triangles(np.array([pane[[0, 1, 2]], pane[[0, 2, 3]]]), glass[(index + row * 2) % 3], "glass")
+        colours = np.array([linear(glass[(index + row * 2) % 3]) for index in range(count)])
+        sheet(mesh, np.stack([feet, tops]), colours[None], "glass", smooth=False)
         bar = 0.006 * p["base"]
         mesh.tube(feet[[0, -1]], bar, p["second"], 3)
         if row % 2 == 0:

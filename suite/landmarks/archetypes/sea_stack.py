@@ -55,7 +55,7 @@ def build(parameters: dict[str, Any], rng: np.random.Generator) -> Landmark:
     for index in range(p["count"]):
         tall = p["height"] * (1.0 if index == 0 else details.uniform(0.35, 0.85))
         profile = np.array(_SHAPES[p["shape"] if index == 0 else p["others"]]) * tall * (p["bulk"], 1)
-        row_place = 0.8 * p["bulk"] * ((index + 1) // 2) * (-1) ** index
+        row_place = 0.6 * p["bulk"] * ((index + 1) // 2) * (-1) ** index
         away = p["height"] * (row_place if p["row"] else 0.6 * math.sqrt(index))
         angle = p["turn"] + (0.0 if p["row"] else index * 2.4)
         spot = (away * math.cos(angle), away * math.sin(angle))

@@ -35,7 +35,7 @@ def parameters(rng: np.random.Generator) -> dict[str, Any]:
         "plan": str(rng.choice(list(_PLANS))),
         "height": float(rng.uniform(110, 420)),
         "slimness": float(rng.uniform(0.8, 1.3)),
-        "floors": int(rng.integers(16, 36)),
+        "floors": int(rng.integers(16, 32)),
         "facade": str(rng.choice(["bands", "piers", "grid", "glass", "brace"])),
         "glass": str(
             rng.choice(["#3f6a86", "#2f4a5a", "#5f8f9a", "#6a5a48", "#3a3f48", "#7fa8b8", "#2f6f68", "#8a6f3a"])
@@ -48,7 +48,7 @@ def parameters(rng: np.random.Generator) -> dict[str, Any]:
         "narrowing": float(rng.uniform(0.25, 0.7)),
         "crown": str(rng.choice(["flat", "spire", "pyramid", "mast", "blades", "dome", "box", "open"])),
         "crown_colour": str(rng.choice(["#c9a24a", "#4f7f6f", "#d8d8d4", "#8c3b2e", "#3f444c"])),
-        "gap": float(rng.uniform(0.5, 1.1)),
+        "gap": float(rng.uniform(0.3, 0.8)),
         "link": bool(rng.random() < 0.6),
         "podium": str(rng.choice(["none", "plinth", "hall", "blocks"])),
         "turn": float(rng.uniform(0, math.pi)),
@@ -63,7 +63,11 @@ def build(parameters: dict[str, Any], rng: np.random.Generator) -> Landmark:
     half = 0.13 * p["height"] * p["slimness"]
     if p["style"] == "twin":
         one = Mesh()
-        _shaft(one, {**p, "style": "taper", "narrowing": 0.5 + 0.5 * p["narrowing"]}, half * 0.8)
+        _shaft(
+            one,
+            {**p, "style": "taper", "narrowing": 0.5 + 0.5 * p["narrowing"], "floors": 8 + p["floors"] // 3},
+            half * 0.8,
+        )
         away = half * (0.85 + p["gap"])
         # Plans reach differently far in x: the second tower is turned to mirror the first.
         tower.add(one, (-away, 0, 0)).add(one, (away, 0, 0), math.pi)
@@ -128,7 +132,7 @@ def _storey(mesh: Mesh, p: dict[str, Any], foot, head, low: float, high: float, 
     """One ring of facade between two outlines, divided into bays."""
     glass, wall = linear(p["glass"]), linear(p["wall"])
     edges = np.hypot(*np.diff(foot, axis=0).T)
-    unit = max(edges.sum() / 36, 1e-6)
+    unit = max(edges.sum() / 28, 1e-6)
     cut = []
     for line in (foot, head):
         points = []
