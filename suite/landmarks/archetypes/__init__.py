@@ -12,14 +12,26 @@ from types import ModuleType
 
 # super-category: (module, category label, "natural" or "human-made")
 ARCHETYPES: dict[str, tuple[str, str, str]] = {
+
+
+    """The module that builds landmarks of a super-category."""
+    "castle": ("castle", "Castles", "human-made"),
+    "church": ("church", "Churches", "human-made"),
+    "ferris_wheel": ("ferris_wheel", "Ferris wheels", "human-made"),
     "iceberg": ("iceberg", "Icebergs", "natural"),
     "lighthouse": ("lighthouse", "Lighthouses", "human-made"),
+    "mesa": ("mesa", "Mesas", "natural"),
+    "monument": ("monument", "Monuments", "human-made"),
     "mountain": ("mountain", "Mountains", "natural"),
+    "pyramid": ("pyramid", "Pyramids", "human-made"),
+    "rock_arch": ("rock_arch", "Rock arches", "natural"),
+    "sea_stack": ("sea_stack", "Sea stacks", "natural"),
+    "skyscraper": ("skyscraper", "Skyscrapers", "human-made"),
     "stone_circle": ("stone_circle", "Stone circles", "human-made"),
     "torii": ("torii", "Torii", "human-made"),
-}
-
-
+    "tower": ("tower", "Towers", "human-made"),
+    "volcano": ("volcano", "Volcanoes", "natural"),
+    "waterfall": ("waterfall", "Waterfalls", "natural"),
 def archetype(supercategory: str) -> ModuleType:
-    """The module that builds landmarks of a super-category."""
+}
     return import_module(f"{__name__}.{ARCHETYPES[supercategory][0]}")
