@@ -26,7 +26,10 @@ class ViewHints:
 
 @dataclass(frozen=True)
 class Landmark:
-    """A landmark around the origin. `radius` (metres) is that of a sphere around its middle which holds it."""
+    """A landmark around the origin. `radius` (metres) is that of a sphere around its middle.
+
+    The sphere holds what people frame; the rock or lawn that it stands on may reach further.
+    """
 
     mesh: Mesh
     radius: float

@@ -12,9 +12,6 @@ from types import ModuleType
 
 # super-category: (module, category label, "natural" or "human-made")
 ARCHETYPES: dict[str, tuple[str, str, str]] = {
-
-
-    """The module that builds landmarks of a super-category."""
     "castle": ("castle", "Castles", "human-made"),
     "church": ("church", "Churches", "human-made"),
     "ferris_wheel": ("ferris_wheel", "Ferris wheels", "human-made"),
@@ -32,6 +29,9 @@ ARCHETYPES: dict[str, tuple[str, str, str]] = {
     "tower": ("tower", "Towers", "human-made"),
     "volcano": ("volcano", "Volcanoes", "natural"),
     "waterfall": ("waterfall", "Waterfalls", "natural"),
-def archetype(supercategory: str) -> ModuleType:
 }
+
+
+def archetype(supercategory: str) -> ModuleType:
+    """The module that builds landmarks of a super-category."""
     return import_module(f"{__name__}.{ARCHETYPES[supercategory][0]}")

@@ -126,7 +126,15 @@ def _gate(mesh: Mesh, p: dict[str, Any], start, end, wall: float) -> None:
     left, right = middle - 4.5 * run / np.hypot(*run), middle + 4.5 * run / np.hypot(*run)
     battlements(mesh, left, right, wall * 1.25, 1.3, 6.0, p["second"])
     out = (math.sin(turn), -math.cos(turn))
-    mesh.panel((*(middle + 3.0 * np.array(out)), wall * 0.4), (4.2, wall * 0.8), _DARK, turn - math.pi / 2, "round", 0.1, "wood")
+    mesh.panel(
+        (*(middle + 3.0 * np.array(out)), wall * 0.4),
+        (4.2, wall * 0.8),
+        _DARK,
+        turn - math.pi / 2,
+        "round",
+        0.1,
+        "wood",
+    )
 
 
 def _hall(mesh: Mesh, p: dict[str, Any], xy, size, turn: float = 0.0) -> None:
@@ -202,9 +210,17 @@ def _fairytale(mesh: Mesh, p: dict[str, Any], size: float) -> None:
     """A high gabled house with slender towers of all heights under pointed roofs."""
     high = p["wall"] * 2.1
     length, depth = size * 1.05, size * 0.42
-    windowed_block(mesh, (0, 0), (length, depth, high), p["stone"], _DARK, 4, (8, 3), 0, 0, "round", shaded(p["stone"], 1.3))
+    windowed_block(
+        mesh, (0, 0), (length, depth, high), p["stone"], _DARK, 4, (8, 3), 0, 0, "round", shaded(p["stone"], 1.3)
+    )
     mesh.gable((0, 0), (length, depth * 1.08, depth * 0.75), p["roof"], high, 0.0, p["stone"])
-    spots = [(-0.5, -0.5, 0.11, 1.35), (0.5, 0.5, 0.13, 2.0), (0.5, -0.5, 0.08, 1.25), (-0.5, 0.5, 0.08, 1.5), (0.1, 0.55, 0.1, 1.7)]
+    spots = [
+        (-0.5, -0.5, 0.11, 1.35),
+        (0.5, 0.5, 0.13, 2.0),
+        (0.5, -0.5, 0.08, 1.25),
+        (-0.5, 0.5, 0.08, 1.5),
+        (0.1, 0.55, 0.1, 1.7),
+    ]
     for x, y, wide, tall in spots[: p["towers"] - 1 if p["towers"] < 6 else 5]:
         wide *= size * (0.5 + 5 * p["tower_width"])
         tower = high * tall * (0.6 + 0.25 * p["tower_height"])
@@ -216,7 +232,9 @@ def _fairytale(mesh: Mesh, p: dict[str, Any], size: float) -> None:
             mesh.hip(spot, (length * 0.11, depth * 0.24, high * 0.22), p["roof"], high * 1.2)
     front = -size * 0.78
     mesh.box((size * 0.1, front), (size * 0.42, size * 0.24, high * 0.42), p["second"], 0.0, 0.0, "brick")
-    mesh.panel((size * 0.1, front - size * 0.12, high * 0.14), (4.5, high * 0.28), _DARK, -math.pi / 2, "round", 0.1, "wood")
+    mesh.panel(
+        (size * 0.1, front - size * 0.12, high * 0.14), (4.5, high * 0.28), _DARK, -math.pi / 2, "round", 0.1, "wood"
+    )
     for side in (-1, 1):
         spot = (size * (0.1 + side * 0.22), front)
         mesh.frustum(spot, 20, 3.0, 3.0, high * 0.55, p["second"], 0.0, 0.0, "brick")
@@ -233,7 +251,15 @@ def _chateau(mesh: Mesh, p: dict[str, Any], size: float) -> None:
     mesh.hip((0, 0), (length, depth, high * 0.75), p["roof"], high)
     radius = size * (0.1 + 0.75 * p["tower_width"])
     for corner in rectangle((0, 0), (length, depth)):
-        _tower(mesh, p, corner, radius, high * (0.7 + 0.25 * p["tower_height"]), "cone" if p["crown"] == "battlements" else p["crown"], 20)
+        _tower(
+            mesh,
+            p,
+            corner,
+            radius,
+            high * (0.7 + 0.25 * p["tower_height"]),
+            "cone" if p["crown"] == "battlements" else p["crown"],
+            20,
+        )
     for x in (-0.22, 0.22):
         mesh.box((x * length, 0), (2.0, 4.0, high * 1.05), p["second"], high * 0.9, 0, "brick")
     for side in (-1, 1):

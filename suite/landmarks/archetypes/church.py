@@ -26,7 +26,9 @@ _GLASS, _GOLD, _FRONT = "#27303f", "#c99a2e", -math.pi / 2
 def parameters(rng: np.random.Generator) -> dict[str, Any]:
     """What sets one church apart: every key can be drawn anew on its own."""
     return {
-        "style": str(rng.choice(["parish", "gothic", "wooden", "orthodox", "baroque", "mission", "crossing", "chapel"])),
+        "style": str(
+            rng.choice(["parish", "gothic", "wooden", "orthodox", "baroque", "mission", "crossing", "chapel"])
+        ),
         "stone": str(rng.choice(["#a8977a", "#7d7a76", "#9b4f3a", "#d9cfb8", "#c9a878", "#6b5d52"])),
         "plaster": str(rng.choice(["#f1ede2", "#e7cf8b", "#e3b7a0", "#a9c4d6", "#b7c9a4", "#d98f6c"])),
         "roof": str(rng.choice(["#4a4f5a", "#8d3f2c", "#3f6f62", "#2e2e33", "#6d4a33"])),
@@ -106,7 +108,9 @@ def _west_tower(mesh: Mesh, p, wall, xy, width, height, cap, shape="pointed", ma
         mesh.box(xy, (width * 1.09, width * 1.09, 0.6), shaded(wall, 1.2), share * height - 0.6, 0.0, "stone")
     for side in range(4):
         ends = corners[side], corners[(side + 1) % 4]
-        openings(mesh, *ends, height * 0.83, 2, (width * 0.2, height * 0.2), "#191a1d", shape, shaded(wall, 1.25), "plain")
+        openings(
+            mesh, *ends, height * 0.83, 2, (width * 0.2, height * 0.2), "#191a1d", shape, shaded(wall, 1.25), "plain"
+        )
         openings(mesh, *ends, height * 0.48, 1, (width * 0.18, height * 0.14), _GLASS, shape)
         if p["clock"]:
             at = (*xy, height * 0.63)
@@ -163,7 +167,14 @@ def _parish(mesh: Mesh, p) -> None:
         _rose(mesh, (0, front, height * 0.95), width * 0.16, shaded(p["stone"], 1.25))
     chancel = width * 0.7
     mesh.box((0, length / 2 + chancel / 2), (chancel, chancel, height * 0.8), p["stone"], 0, 0, "stone")
-    mesh.gable((0, length / 2 + chancel / 2), (chancel, chancel * 1.1, chancel * 0.6), p["roof"], height * 0.8, math.pi / 2, p["stone"])
+    mesh.gable(
+        (0, length / 2 + chancel / 2),
+        (chancel, chancel * 1.1, chancel * 0.6),
+        p["roof"],
+        height * 0.8,
+        math.pi / 2,
+        p["stone"],
+    )
     if p["transept"]:
         _transept(mesh, p, p["stone"], width, length * 0.25, height)
 
@@ -200,7 +211,9 @@ def _gothic(mesh: Mesh, p) -> None:
     mesh.box((0, front), (width * 0.7, tower * 0.6, height * 1.25), p["stone"], 0, 0, "stone")
     _rose(mesh, (0, wall, height * 0.82), width * 0.2, pale)
     _door(mesh, p, (0, wall), width * 0.26, width * 0.5, pale)
-    openings(mesh, (-width * 0.3, wall), (width * 0.3, wall), height * 1.12, 5, (0.8, height * 0.16), _GLASS, "pointed", pale)
+    openings(
+        mesh, (-width * 0.3, wall), (width * 0.3, wall), height * 1.12, 5, (0.8, height * 0.16), _GLASS, "pointed", pale
+    )
     mesh.frustum((0, length * 0.2), 8, width * 0.1, 0.0, width * 0.9, p["roof"], height + width * 0.6, 0.0, "metal")
 
 
@@ -218,16 +231,27 @@ def _wooden(mesh: Mesh, p) -> None:
     mesh.box((0, front), (side, side, height * 1.6), wall, 0, 0, "wood")
     level = height * 1.6
     for share, tall in ((1.12, 0.06), (0.84, 0.6), (0.98, 0.06)):
-        mesh.box((0, front), (side * share, side * share, tall * side), wall if tall > 0.1 else "#f6f3ea", level, 0, "wood")
+        mesh.box(
+            (0, front), (side * share, side * share, tall * side), wall if tall > 0.1 else "#f6f3ea", level, 0, "wood"
+        )
         if tall > 0.1:
             for facing in np.arange(4) * math.pi / 2:
-                mesh.panel((0, front, level + tall * side * 0.5), (side * 0.3, side * 0.46), "#1b1b1d", facing, "round", side * 0.42 + 0.05)
+                mesh.panel(
+                    (0, front, level + tall * side * 0.5),
+                    (side * 0.3, side * 0.46),
+                    "#1b1b1d",
+                    facing,
+                    "round",
+                    side * 0.42 + 0.05,
+                )
         level += tall * side
     rise = side * (1.0 + p["spire"])
     mesh.frustum((0, front), 8, side * 0.5, 0.0, rise, p["roof"], level, 0.0, "tiles")
     cross(mesh, (0, front), level + rise - 0.2, side * 0.5, _GOLD)
     _door(mesh, p, (0, front - side / 2), side * 0.4, height * 0.5, "#f6f3ea", "rect")
-    openings(mesh, (-width / 2, front), (width / 2, front), height * 0.55, 4, (1.3, height * 0.5), _GLASS, "rect", "#f6f3ea")
+    openings(
+        mesh, (-width / 2, front), (width / 2, front), height * 0.55, 4, (1.3, height * 0.5), _GLASS, "rect", "#f6f3ea"
+    )
     if p["clock"]:
         mesh.panel((0, front, height * 1.35), (side * 0.5, side * 0.5), "#26282b", _FRONT, "disc", side / 2 + 0.1)
 
@@ -245,10 +269,28 @@ def _orthodox(mesh: Mesh, p) -> None:
             spot = corners[side] + (corners[(side + 1) % 4] - corners[side]) * (index + 0.5) / 3
             size = (width * 0.34, width * 0.17)
             mesh.panel((*spot, height + width * 0.085), size, wall, (side - 1) * math.pi / 2, "round", 0.0, "plaster")
-            mesh.panel((*spot, height + width * 0.07), (width * 0.2, width * 0.1), p["metal"], (side - 1) * math.pi / 2, "round", 0.1, "plain")
+            mesh.panel(
+                (*spot, height + width * 0.07),
+                (width * 0.2, width * 0.1),
+                p["metal"],
+                (side - 1) * math.pi / 2,
+                "round",
+                0.1,
+                "plain",
+            )
     mesh.hip((0, 0), (width * 1.02, width * 1.02, width * 0.22), p["roof"], height)
     for facing in (0, 1, 2):
-        mesh.frustum(((facing - 1) * width * 0.3, width * 0.5), 14, width * 0.16, width * 0.16, height * 0.6, wall, 0, 0, "plaster")
+        mesh.frustum(
+            ((facing - 1) * width * 0.3, width * 0.5),
+            14,
+            width * 0.16,
+            width * 0.16,
+            height * 0.6,
+            wall,
+            0,
+            0,
+            "plaster",
+        )
     spots = [(0.0, 0.0, 1.0)]
     if p["domes"] >= 3:
         spots += [(s * 0.32, -0.32, 0.62) for s in (-1, 1)]
@@ -278,7 +320,9 @@ def _baroque(mesh: Mesh, p) -> None:
     tall = p["width"] * p["tower"] * 0.75
     for side in (-1, 1):
         xy = (side * width * 0.52, front)
-        _west_tower(mesh, p, wall, xy, width * 0.34, tall, "onion" if p["cap"] != "pyramid" else "pyramid", "round", "plaster")
+        _west_tower(
+            mesh, p, wall, xy, width * 0.34, tall, "onion" if p["cap"] != "pyramid" else "pyramid", "round", "plaster"
+        )
     mesh.box((0, front), (width * 0.72, width * 0.3, height * 1.2), wall, 0, 0, "plaster")
     y = front - width * 0.15
     mesh.gable((0, y), (0.8, width * 0.76, width * 0.22), white, height * 1.2, math.pi / 2, white, "stone")
@@ -287,7 +331,17 @@ def _baroque(mesh: Mesh, p) -> None:
     for share in (0.58, 1.14):
         mesh.box((0, y), (width * 0.74, 1.0, 0.9), white, height * share, 0, "stone")
     _door(mesh, p, (0, y - 0.1), width * 0.15, height * 0.4, white, "round")
-    openings(mesh, (-width * 0.14, y), (width * 0.14, y), height * 0.88, 1, (width * 0.14, height * 0.3), _GLASS, "round", white)
+    openings(
+        mesh,
+        (-width * 0.14, y),
+        (width * 0.14, y),
+        height * 0.88,
+        1,
+        (width * 0.14, height * 0.3),
+        _GLASS,
+        "round",
+        white,
+    )
     if p["domes"] > 1:
         back, radius = (0, length * 0.22), width * 0.32
         base = height + width * 0.1
@@ -311,10 +365,34 @@ def _mission(mesh: Mesh, p) -> None:
         mesh.polygon([(x, y, z) for x, z in outline], wall, "plaster")
     rim = np.array([[(x, y, z) for x, z in outline] for y in (front - 0.9, front + 0.9)])
     for index in range(len(outline) - 1):
-        mesh.polygon([rim[0, index], rim[0, index + 1], rim[1, index + 1], rim[1, index]], shaded(wall, 0.95), "plaster")
+        mesh.polygon(
+            [rim[0, index], rim[0, index + 1], rim[1, index + 1], rim[1, index]], shaded(wall, 0.95), "plaster"
+        )
     y = front - 0.9
-    openings(mesh, (-half * 0.36, y), (half * 0.36, y), height * 1.52, 2, (half * 0.2, height * 0.26), "#1b1a1a", "round", None, "plain")
-    openings(mesh, (-half * 0.2, y), (half * 0.2, y), height * 1.84, 1, (half * 0.16, height * 0.18), "#1b1a1a", "round", None, "plain")
+    openings(
+        mesh,
+        (-half * 0.36, y),
+        (half * 0.36, y),
+        height * 1.52,
+        2,
+        (half * 0.2, height * 0.26),
+        "#1b1a1a",
+        "round",
+        None,
+        "plain",
+    )
+    openings(
+        mesh,
+        (-half * 0.2, y),
+        (half * 0.2, y),
+        height * 1.84,
+        1,
+        (half * 0.16, height * 0.18),
+        "#1b1a1a",
+        "round",
+        None,
+        "plain",
+    )
     mesh.panel((0, y, height * 1.12), (half * 0.3, half * 0.3), _GLASS, _FRONT, "disc", 0.1, "glass")
     _door(mesh, p, (0, y), half * 0.36, height * 0.6, p["stone"], "round")
     cross(mesh, (0, front), height * 2.06, width * 0.22, "#2a2522")
@@ -336,7 +414,9 @@ def _crossing(mesh: Mesh, p) -> None:
     mesh.frustum((0, y), sides, radius, radius, tall, p["stone"], 0, 0, "stone")
     flat = radius * math.cos(math.pi / sides)
     for share in (0.72, 0.9):
-        openings_around(mesh, (0, y), flat, tall * share, sides, (flat * 0.4, tall * 0.12), "#1b1a1a", "round", material="plain")
+        openings_around(
+            mesh, (0, y), flat, tall * share, sides, (flat * 0.4, tall * 0.12), "#1b1a1a", "round", material="plain"
+        )
     mesh.frustum((0, y), sides, radius * 1.1, radius * 1.1, 0.8, pale, tall - 0.8, 0, "stone")
     rise = width * (0.3 + 0.4 * p["spire"])
     mesh.frustum((0, y), sides, radius * 1.08, 0.0, rise, p["roof"], tall, 0, "tiles")
@@ -360,16 +440,28 @@ def _chapel(mesh: Mesh, p) -> None:
         top = dome(mesh, (0, length * 0.1), radius * 1.05, height * 1.3, p["metal"], "round", 20, "plaster")
         cross(mesh, (0, length * 0.1), top - 0.1, width * 0.3, "#f6f3ea")
         mesh.frustum((0, length / 2), 16, width * 0.3, width * 0.3, height * 0.7, wall, 0, 0, "plaster")
-        mesh.lathe(np.array([(width * 0.3, height * 0.7), (width * 0.2, height * 0.85), (0, height * 0.92)]), wall, 16, (0, length / 2), "plaster")
+        mesh.lathe(
+            np.array([(width * 0.3, height * 0.7), (width * 0.2, height * 0.85), (0, height * 0.92)]),
+            wall,
+            16,
+            (0, length / 2),
+            "plaster",
+        )
     else:
         _nave(mesh, p, wall, width, length, height, 0.7, "pointed", "plaster")
     front = -length / 2
     gable = height * (1.05 if p["domes"] >= 3 else 1.5)
-    mesh.wall_with_arches(width * 0.66, width * 0.5, 0.9, 2, width * 0.2, width * 0.36, wall, (0, front), gable, 0, "plaster")
+    mesh.wall_with_arches(
+        width * 0.66, width * 0.5, 0.9, 2, width * 0.2, width * 0.36, wall, (0, front), gable, 0, "plaster"
+    )
     mesh.box((0, front), (width * 0.66, 0.9, gable), wall, 0, 0, "plaster")
     for x in (-0.165, 0.165):
-        mesh.frustum((x * width, front), 8, width * 0.06, width * 0.03, width * 0.12, _GOLD, gable + width * 0.14, 0, "metal")
+        mesh.frustum(
+            (x * width, front), 8, width * 0.06, width * 0.03, width * 0.12, _GOLD, gable + width * 0.14, 0, "metal"
+        )
     mesh.gable((0, front), (1.1, width * 0.72, width * 0.22), p["roof"], gable + width * 0.5, math.pi / 2, wall)
     cross(mesh, (0, front), gable + width * 0.7, width * 0.32, "#2a2522")
     _door(mesh, p, (0, front - 0.45), width * 0.22, height * 0.5, p["stone"], "round")
-    openings(mesh, (-width / 2, front), (width / 2, front), height * 0.5, 4, (width * 0.07, height * 0.3), _GLASS, "round")
+    openings(
+        mesh, (-width / 2, front), (width / 2, front), height * 0.5, 4, (width * 0.07, height * 0.3), _GLASS, "round"
+    )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from suite.landmarks.archetypes.parts import finish
 from suite.landmarks.landmark import Landmark, ViewHints
 from suite.landmarks.mesh import Mesh, linear
 
@@ -43,7 +44,7 @@ def build(parameters: dict[str, Any], rng: np.random.Generator) -> Landmark:
     top = p["length"] * p["height"]
     relief = _relief(p, along, across, chance)
     cuts = _facets(p["facets"], x, y, chance)
-    heights = top * np.where(relief > 0, relief + p["roughness"] * cuts, relief)
+    heights = top * np.where(relief > 0, relief + p["roughness"] * cuts, np.maximum(relief, -0.06))
     extent = p["length"] * 1.2
     pale, blue = linear(p["ice"]), linear(p["deep"])
     streak = _streaks(p["streaks"], along, across, chance)
@@ -57,14 +58,7 @@ def build(parameters: dict[str, Any], rng: np.random.Generator) -> Landmark:
         spot = chance.uniform(-0.75, 0.75, 2) * extent
         size = chance.uniform(0.02, 0.07) * extent
         mesh.ellipsoid((*spot, 0), (size, size * 0.7, size * 0.3), p["ice"], "snow", 8)
-    return Landmark(
-        mesh=mesh,
-        radius=p["length"] * 0.55,
-        height=float(max(heights.max(), 1.0)),
-        ground="water",
-        view=ViewHints(elevation=(-1, 8), distance=(1.8, 3.2)),
-        name="iceberg",
-    )
+    return finish(mesh, "iceberg", "water", ViewHints(elevation=(-1, 8), distance=(1.1, 2.0)))
 
 
 def _relief(p: dict[str, Any], along: np.ndarray, across: np.ndarray, chance: np.random.Generator) -> np.ndarray:

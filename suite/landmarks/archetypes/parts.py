@@ -253,7 +253,7 @@ def dome(
         for facing in np.arange(8) * math.pi / 4:
             spread = profile[:-1, 0] * 1.01
             line = np.column_stack([spread * math.cos(facing), spread * math.sin(facing), profile[:-1, 1]])
-            mesh.tube(line + (*centre_xy, 0), radius * 0.035, ribs, 4)
+            mesh.tube(np.add(line, (*centre_xy, 0)), radius * 0.035, ribs, 4)
     return float(profile[-1, 1])
 
 
@@ -274,7 +274,7 @@ def cross(mesh: Mesh, centre_xy: Point, base: float, height: float, colour: Colo
 def flag(mesh: Mesh, centre_xy: Point, base: float, height: float, colour: Colour) -> None:
     """A banner on a pole."""
     foot = np.array([*centre_xy, base])
-    mesh.tube(np.array([foot, foot + (0, 0, height)]), height * 0.03, "#4a4238", 4)
+    mesh.tube(np.array([foot, np.add(foot, (0, 0, height))]), height * 0.03, "#4a4238", 4)
     cloth = [(0, 0, height), (0.62, 0.1, 0.9 * height), (0.62, 0.1, 0.66 * height), (0, 0, 0.6 * height)]
     scale = np.array([height, height, 1.0])
     mesh.polygon(foot + np.array(cloth) * scale, colour)

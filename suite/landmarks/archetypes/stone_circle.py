@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from suite.landmarks.archetypes.parts import finish
 from suite.landmarks.landmark import Landmark, ViewHints
 from suite.landmarks.mesh import Mesh
 
@@ -51,15 +52,7 @@ def build(parameters: dict[str, Any], rng: np.random.Generator) -> Landmark:
                 at = (p["radius"] + step * p["height"] * 0.9, side * p["height"] * 0.8)
                 _stone(mesh, p, at, chance.normal(scale=0.2), p["height"] * 0.75, p["breadth"])
     _altar(mesh, p)
-    reach = p["radius"] * (1.15 if p["style"] != "avenue" else 1.3) + p["height"]
-    return Landmark(
-        mesh=mesh,
-        radius=reach * 0.8,
-        height=p["height"] * 1.7,
-        ground=p["ground"],
-        view=ViewHints(elevation=(3, 20), distance=(1.5, 2.6)),
-        name="stone circle",
-    )
+    return finish(mesh, "stone circle", p["ground"], ViewHints(elevation=(3, 20), distance=(1.4, 2.3)))
 
 
 def _ring(mesh, p, chance, radius, height, count, lintels, opening=0.0) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from suite.landmarks.archetypes.parts import finish
 from suite.landmarks.landmark import Landmark, ViewHints
 from suite.landmarks.mesh import Mesh
 
@@ -63,14 +64,10 @@ def build(parameters: dict[str, Any], rng: np.random.Generator) -> Landmark:
     for number in range(p["lanterns"]):
         for side in (-1, 1):
             _lantern(mesh, (side * height * p["spread"] * 0.85, -height * (0.25 + 0.4 * number)), height * 0.22)
-    return Landmark(
-        mesh=mesh,
-        radius=0.62 * max(height * 1.15, depth),
-        height=height * 1.15,
-        ground=p["ground"],
-        view=ViewHints(elevation=(-2, 9), azimuth=(-145, -35), distance=(1.9, 3.2)),
-        name="torii",
-    )
+    # Photographed for the gate: what stands behind it makes nobody step back.
+    near = 1.0 if not depth else 0.75
+    view = ViewHints(elevation=(-2, 9), azimuth=(-145, -35), distance=(1.7 * near, 2.9 * near))
+    return finish(mesh, "torii", p["ground"], view)
 
 
 def _gate(p: dict[str, Any]) -> Mesh:
