@@ -55,7 +55,13 @@ def build(parameters: dict[str, Any], rng: np.random.Generator) -> Landmark:
     }
     kinds[p["style"]](mesh, p)
     turned = Mesh().add(mesh, (0, 0, 0), p["turn"])
-    return finish(turned, "monument", p["ground"], ViewHints(elevation=(-6, 12), distance=(1.75, 2.8)))
+    around = (0.0, 360.0)
+    if p["style"] == "arch":
+        # From the end an arch is a wall: people stand before its passages.
+        front = math.degrees(p["turn"]) - 90
+        around = (front - 62, front + 62)
+    hints = ViewHints(elevation=(-6, 12), azimuth=around, distance=(1.75, 2.8))
+    return finish(turned, "monument", p["ground"], hints)
 
 
 def _pedestal(mesh: Mesh, p: dict[str, Any], wide: float, tall: float, deep: float | None = None) -> float:
