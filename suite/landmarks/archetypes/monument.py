@@ -133,8 +133,8 @@ def _figure(mesh: Mesh, p: dict[str, Any], base: float, tall: float, kind: str |
     mirrored = shoulder * (-1, 1, 1)
     thick = 0.05 * tall
     if kind in ("arm", "torch"):
-        hand = np.array([0.3 * tall, -0.1 * tall, base + 1.18 * tall])
-        mesh.tube(np.array([shoulder, hand]), thick, colour, 6)
+        hand = np.array([0.36 * tall, -0.08 * tall, base + 1.12 * tall])
+        mesh.tube(np.array([shoulder, hand]), 0.75 * thick, colour, 6)
         if kind == "torch":
             mesh.frustum(hand[:2], 8, 0.03 * tall, 0.08 * tall, 0.12 * tall, colour, hand[2], 0.0, "metal")
             mesh.ellipsoid(
