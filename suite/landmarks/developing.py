@@ -20,10 +20,10 @@ def develop(image: np.ndarray, weather: Weather, rng: np.random.Generator) -> np
     if weather.falling != "nothing":
         image = _fall(image, weather.falling, rng)
     image = image * _vignette(size, rng)[..., None]
-    blur = rng.gamma(1.0, 0.25)
+    blur = rng.gamma(1.0, 0.2)
     if blur > 0.3:
-        image = gaussian_filter(image, (min(blur, 1.1) * size / 128,) * 2 + (0,))
-    bright = np.percentile(image.mean(axis=2), 80)
+        image = gaussian_filter(image, (min(blur, 0.9) * size / 128,) * 2 + (0,))
+    bright = np.percentile(image.mean(axis=2), (65, 95)).mean()
     # A meter lifts a dark scene, though not to daylight.
     key = 0.55 * (1 - 0.55 * weather.light.night)
     image = image * key / max(bright, 0.02) * np.exp2(np.clip(rng.normal(0, 0.35), -0.7, 0.7))

@@ -78,11 +78,12 @@ def passers_by(landmark: Landmark, rng: np.random.Generator) -> Mesh:
 
 def occluder(camera: Camera, afloat: bool, rng: np.random.Generator) -> Mesh:
     """One thing close to the lens that hides a part of the picture, at most about a third of it."""
-    kinds = (
-        ["branch", "branch", "leaves"] if afloat else ["branch", "leaves", "person", "people", "lamp", "fence", "car"]
-    )
-    kind, side = str(rng.choice(kinds)), float(rng.choice([-1.0, 1.0]))
     half = SENSOR_WIDTH / 2 / camera.focal
+    # Feet and wheels stay below the frame: nobody sees whether they touch the ground.
+    near = 0.75 * _EYE_LEVEL / half
+    standing = not afloat and _foot_row(camera, near) > camera.size
+    kinds = ["person", "people", "lamp", "fence", "car", "branch", "leaves"] if standing else ["branch", "leaves"]
+    kind, side = str(rng.choice(kinds)), float(rng.choice([-1.0, 1.0]))
     mesh = Mesh()
     if kind in ("branch", "leaves"):
         distance = 4.0
@@ -92,8 +93,7 @@ def occluder(camera: Camera, afloat: bool, rng: np.random.Generator) -> Mesh:
             radii = rng.uniform(0.08, 0.24, 3) * half * distance
             mesh.ellipsoid((across, rng.normal(0, 0.3), height), radii, "#2f4420", "foliage", 8)
         return _before(mesh, camera, distance, 0.0, True)
-    # Feet and wheels stay below the frame: nobody sees whether they touch the ground.
-    distance = 0.75 * _EYE_LEVEL / half
+    distance = near
     if kind in ("person", "people"):
         for index in range(1 if kind == "person" else 3):
             across = side * (rng.uniform(0.35, 0.95) - 0.5 * index) * half * distance
@@ -107,6 +107,13 @@ def occluder(camera: Camera, afloat: bool, rng: np.random.Generator) -> Mesh:
     else:
         mesh.add(car(rng), (side * rng.uniform(0.3, 0.9) * half * distance, 0.0, -0.25), rng.normal(0, 0.2))
     return _before(mesh, camera, distance, -_EYE_LEVEL, False)
+
+
+def _foot_row(camera: Camera, distance: float) -> float:
+    """The row at which somebody `distance` metres before the lens would be seen to stand."""
+    forward = camera.axes[2, :2] / max(float(np.linalg.norm(camera.axes[2, :2])), 1e-9)
+    foot = np.asarray(camera.position) + np.array([*forward * distance, -_EYE_LEVEL])
+    return float(camera.project(foot)[1])
 
 
 def _before(mesh: Mesh, camera: Camera, distance: float, lower: float, tilted: bool) -> Mesh:

@@ -149,7 +149,7 @@ def _face(face, x, y, z, dx, dy, dz, distance, footprint, surfaces, light, shado
     material = surfaces.materials[face]
     if material in (ROCK, FOLIAGE):
         # Relief finer than the triangles: the normal leans where the noise rises.
-        size = (2.2 if material == ROCK else 0.6) * surfaces.grain
+        size = max((2.2 if material == ROCK else 0.6) * surfaces.grain, 3.0 * footprint)
         depth = 1.1 if material == ROCK else 0.9
         nx += depth * (clouded(x / size, y / size, z / size, 3, surfaces.seed + 11) - 0.5)
         ny += depth * (clouded(x / size, y / size, z / size, 3, surfaces.seed + 17) - 0.5)
@@ -159,7 +159,7 @@ def _face(face, x, y, z, dx, dy, dz, distance, footprint, surfaces, light, shado
     factor = texture(material, x, y, z, nx, ny, nz, surfaces.grain, footprint, surfaces.seed)
     for c in range(3):
         colour[c] = surfaces.colours[face, c] * factor * (1.0 - 0.3 * light.wet)
-    _season(material, light, x, y, z, nz, surfaces.grain, surfaces.seed, colour)
+    _season(material, light, x, y, z, nz, max(surfaces.grain, footprint), surfaces.seed, colour)
     _illuminate(colour, x, y, z, nx, ny, nz, light, shadows, out)
     if material in (GLASS, METAL, WATER) or light.wet > 0.0:
         grazing = (1.0 - facing) ** 4
@@ -260,7 +260,7 @@ def shade(
                     for c in range(3):
                         colour[c] *= 1.0 - 0.35 * light.wet
                     material = GRASS if surfaces.ground == 0 else -1
-                    _season(material, light, x, y, 0.0, 1.0, surfaces.grain, surfaces.seed, colour)
+                    _season(material, light, x, y, 0.0, 1.0, max(surfaces.grain, flat), surfaces.seed, colour)
                     _illuminate(colour, x, y, 0.0, 0.0, 0.0, 1.0, light, shadows, out)
                     if light.wet > 0.0:
                         share = 0.5 * light.wet * (1.0 - abs(dz)) ** 3

@@ -17,6 +17,8 @@ _LEAVES = ("#3f5a26", "#4d6b2c", "#35502a", "#5c6f30")
 _WALLS = ("#c9bda6", "#b5a48c", "#d3cdbf", "#a77f63", "#bfb0a0", "#9d958c")
 _ROOFS = ("#7a4a3a", "#5b5550", "#8a5a42", "#4a4d55")
 _HILL_RING = 26.0
+# Landmarks of a greater radius (metres) stand among woods and fields, not among houses.
+_GRAND = 300.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,14 @@ def tree(rng: np.random.Generator, height: float) -> Mesh:
             radii = rng.uniform(0.15, 0.26, 3) * height
             mesh.ellipsoid(spot, radii, leaf * rng.uniform(0.85, 1.15), "foliage", 10)
     return mesh
+
+
+def _far_tree(rng: np.random.Generator, height: float) -> Mesh:
+    """A tree seen from afar: one cone or one ball."""
+    leaf = linear(str(rng.choice(_LEAVES))) * rng.uniform(0.5, 0.8)
+    if rng.random() < 0.6:
+        return Mesh().frustum((0, 0), 6, 0.22 * height, 0.0, height, leaf, 0.0, rng.uniform(0, 1), "foliage")
+    return Mesh().ellipsoid((0, 0, 0.5 * height), (0.3 * height, 0.3 * height, 0.5 * height), leaf, "foliage", 6)
 
 
 def house(rng: np.random.Generator, size: float) -> Mesh:
@@ -77,7 +87,14 @@ def surround(landmark: Landmark, rng: np.random.Generator) -> list[Placed]:
         for _ in range(trees):
             height = float(np.clip(rng.uniform(0.22, 0.42) * radius, 4.0, 60.0)) * rng.uniform(0.7, 1.2)
             placed.append(_place(tree(rng, height), free + 0.35 * height, 1.7 * radius, 0.5 * height, rng))
-    if landmark.ground in ("paving", "grass") and radius < 300 and rng.random() < 0.5:
+    if radius > _GRAND and landmark.ground in ("grass", "earth"):
+        # Beside a mountain a tree is a dot: woods give the scale.
+        for _ in range(int(rng.integers(3, 9))):
+            wood = Mesh()
+            for _ in range(int(rng.integers(4, 16))):
+                wood.add(_far_tree(rng, 0.035 * radius * rng.uniform(0.6, 1.2)), rng.normal(0, 0.09, 2) * radius)
+            placed.append(_place(wood, 1.02 * free, 1.5 * free, 0.2 * radius, rng))
+    if landmark.ground in ("paving", "grass") and radius < _GRAND and rng.random() < 0.5:
         for _ in range(int(rng.integers(1, 7))):
             size = float(np.clip(rng.uniform(0.25, 0.45) * radius, 7.0, 22.0))
             turned = Mesh().add(house(rng, size), turn=rng.uniform(0, math.pi))

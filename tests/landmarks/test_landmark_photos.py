@@ -9,9 +9,11 @@ from suite.landmarks.archetypes import ARCHETYPES, archetype
 from suite.landmarks.camera import Camera
 from suite.landmarks.catalogue import Key, generator, is_twin, landmark_parameters, make_landmark
 from suite.landmarks.developing import encode_jpeg
+from suite.landmarks.foreground import occluder
 from suite.landmarks.landmark import Landmark
 from suite.landmarks.mesh import Mesh
 from suite.landmarks.photo import take_photo
+from suite.landmarks.raster import rasterise
 from suite.landmarks.render import Scene, cast_shadows, render
 from suite.landmarks.scenery import KINDS, photograph_scenery
 from suite.landmarks.shading import openness, sunlit
@@ -129,6 +131,17 @@ class TestPhotos:
             for second in range(first):
                 difference = photos[first].astype(float) - photos[second]
                 assert np.abs(difference).mean() > 4
+
+    def test_what_gets_before_the_lens_hides_something_and_never_the_picture(self):
+        camera = Camera((0.0, -60.0, 1.7), (0.0, 0.0, 6.0), 64, 35.0)
+        shares = []
+        for number in range(40):
+            mesh = occluder(camera, number % 4 == 0, generator("occluder", number))
+            depth, faces = np.zeros((64, 64)), np.full((64, 64), -1, np.int32)
+            rasterise(camera.to_camera(mesh.vertices), camera.focal_pixels, *camera.centre, depth, faces, 0)
+            shares.append((faces >= 0).mean())
+        assert max(shares) < 0.6
+        assert np.median(shares) > 0.02
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_scenery_can_be_photographed(self, kind):

@@ -1,4 +1,4 @@
-"""Mountains: ridged height fields with a snow line, each with its own peaks."""
+"""Mountains: height fields with gullies and ridges, a tree line and a snow line, woods on the flanks."""
 
 from __future__ import annotations
 
@@ -9,101 +9,138 @@ import numpy as np
 from suite.landmarks.landmark import Landmark, ViewHints
 from suite.landmarks.mesh import Mesh, linear
 
-_COUNT = 73
+_COUNT = 91
+_MEADOW = (0.105, 0.15, 0.04)
 
 
 def parameters(rng: np.random.Generator) -> dict[str, Any]:
     """What sets one mountain apart: every key can be drawn anew on its own."""
-    peaks = int(rng.integers(1, 5))
+    peaks = int(rng.integers(2, 6))
     return {
-        "height": float(rng.uniform(250, 900)),
-        "shape": str(rng.choice(["horn", "dome", "table", "volcano", "massif", "massif"])),
-        "peaks": [[float(v) for v in rng.uniform((-0.45, -0.45, 0.45), (0.45, 0.45, 0.85))] for _ in range(peaks)],
-        "steepness": float(rng.uniform(0.8, 1.7)),
-        "squash": float(rng.uniform(0.55, 1.0)),
+        "height": float(rng.uniform(350, 900)),
+        "shape": str(rng.choice(["horn", "horn", "range", "range", "massif", "volcano", "table", "dome"])),
+        "peaks": [[float(v) for v in rng.uniform((-0.6, -0.25, 0.5), (0.6, 0.25, 0.95))] for _ in range(peaks)],
+        "steepness": float(rng.uniform(1.0, 1.7)),
+        "squash": float(rng.uniform(0.6, 1.0)),
         "turn": float(rng.uniform(0, np.pi)),
-        "roughness": float(rng.uniform(0.14, 0.34)),
-        "ridges": int(rng.integers(0, 2**31)),
-        "snow_line": float(rng.choice([0.45, 0.6, 0.75, 2.0, 2.0])),
-        "forest_line": float(rng.choice([0.0, 0.18, 0.3, 0.42])),
-        "stone": str(rng.choice(["#7d7468", "#5c5a5c", "#96705a", "#8a8378", "#a5563a", "#6a6259"])),
-        "meadow": str(rng.choice(["#4d6a2c", "#6a7a3a", "#7b7148", "#3d5a2e"])),
-        "lake": bool(rng.random() < 0.35),
+        "gullies": int(rng.integers(5, 11)),
+        "roughness": float(rng.uniform(0.5, 1.0)),
+        "relief": int(rng.integers(0, 2**31)),
+        "snow_line": float(rng.choice([0.42, 0.55, 0.68, 0.8, 2.0, 2.0])),
+        "tree_line": float(rng.choice([0.0, 0.2, 0.32, 0.45])),
+        "stone": str(rng.choice(["#8d8478", "#62605f", "#a3785e", "#9b948a", "#a9593c", "#746b60", "#4e4b4d"])),
+        "meadow": str(rng.choice(["#5b7a36", "#77853f", "#8a7d50", "#4a6a38"])),
+        "lake": bool(rng.random() < 0.4),
     }
 
 
 def build(parameters: dict[str, Any], rng: np.random.Generator) -> Landmark:
-    """The mountain that `parameters` describe; all of its relief is seeded by the parameter "ridges"."""
+    """The mountain that `parameters` describe; `rng` sets its trees."""
     p = parameters
-    axis = np.linspace(-1, 1, _COUNT)
+    axis = np.linspace(-1.25, 1.25, _COUNT)
     x, y = np.meshgrid(axis, axis)
     heights = _relief(p, x, y) * p["height"]
-    extent = p["height"] * 3.4
-
+    extent = 2.5 * p["height"] * 1.55
     mesh = Mesh().terrain(heights, extent, lambda height, slope: _paint(p, height, slope, x, y))
+    _plant(mesh, p, heights, extent, rng)
     summit = float(heights.max())
     return Landmark(
         mesh=mesh,
-        radius=extent * 0.36,
+        radius=p["height"] * 1.35,
         height=summit,
         ground="water" if p["lake"] else "grass",
-        view=ViewHints(elevation=(-3, 9), distance=(2.2, 3.3)),
+        view=ViewHints(elevation=(-6, 8), distance=(1.75, 2.7)),
         name="mountain",
     )
 
 
 def _relief(p: dict[str, Any], x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Heights in units of the mountain's, below 0 beyond its foot; (n, n)."""
+    rng = np.random.default_rng(p["relief"])
+    x, y = x + 0.06 * _waves(rng, x, y, 3.0), y + 0.06 * _waves(rng, x, y, 3.0)
     cosine, sine = np.cos(p["turn"]), np.sin(p["turn"])
     along, across = cosine * x + sine * y, (cosine * y - sine * x) / p["squash"]
-    noise = _ridged(p["ridges"], x, y)
-    distance = np.hypot(along, across) / 0.95
+    distance = np.hypot(along, across)
+    ridged, fine = _ridged(rng, x, y), _waves(rng, x, y, 14.0)
+    body = _body(p, along, across, distance, ridged)
+    # Gullies run down from the summit: crests of a wave around it, deepest half-way down.
+    angle = np.arctan2(across, along) + 0.5 * _waves(rng, x, y, 2.0)
+    gullies = np.abs(np.sin(0.5 * p["gullies"] * angle)) - 0.6
+    middle = np.clip(4 * body * (1 - body), 0, 1)
+    soft = {"dome": 0.35, "table": 0.3, "volcano": 0.5}.get(p["shape"], 1.0)
+    rough = p["roughness"] * soft
+    relief = body + rough * middle * (0.16 * gullies + 0.30 * (ridged - 0.5)) + 0.012 * rough * fine * (body > 0.05)
+    # Foothills roll out to the rim and sink below the ground, so that the foot is no clean ellipse.
+    hills = 0.09 * (0.4 + 0.5 * _waves(rng, x, y, 5.0)) * np.clip(1.35 - distance, 0, 1)
+    relief = np.maximum(relief, 0) + np.clip(hills, -0.05, None)
+    return relief / max(float(relief.max()), 1e-6) - 0.05 * np.clip((np.hypot(x, y) - 0.85) / 0.3, 0, 2) ** 2 - 0.004
+
+
+def _body(
+    p: dict[str, Any], along: np.ndarray, across: np.ndarray, distance: np.ndarray, ridged: np.ndarray
+) -> np.ndarray:
     fall = np.clip(1 - distance, 0, 1)
-    if p["shape"] == "horn":
-        body = fall ** (0.9 * p["steepness"])
-    elif p["shape"] == "dome":
-        body = np.sqrt(np.clip(1 - (distance / 0.8) ** 2, 0, 1)) * 0.8 + 0.2 * fall
-    elif p["shape"] == "table":
-        body = np.clip((0.72 - distance * (1 + 0.3 * (noise - 0.5))) / 0.16, 0, 1) * 0.72 + 0.28 * fall
-    elif p["shape"] == "volcano":
-        body = fall**1.4 * 1.15
-        body = np.where(distance < 0.14, 0.80 - 0.3 * (0.14 - distance) / 0.14, np.minimum(body, 0.92))
-    else:
-        body = 0.55 * fall
-    if p["shape"] in ("massif", "horn"):
-        for px, py, top in p["peaks"]:
-            reach = np.hypot(along - px * 0.8, across - py * 0.5) / (0.62 if p["shape"] == "massif" else 0.42)
-            part = 1.0 if p["shape"] == "massif" else 0.62
-            body = np.maximum(body, part * top * 1.15 * np.clip(1 - reach, 0, 1) ** p["steepness"])
-    rough = p["roughness"] * (0.35 if p["shape"] in ("dome", "table") else 0.6 if p["shape"] == "volcano" else 1.0)
-    relief = body * (1 + 1.3 * rough * (noise - 0.5) * 2) + rough * 0.22 * (noise - 0.3) * np.sqrt(fall)
-    # The rim sinks below the ground, so that the mountain has no straight edge.
-    return relief - 0.04 * np.clip((distance - 0.75) / 0.25, 0, 3) - 0.01
+    if p["shape"] == "dome":
+        return np.sqrt(np.clip(1 - (distance / 0.7) ** 2, 0, 1)) * 0.75 + 0.25 * fall
+    if p["shape"] == "table":
+        rim = distance * (1 + 0.35 * (ridged - 0.5))
+        return np.clip((0.62 - rim) / 0.13, 0, 1) * 0.62 + 0.38 * np.clip(1.1 - distance, 0, 1) ** 1.3
+    if p["shape"] == "volcano":
+        cone = np.minimum(fall**1.7 * 1.25, 0.93)
+        return np.where(distance < 0.13, 0.93 - 0.16 * np.clip((0.13 - distance) / 0.06, 0, 1), cone)
+    body = fall ** p["steepness"] * (1.0 if p["shape"] == "horn" else 0.45)
+    wide, part = {"horn": (0.45, 0.55), "range": (0.5, 1.0), "massif": (0.7, 0.95)}[p["shape"]]
+    for px, py, top in p["peaks"]:
+        reach = np.hypot(along - px, across - (0.4 if p["shape"] == "range" else 1.4) * py) / wide
+        body = np.maximum(body, part * top * np.clip(1 - reach, 0, 1) ** (0.8 * p["steepness"]))
+    return body
 
 
-def _ridged(seed: int, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Sums of folded waves in seeded directions: crests where a wave crosses zero; about 0..1."""
-    rng = np.random.default_rng(seed)
-    total, weights = np.zeros_like(x), 0.0
-    for octave in range(5):
-        scale, weight = 2.2 * 1.9**octave, 0.55**octave
-        layer = np.zeros_like(x)
-        for _ in range(3):
-            angle, phase, bend = rng.uniform(0, 2 * np.pi, 3)
-            wave = np.cos(angle) * x + np.sin(angle) * y
-            curve = 0.25 * np.sin(2.3 * (np.sin(angle) * x - np.cos(angle) * y) + bend)
-            layer += 1 - np.abs(np.sin(scale * (wave + curve) + phase))
-        total += weight * layer / 3
-        weights += weight
-    return np.clip((total / weights - 0.15) / 0.5, 0, 1.2)
+def _waves(rng: np.random.Generator, x: np.ndarray, y: np.ndarray, frequency: float) -> np.ndarray:
+    """A smooth random field in about -1..1: six waves of about `frequency` in seeded directions."""
+    total = np.zeros_like(x)
+    for _ in range(6):
+        angle, phase = rng.uniform(0, 2 * np.pi, 2)
+        scale = frequency * rng.uniform(0.7, 1.4)
+        total += np.sin(scale * (np.cos(angle) * x + np.sin(angle) * y) + phase)
+    return total / 3
+
+
+def _ridged(rng: np.random.Generator, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Crests where smooth fields cross zero, each layer finer and weaker; about 0..1."""
+    total, weights, above = np.zeros_like(x), 0.0, np.ones_like(x)
+    for octave in range(4):
+        layer = 1 - np.clip(np.abs(_waves(rng, x, y, 4.0 * 2.1**octave)) * 1.6, 0, 1)
+        total += 0.55**octave * layer * above
+        weights += 0.55**octave
+        above = 0.4 + 0.6 * layer
+    return total / weights
 
 
 def _paint(p: dict[str, Any], height: np.ndarray, slope: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    share = height / p["height"] + 0.06 * np.sin(9 * x + 4 * y) * np.sin(7 * y - 3 * x)
+    share = height / p["height"] + 0.05 * np.sin(11 * x + 4 * y) * np.sin(9 * y - 3 * x)
     stone, meadow = linear(p["stone"]), linear(p["meadow"])
-    forest, snow = linear("#263a20"), linear("#eef2f8")
+    snow = linear("#f4f7fb")
     colours = np.broadcast_to(stone, (*share.shape, 3)).copy()
-    colours[(slope < 0.75) & (share < p["forest_line"] + 0.12)] = meadow
-    colours[(slope < 1.3) & (share < p["forest_line"])] = forest
-    colours[(slope < 1.6) & (share > p["snow_line"])] = snow
-    colours[share > p["snow_line"] + 0.22] = snow
-    return colours
+    colours[(slope < 1.1) & (share < p["tree_line"] + 0.14)] = meadow
+    colours[(slope < 1.7) & (share < p["tree_line"])] = linear("#2f4a26")
+    colours[(slope < 1.5) & (share > p["snow_line"])] = snow
+    colours[(slope < 2.4) & (share > p["snow_line"] + 0.15)] = snow
+    # At the foot the colour of the ground, whatever grows higher up.
+    foot = np.clip(1.4 - share / 0.05, 0, 1)[..., None]
+    return colours * (1 - foot) + foot * np.array(_MEADOW)
+
+
+def _plant(mesh: Mesh, p: dict[str, Any], heights: np.ndarray, extent: float, rng: np.random.Generator) -> None:
+    """Conifers below the tree line, some bare mountains have a few at the foot."""
+    axis = np.linspace(-extent / 2, extent / 2, _COUNT)
+    line = max(p["tree_line"], 0.05) * p["height"]
+    rows, columns = np.nonzero((heights > 0.015 * p["height"]) & (heights < line))
+    if not len(rows):
+        return
+    for index in rng.integers(0, len(rows), 260 if p["tree_line"] else 40):
+        row, column = rows[index], columns[index]
+        tall = p["height"] * rng.uniform(0.03, 0.05)
+        spot = axis[column] + rng.normal(0, 4), axis[row] + rng.normal(0, 4)
+        green = linear("#2c4423") * rng.uniform(0.6, 1.1)
+        mesh.frustum(spot, 5, 0.26 * tall, 0.0, tall * 1.15, green, heights[row, column] - 0.15 * tall, 0.0, "foliage")
