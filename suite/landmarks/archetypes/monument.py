@@ -55,7 +55,13 @@ def build(parameters: dict[str, Any], rng: np.random.Generator) -> Landmark:
     }
     kinds[p["style"]](mesh, p)
     turned = Mesh().add(mesh, (0, 0, 0), p["turn"])
-    return finish(turned, "monument", p["ground"], ViewHints(elevation=(-6, 12), distance=(1.75, 2.8)))
+    around = (0.0, 360.0)
+    if p["style"] == "arch":
+        # From the end an arch is a wall: people stand before its passages.
+        front = math.degrees(p["turn"]) - 90
+        around = (front - 62, front + 62)
+    hints = ViewHints(elevation=(-6, 12), azimuth=around, distance=(1.75, 2.8))
+    return finish(turned, "monument", p["ground"], hints)
 
 
 def _pedestal(mesh: Mesh, p: dict[str, Any], wide: float, tall: float, deep: float | None = None) -> float:
@@ -127,8 +133,8 @@ def _figure(mesh: Mesh, p: dict[str, Any], base: float, tall: float, kind: str |
     mirrored = shoulder * (-1, 1, 1)
     thick = 0.05 * tall
     if kind in ("arm", "torch"):
-        hand = np.array([0.3 * tall, -0.1 * tall, base + 1.18 * tall])
-        mesh.tube(np.array([shoulder, hand]), thick, colour, 6)
+        hand = np.array([0.36 * tall, -0.08 * tall, base + 1.12 * tall])
+        mesh.tube(np.array([shoulder, hand]), 0.75 * thick, colour, 6)
         if kind == "torch":
             mesh.frustum(hand[:2], 8, 0.03 * tall, 0.08 * tall, 0.12 * tall, colour, hand[2], 0.0, "metal")
             mesh.ellipsoid(

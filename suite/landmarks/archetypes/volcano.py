@@ -106,26 +106,44 @@ def _slopes(mesh: Mesh, p: dict[str, Any]) -> float:
     colours = np.clip(stone * (1 + 0.22 * noise)[..., None], 0, 1)
     colours[share < p["green_line"]] = linear(p["green"])
     colours[share > p["snow_line"]] = linear("#eef2f8")
-    away, angle = np.hypot(middle[..., 0], middle[..., 1]), np.arctan2(middle[..., 1], middle[..., 0])
+    away = np.hypot(middle[..., 0], middle[..., 1])
     hot = np.zeros_like(share, dtype=bool)
     if p["lava"]:
         colours[away < rim * 0.98] = np.clip(stone * 0.45, 0, 1)
         hot |= away < rim * 0.6
-        for stream in range(p["lava"]):
-            bearing = p["lava_side"] + stream * 2 * math.pi / p["lava"] * 0.83
-            bearing = bearing + 0.25 * np.sin(away / foot * 7 + stream)
-            off = np.abs(np.angle(np.exp(1j * (angle - bearing)))) * away
-            reach = rim + (foot - rim) * p["lava_reach"] * (1 - 0.3 * (stream % 3) / 2)
-            hot |= (off < 0.052 * foot) & (away < reach) & (away > rim * 0.5)
-            crust = (off < 0.1 * foot) & (away < reach * 1.04) & (away > rim) & ~hot
-            colours[crust] = np.clip(stone * 0.35, 0, 1)
     cold = colours.copy()
     cold[hot] = np.nan
     sheet(mesh, points, cold, "rock")
     glow = np.full_like(colours, np.nan)
     glow[hot] = np.where((noise[hot] > 0)[:, None], linear("#ff5a10"), linear("#ffa020"))
     sheet(mesh, points, glow, "glass")
+    for stream in range(p["lava"]):
+        _stream(mesh, p, stream)
     return float(z.max())
+
+
+def _stream(mesh: Mesh, p: dict[str, Any], stream: int) -> None:
+    """Lava that runs down a flank: a dark crust with a glowing middle, draped over the ground."""
+    foot, rim, _ = _cone(p)
+    bearing = p["lava_side"] + stream * 2 * math.pi / p["lava"] * 0.83
+    reach = rim + (foot - rim) * p["lava_reach"] * (0.95 - 0.25 * (stream % 3) / 2)
+    details = np.random.default_rng([p["relief"], stream])
+    for width, lift, begin, end in ((0.085, 0.012, 0.95, 1.03), (0.05, 0.02, 0.5, 1.0)):
+        away = np.linspace(rim * begin, reach * end, 26)[:, None]
+        sway = 0.22 * np.sin(away / foot * 7 + stream) * np.clip(away / rim - 1, 0, 1)
+        taper = np.clip((reach * end - away) / (0.12 * reach), 0.25, 1)
+        across = (
+            np.linspace(-1, 1, 5)[None] * width * foot * taper * (0.8 + 0.2 * np.sin(away / foot * 17 + 2 * stream))
+        )
+        x = away * np.cos(bearing + sway) - across * np.sin(bearing)
+        y = away * np.sin(bearing + sway) + across * np.cos(bearing)
+        points = np.stack([x, y, _raised(p, x, y) + lift * p["height"]], axis=2)
+        if width > 0.06:
+            colours = np.clip(linear(p["stone"]) * 0.4 * details.uniform(0.8, 1.2, (25, 4, 1)), 0, 1)
+            sheet(mesh, points, colours, "rock")
+        else:
+            hot = details.random((25, 4, 1)) < 0.45
+            sheet(mesh, points, np.where(hot, linear("#ffa824"), linear("#ff5c10")), "glass")
 
 
 def _smoke(mesh: Mesh, p: dict[str, Any], summit: float) -> None:

@@ -33,6 +33,7 @@ def parameters(rng: np.random.Generator) -> dict[str, Any]:
         "width": float(rng.uniform(0.14, 0.26)),
         "tiers": int(rng.choice([1, 1, 1, 2, 2, 3, 4])),
         "place": float(rng.uniform(-0.25, 0.25)),
+        "flanks": str(rng.choice(["level", "high", "high", "slant", "shoulder"])),
         "hollow": float(rng.uniform(0.1, 0.45)),
         "roughness": float(rng.uniform(0.04, 0.12)),
         "relief": int(rng.integers(0, 2**31)),
@@ -95,7 +96,15 @@ def _rim(p: dict[str, Any], x: np.ndarray) -> np.ndarray:
     points = np.stack([x, np.zeros_like(x), np.zeros_like(x)], axis=-1)
     calm = np.clip(np.abs(x / half - p["place"]) * 2.5, 0.15, 1)
     end = np.clip((1 - np.abs(x) / half) / 0.3, 0, 1) ** 0.6
-    return p["height"] * end * (1 + 0.13 * calm * rough(p["relief"] + 3, points, half))
+    beside = x / half - p["place"]
+    flanks = {
+        "level": 0.0,
+        "high": 0.75 * np.clip(np.abs(beside) * 2.6 - 0.45, 0, 1),
+        "slant": 0.6 * np.clip(beside * 2 - 0.2, -0.55, 1),
+        "shoulder": 0.9 * np.clip(-beside * 2.8 - 0.4, 0, 1),
+    }[p["flanks"]]
+    flanks = flanks * (0.75 + 0.5 * rough(p["relief"] + 4, points, 0.6 * half))
+    return p["height"] * end * (1 + flanks + 0.13 * calm * rough(p["relief"] + 3, points, half))
 
 
 def _profile(p: dict[str, Any], share: np.ndarray) -> np.ndarray:
