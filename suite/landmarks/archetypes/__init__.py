@@ -14,6 +14,7 @@ from types import ModuleType
 ARCHETYPES: dict[str, tuple[str, str, str]] = {
     "lighthouse": ("lighthouse", "Lighthouses", "human-made"),
     "mountain": ("mountain", "Mountains", "natural"),
+    "windmill": ("windmill", "Windmills", "human-made"),
 }
 
 
