@@ -15,6 +15,7 @@ ARCHETYPES: dict[str, tuple[str, str, str]] = {
     "lighthouse": ("lighthouse", "Lighthouses", "human-made"),
     "mountain": ("mountain", "Mountains", "natural"),
     "windmill": ("windmill", "Windmills", "human-made"),
+    "pagoda": ("pagoda", "Pagodas", "human-made"),
 }
 
 

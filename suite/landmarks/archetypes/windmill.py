@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -77,7 +78,7 @@ def _tower(mesh: Mesh, p: dict[str, Any]) -> None:
     if split:
         mesh.frustum((0, 0), sides, low * 1.02, radius(split) * 1.02, split * height, p["plinth"], 0, 0, "brick")
     cuts = np.linspace(split, 1, 8)
-    for index, (one, two) in enumerate(zip(cuts[:-1], cuts[1:], strict=True)):
+    for index, (one, two) in enumerate(itertools.pairwise(cuts)):
         striped = {"none": False, "rings": index % 2 == 1, "top": index == 6, "low": index == 0}[p["band"]]
         paint = p["cap_colour"] if striped else body
         mesh.frustum((0, 0), sides, radius(one), radius(two), (two - one) * height, paint, one * height, 0, material)
@@ -131,7 +132,7 @@ def _cap(mesh: Mesh, p: dict[str, Any], base: float, top: float, island: bool) -
         dome = [(1.12, 0), (1.1, 0.35), (0.95, 0.75), (0.65, 1.05), (0.3, 1.2), (0, 1.25)]
         ogee = [(1.15, 0), (1.2, 0.25), (1.1, 0.55), (0.8, 0.85), (0.4, 1.1), (0.15, 1.4), (0.06, 1.8), (0, 1.9)]
         profile = np.array(dome if p["cap"] == "dome" else ogee) * top
-        mesh.lathe(profile + (0, base), colour, 20, (0, 0), "metal")
+        mesh.lathe(np.add(profile, (0, base)), colour, 20, (0, 0), "metal")
         mesh.ellipsoid((0, 0, profile[-1, 1] + base), (top * 0.14,) * 3, p["stock"], "metal", 8)
     hub = base + top * 0.42
     if island or p["rear"] == "none":
@@ -143,7 +144,7 @@ def _cap(mesh: Mesh, p: dict[str, Any], base: float, top: float, island: bool) -
     else:
         centre = np.array([0, top * 2.1, base + top * 0.9])
         for side in (-0.4, 0.4):
-            bar(mesh, (side * top, top * 0.8, base), centre + (side * 0.4 * top, 0, 0), top * 0.06, p["stock"])
+            bar(mesh, (side * top, top * 0.8, base), np.add(centre, (side * 0.4 * top, 0, 0)), top * 0.06, p["stock"])
         for index in range(8):
             a = index * math.pi / 4
             ends = [centre + top * far * np.array([0, math.cos(a + b), math.sin(a + b)])
@@ -249,7 +250,7 @@ def _pump(mesh: Mesh, p: dict[str, Any]) -> None:
 
     for side in range(4):
         bar(mesh, leg(side, 0), leg(side, 1), height * 0.011, p["stock"])
-        for one, two in zip(levels[:-1], levels[1:], strict=True):
+        for one, two in itertools.pairwise(levels):
             bar(mesh, leg(side, one), leg(side + 1, two), height * 0.006, p["stock"], 3)
             bar(mesh, leg(side + 1, one), leg(side, two), height * 0.006, p["stock"], 3)
             bar(mesh, leg(side, two), leg(side + 1, two), height * 0.006, p["stock"], 3)
