@@ -16,6 +16,7 @@ ARCHETYPES: dict[str, tuple[str, str, str]] = {
     "mountain": ("mountain", "Mountains", "natural"),
     "windmill": ("windmill", "Windmills", "human-made"),
     "pagoda": ("pagoda", "Pagodas", "human-made"),
+    "palace": ("palace", "Palaces", "human-made"),
 }
 
 
