@@ -17,6 +17,7 @@ ARCHETYPES: dict[str, tuple[str, str, str]] = {
     "windmill": ("windmill", "Windmills", "human-made"),
     "pagoda": ("pagoda", "Pagodas", "human-made"),
     "palace": ("palace", "Palaces", "human-made"),
+    "greenhouse": ("greenhouse", "Greenhouses", "human-made"),
 }
 
 
