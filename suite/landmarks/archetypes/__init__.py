@@ -15,11 +15,14 @@ ARCHETYPES: dict[str, tuple[str, str, str]] = {
     "castle": ("castle", "Castles", "human-made"),
     "church": ("church", "Churches", "human-made"),
     "ferris_wheel": ("ferris_wheel", "Ferris wheels", "human-made"),
+    "greenhouse": ("greenhouse", "Greenhouses", "human-made"),
     "iceberg": ("iceberg", "Icebergs", "natural"),
     "lighthouse": ("lighthouse", "Lighthouses", "human-made"),
     "mesa": ("mesa", "Mesas", "natural"),
     "monument": ("monument", "Monuments", "human-made"),
     "mountain": ("mountain", "Mountains", "natural"),
+    "pagoda": ("pagoda", "Pagodas", "human-made"),
+    "palace": ("palace", "Palaces", "human-made"),
     "pyramid": ("pyramid", "Pyramids", "human-made"),
     "rock_arch": ("rock_arch", "Rock arches", "natural"),
     "sea_stack": ("sea_stack", "Sea stacks", "natural"),
@@ -29,6 +32,7 @@ ARCHETYPES: dict[str, tuple[str, str, str]] = {
     "tower": ("tower", "Towers", "human-made"),
     "volcano": ("volcano", "Volcanoes", "natural"),
     "waterfall": ("waterfall", "Waterfalls", "natural"),
+    "windmill": ("windmill", "Windmills", "human-made"),
 }
 
 
