@@ -5,23 +5,27 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
 from numba import njit
 
-from suite.landmarks.noise import clouded, hashed
+from suite.landmarks.noise import clouded_flat, hashed
+
+Triple = tuple[float, float, float]
 
 
 class Light(NamedTuple):
-    """All colours are linear radiance, (3,) float64; directions are unit vectors (3,) float64 in the world."""
+    """Colours are linear radiance, directions unit vectors in the world.
 
-    sun: np.ndarray  # towards the sun (or moon)
-    sun_colour: np.ndarray
-    ambient_up: np.ndarray  # what faces the sky receives
-    ambient_down: np.ndarray  # what faces the ground receives
-    zenith: np.ndarray
-    horizon: np.ndarray
-    glow: np.ndarray  # around the sun
-    cloud: np.ndarray  # lit clouds
+    Both are tuples of three floats: arrays would be counted in and out at every call of compiled code.
+    """
+
+    sun: Triple  # towards the sun (or moon)
+    sun_colour: Triple
+    ambient_up: Triple  # what faces the sky receives
+    ambient_down: Triple  # what faces the ground receives
+    zenith: Triple
+    horizon: Triple
+    glow: Triple  # around the sun
+    cloud: Triple  # lit clouds
     cover: float  # share of the sky under clouds, 0..1
     fog: float  # extinction per metre
     night: float  # 0 day, 1 night: windows are lit, stars are out
@@ -48,7 +52,7 @@ def sky(dx, dy, dz, light, out):
     if dz > 0.015 and light.cover > 0.02:
         # Clouds lie on a plane overhead, flattened towards the horizon.
         scale = 1.1 / (dz + 0.12)
-        density = clouded(dx * scale + 7.3, dy * scale + 2.1, 0.5, 5, light.seed)
+        density = clouded_flat(dx * scale + 7.3, dy * scale + 2.1, 5, light.seed)
         edge = 0.68 - 0.4 * light.cover
         thick = min(max((density - edge) / 0.16, 0.0), 1.0) * min(dz * 12.0, 1.0)
         shade = 1.0 - 0.45 * min(max((density - edge) / 0.35, 0.0), 1.0)

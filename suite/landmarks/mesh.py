@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from suite.landmarks.placing import draw_out, place, place_above, split_cells
 from suite.landmarks.polygons import triangulate
 
 MATERIALS = (
@@ -99,7 +100,7 @@ class Mesh:
 
     def _quads(self, grid: np.ndarray, colour: Colour, material: str, normals: np.ndarray | None = None) -> Mesh:
         """The surface over a (rows, columns, 3) grid of points."""
-        return self.triangles(_split(grid), colour, material, None if normals is None else _split(normals))
+        return self.triangles(split_cells(grid), colour, material, None if normals is None else split_cells(normals))
 
     def box(
         self,
@@ -112,7 +113,7 @@ class Mesh:
     ) -> Mesh:
         """A block of `size_xyz` that stands at height `base`, turned about its own centre."""
         x, y = size_xyz[0] / 2, size_xyz[1] / 2
-        outline = _place(np.array([[-x, -y], [x, -y], [x, y], [-x, y]]), centre_xy, turn)
+        outline = place(np.array([[-x, -y], [x, -y], [x, y], [-x, y]]), centre_xy, turn)
         return self.prism(outline, size_xyz[2], colour, base, None, material)
 
     def prism(
@@ -207,9 +208,9 @@ class Mesh:
         slopes = [[eaves[0], eaves[1], ridge[1], ridge[0]], [eaves[3], eaves[2], ridge[1], ridge[0]]]
         ends = np.array([[eaves[0], eaves[3], ridge[0]], [eaves[1], eaves[2], ridge[1]]])
         for slope in slopes:
-            self.polygon(_raise(np.array(slope), centre_xy, base, turn), colour, material)
+            self.polygon(place_above(np.array(slope), centre_xy, base, turn), colour, material)
         paint = colour if gable_colour is None else gable_colour
-        return self.triangles(_raise(ends, centre_xy, base, turn), paint, "plaster")
+        return self.triangles(place_above(ends, centre_xy, base, turn), paint, "plaster")
 
     def hip(
         self,
@@ -232,7 +233,7 @@ class Mesh:
         for face in faces:
             points = np.array([eaves[point] if isinstance(point, int) else point for point in face])
             for corner in range(1, len(points) - 1):
-                self.triangles(_raise(points[[0, corner, corner + 1]], centre_xy, base, turn), colour, material)
+                self.triangles(place_above(points[[0, corner, corner + 1]], centre_xy, base, turn), colour, material)
         return self
 
     def arch(
@@ -256,7 +257,7 @@ class Mesh:
         inner, outer = around * (span / 2, rise), around * (span / 2 + thickness, rise + thickness)
         section = [(inner, -1), (outer, -1), (outer, 1), (inner, 1), (inner, -1)]
         grid = np.stack([np.column_stack([p[:, 0], np.full(len(p), s * depth / 2), p[:, 1]]) for p, s in section])
-        return self._quads(_raise(grid, centre[:2], centre[2], turn), colour, material)
+        return self._quads(place_above(grid, centre[:2], centre[2], turn), colour, material)
 
     def wall_with_arches(
         self,
@@ -283,17 +284,17 @@ class Mesh:
             )
             feet = np.array([[middle - radius, 0.0]]), np.array([[middle + radius, 0.0]])
             opening = np.concatenate([feet[0], curve, feet[1]])
-            self._quads(_raise(_sides(opening, thickness), centre_xy, base, turn), colour, material)
+            self._quads(place_above(draw_out(opening, thickness), centre_xy, base, turn), colour, material)
             left, right = middle - pitch / 2, middle + pitch / 2
             corners = np.array([[right, 0], [right, height], [left, height], [left, 0]])
             face = np.concatenate([opening, corners])
             triangles = face[triangulate(face)]
             for side in (-thickness / 2, thickness / 2):
                 flat = np.stack([triangles[..., 0], np.full(triangles.shape[:2], side), triangles[..., 1]], axis=2)
-                self.triangles(_raise(flat, centre_xy, base, turn), colour, material)
+                self.triangles(place_above(flat, centre_xy, base, turn), colour, material)
         half = length / 2
         rim = np.array([[-half, 0], [-half, height], [half, height], [half, 0]])
-        return self._quads(_raise(_sides(rim, thickness), centre_xy, base, turn), colour, material)
+        return self._quads(place_above(draw_out(rim, thickness), centre_xy, base, turn), colour, material)
 
     def panel(
         self,
@@ -369,7 +370,7 @@ class Mesh:
         dy, dx = np.gradient(heights, axis[1] - axis[0])
         paint = colours(heights, np.hypot(dx, dy)) if callable(colours) else np.asarray(colours)
         normals = np.stack([-dx, -dy, np.ones_like(dx)], axis=2)
-        return self.triangles(_split(grid), _split(paint).mean(axis=1), material, _split(normals))
+        return self.triangles(split_cells(grid), split_cells(paint).mean(axis=1), material, split_cells(normals))
 
     def polygon(self, points: np.ndarray, colour: Colour, material: str = "plain") -> Mesh:
         """A flat simple polygon (n, 3) in any plane."""
@@ -392,31 +393,7 @@ class Mesh:
     def add(self, other: Mesh, at: Sequence[float] = (0.0, 0.0, 0.0), turn: float = 0.0, scale: float = 1.0) -> Mesh:
         """Another mesh scaled, turned about the vertical, then moved by `at`."""
         if len(other):
-            moved = _raise(other.vertices * scale, at[:2], at[2] if len(at) > 2 else 0.0, turn).astype(np.float32)
-            turned = _raise(other.normals, (0.0, 0.0), 0.0, turn).astype(np.float32)
+            moved = place_above(other.vertices * scale, at[:2], at[2] if len(at) > 2 else 0.0, turn).astype(np.float32)
+            turned = place_above(other.normals, (0.0, 0.0), 0.0, turn).astype(np.float32)
             self._parts.append((moved, turned, other.colours, other.materials))
         return self
-
-
-def _split(grid: np.ndarray) -> np.ndarray:
-    """The two triangles of every cell of a (rows, columns, k) grid: (cells * 2, 3, k)."""
-    a, b, c, d = grid[:-1, :-1], grid[:-1, 1:], grid[1:, 1:], grid[1:, :-1]
-    cells = np.stack([np.stack([a, b, c], axis=2), np.stack([a, c, d], axis=2)], axis=2)
-    return cells.reshape(-1, 3, grid.shape[2])
-
-
-def _sides(line: np.ndarray, thickness: float) -> np.ndarray:
-    """A line (n, 2) of own x and z, drawn out over `thickness` along y: a (2, n, 3) grid."""
-    return np.stack(
-        [np.stack([line[:, 0], np.full(len(line), y), line[:, 1]], 1) for y in (-thickness / 2, thickness / 2)]
-    )
-
-
-def _place(points: np.ndarray, centre_xy: Sequence[float], turn: float) -> np.ndarray:
-    cosine, sine = math.cos(turn), math.sin(turn)
-    return points @ np.array([[cosine, sine], [-sine, cosine]]) + np.asarray(centre_xy, dtype=np.float64)
-
-
-def _raise(points: np.ndarray, centre_xy: Sequence[float], base: float, turn: float) -> np.ndarray:
-    points = np.asarray(points, dtype=np.float64)
-    return np.concatenate([_place(points[..., :2], centre_xy, turn), points[..., 2:] + base], axis=-1)

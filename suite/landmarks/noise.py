@@ -44,3 +44,23 @@ def clouded(x, y, z, octaves, seed):
         sum_of_strengths += strength
         x, y, z, strength = x * 2.03, y * 2.03, z * 2.03, strength * 0.5
     return total / sum_of_strengths
+
+
+@njit(cache=True)
+def _flat_noise(x, y, seed):
+    ix, iy = math.floor(x), math.floor(y)
+    u, v = _eased(x - ix), _eased(y - iy)
+    lower = (1.0 - u) * hashed(ix, iy, 0, seed) + u * hashed(ix + 1, iy, 0, seed)
+    upper = (1.0 - u) * hashed(ix, iy + 1, 0, seed) + u * hashed(ix + 1, iy + 1, 0, seed)
+    return (1.0 - v) * lower + v * upper
+
+
+@njit(cache=True)
+def clouded_flat(x, y, octaves, seed):
+    """`clouded` on a plane, at half the cost: most pixels are sky and ground."""
+    total, strength, sum_of_strengths = 0.0, 0.5, 0.0
+    for octave in range(octaves):
+        total += strength * _flat_noise(x, y, seed + octave)
+        sum_of_strengths += strength
+        x, y, strength = x * 2.03, y * 2.03, strength * 0.5
+    return total / sum_of_strengths

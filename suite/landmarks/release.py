@@ -42,7 +42,7 @@ def draw_release(destination: Path, *, processes: int = 1, **options: Any) -> di
         options: fields of `ReleaseSettings`; the defaults give landmarks-mini.
 
     Returns:
-        counts: images of each part, landmarks, bytes.
+        counts: images of each part, landmarks (of clean; with queries), bytes.
 
     Raises:
         SuiteError: a setting is out of range, or `destination` holds something else.
@@ -66,7 +66,8 @@ def draw_release(destination: Path, *, processes: int = 1, **options: Any) -> di
                 _write_shards(folder, part, plan.ids(part), settings.shards(part), spool)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     counts = {part: len(plan.ids(part)) for part in PARTS}
-    landmarks = {"train_landmarks": len(plan.clean), "index_landmarks": len(plan.index_ids)}
+    queried = sum(key.part == "index" for key in plan.index_ids.values())
+    landmarks = {"train_landmarks": len(plan.clean), "index_landmarks": queried}
     return {**counts, **landmarks, "bytes": size}
 
 

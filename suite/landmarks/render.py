@@ -9,7 +9,7 @@ import numpy as np
 
 from suite.landmarks.camera import Camera
 from suite.landmarks.landmark import GROUNDS
-from suite.landmarks.light import Light
+from suite.landmarks.light import Light, Triple
 from suite.landmarks.mesh import Mesh
 from suite.landmarks.raster import rasterise, rasterise_flat
 from suite.landmarks.shading import Shadows, Surfaces, shade
@@ -56,8 +56,9 @@ def _draw(vertices, camera: Camera, size: int, focal: float, centre_x: float, ce
     return depth, faces
 
 
-def cast_shadows(vertices: np.ndarray, reach: float, sun: np.ndarray) -> Shadows:
+def cast_shadows(vertices: np.ndarray, reach: float, sun: Triple) -> Shadows:
     """Nearness maps of triangles (T, 3, 3) towards the unit vector `sun` and towards the zenith, within `reach`."""
+    sun = np.asarray(sun)
     reference = np.array([0.0, 0.0, 1.0]) if abs(sun[2]) < 0.99 else np.array([1.0, 0.0, 0.0])
     right = np.cross(reference, sun)
     right /= math.sqrt(right @ right)
@@ -75,4 +76,4 @@ def cast_shadows(vertices: np.ndarray, reach: float, sun: np.ndarray) -> Shadows
     flat[..., :2] = flat[..., :2] * above_scale + _ABOVE_TEXELS / 2
     above = np.zeros((_ABOVE_TEXELS, _ABOVE_TEXELS))
     rasterise_flat(flat, above)
-    return Shadows(axes, np.zeros(3), scale, nearness - lift, above_scale, above)
+    return Shadows(tuple(tuple(row) for row in axes.tolist()), scale, nearness - lift, above_scale, above)

@@ -8,16 +8,18 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from suite.landmarks.light import sky
+from suite.landmarks.light import Triple, sky
 from suite.landmarks.noise import clouded, hashed, noise
 from suite.landmarks.surface import FOLIAGE, GLASS, GRASS, METAL, ROCK, SEA, WATER, ground, texture
+
+_ANGLES = (np.arange(6) + 0.5) * math.pi / 3
+_AROUND = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 
 
 class Shadows(NamedTuple):
     """What the sun sees and what the sky sees: nearness maps over planes across the sun's rays and across z."""
 
-    axes: np.ndarray  # (3, 3) rows: right, down, towards the sun
-    centre: np.ndarray  # (3,) world
+    axes: tuple[Triple, Triple, Triple]  # right, down, towards the sun
     scale: float  # pixels a metre
     nearness: np.ndarray  # (N, N): metres towards the sun
     above_scale: float
@@ -42,15 +44,11 @@ def sunlit(x, y, z, nx, ny, nz, shadows):
     texel = 1.0 / shadows.scale
     size = shadows.nearness.shape[0]
     # Moving off along the normal keeps a face from shading itself.
-    x, y, z = (
-        x - shadows.centre[0] + 1.6 * texel * nx,
-        y - shadows.centre[1] + 1.6 * texel * ny,
-        (z - shadows.centre[2] + 1.6 * texel * nz),
-    )
+    x, y, z = x + 1.6 * texel * nx, y + 1.6 * texel * ny, z + 1.6 * texel * nz
     axes = shadows.axes
-    u = (x * axes[0, 0] + y * axes[0, 1] + z * axes[0, 2]) * shadows.scale + 0.5 * size - 0.5
-    v = (x * axes[1, 0] + y * axes[1, 1] + z * axes[1, 2]) * shadows.scale + 0.5 * size - 0.5
-    near = x * axes[2, 0] + y * axes[2, 1] + z * axes[2, 2] + 0.8 * texel
+    u = (x * axes[0][0] + y * axes[0][1] + z * axes[0][2]) * shadows.scale + 0.5 * size - 0.5
+    v = (x * axes[1][0] + y * axes[1][1] + z * axes[1][2]) * shadows.scale + 0.5 * size - 0.5
+    near = x * axes[2][0] + y * axes[2][1] + z * axes[2][2] + 0.8 * texel
     column, row = math.floor(u), math.floor(v)
     if column < 0 or row < 0 or column >= size - 1 or row >= size - 1:
         return 1.0
@@ -65,27 +63,25 @@ def sunlit(x, y, z, nx, ny, nz, shadows):
 
 @njit(cache=True)
 def openness(x, y, z, nx, ny, nz, shadows):
-    """Share of the sky a point sees, from the horizon of the heights around it in eight directions."""
+    """Share of the sky a point sees, from the horizon of the heights around it in six directions."""
     size = shadows.above.shape[0]
     texel = 1.0 / shadows.above_scale
     blocked = 0.0
     weights = 0.0
-    for k in range(8):
-        angle = (k + 0.5) * math.pi / 4
-        dx, dy = math.cos(angle), math.sin(angle)
+    for k in range(len(_AROUND)):
+        dx, dy = _AROUND[k, 0], _AROUND[k, 1]
         weight = max(0.25 + dx * nx + dy * ny + nz, 0.0)
         if weight <= 0.0:
             continue
         steepest = 0.0
-        for step in (1.6, 4.0, 9.0):
+        for step in (2.0, 6.0):
             reach = step * texel
             column = int((x + dx * reach) * shadows.above_scale + 0.5 * size)
             row = int((y + dy * reach) * shadows.above_scale + 0.5 * size)
             if 0 <= column < size and 0 <= row < size:
                 rise = shadows.above[row, column] - z - 0.5 * texel
-                if rise > 0.0:
-                    steepest = max(steepest, rise / math.sqrt(rise * rise + reach * reach))
-        blocked += weight * steepest
+                steepest = max(steepest, rise / reach)
+        blocked += weight * steepest / math.sqrt(1.0 + steepest * steepest)
         weights += weight
     return 1.0 - 0.85 * blocked / weights if weights > 0.0 else 0.5
 

@@ -8,7 +8,7 @@ from numba import njit
 
 from suite.landmarks.landmark import GROUNDS
 from suite.landmarks.mesh import MATERIALS
-from suite.landmarks.noise import clouded, hashed, noise
+from suite.landmarks.noise import clouded, clouded_flat, hashed, noise
 
 STONE, BRICK, PLASTER = MATERIALS.index("stone"), MATERIALS.index("brick"), MATERIALS.index("plaster")
 WOOD, ROCK, GRASS, SNOW = (MATERIALS.index(name) for name in ("wood", "rock", "grass", "snow"))
@@ -74,11 +74,11 @@ def texture(material, x, y, z, nx, ny, nz, grain, footprint, seed):
 @njit(cache=True)
 def ground(kind, x, y, grain, footprint, seed, out):
     """Colour of the ground at (x, y) into `out` (3,); water has its own shading."""
-    coarse = clouded(x / (14 * grain), y / (14 * grain), 0.3, 4, seed)
+    coarse = clouded_flat(x / (14 * grain), y / (14 * grain), 4, seed)
     fine = 0.5
     if footprint < 2.0 * grain:
         fade = 1.0 - footprint / (2.0 * grain)
-        fine += fade * (clouded(x / grain, y / grain, 0.7, 3, seed + 5) - 0.5)
+        fine += fade * (clouded_flat(x / grain, y / grain, 3, seed + 5) - 0.5)
     tone = 0.72 + 0.36 * coarse + 0.24 * (fine - 0.5)
     if kind == LAWN:
         dry = min(max(2.2 * coarse - 0.8, 0.0), 1.0)

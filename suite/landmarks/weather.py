@@ -27,7 +27,7 @@ def draw_weather(rng: np.random.Generator, distance: float, sky: str | None = No
     azimuth = rng.uniform(0, 2 * math.pi)
     low = {"sunset": (2, 10), "blue hour": (5, 20), "night": (25, 60)}.get(sky, (18, 65))
     height = math.radians(rng.uniform(*low))
-    sun = np.array([math.cos(height) * math.cos(azimuth), math.cos(height) * math.sin(azimuth), math.sin(height)])
+    sun = (math.cos(height) * math.cos(azimuth), math.cos(height) * math.sin(azimuth), math.sin(height))
     look = _LOOKS[sky]
     season = str(rng.choice(["summer", "autumn", "winter"], p=[0.74, 0.15, 0.11]))
     wet = float(rng.uniform(0.4, 1.0)) if sky == "storm" or (sky == "overcast" and rng.random() < 0.4) else 0.0
@@ -40,7 +40,7 @@ def draw_weather(rng: np.random.Generator, distance: float, sky: str | None = No
         autumn=float(rng.uniform(0.5, 1.0)) if season == "autumn" else 0.0,
         wet=wet,
         seed=int(rng.integers(1, 10_000)),
-        **{name: np.array(look[name], dtype=np.float64) for name in _COLOURS},
+        **{name: look[name] for name in _COLOURS},
     )
     falling = "nothing"
     if wet and rng.random() < 0.6:

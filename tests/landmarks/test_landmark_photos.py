@@ -19,7 +19,7 @@ from suite.landmarks.scenery import KINDS, photograph_scenery
 from suite.landmarks.shading import openness, sunlit
 from suite.landmarks.weather import SKIES, draw_weather
 
-SUN = np.array([1.0, 0.0, 1.0]) / math.sqrt(2)
+SUN = (math.sqrt(0.5), 0.0, math.sqrt(0.5))
 
 
 def clear_day():

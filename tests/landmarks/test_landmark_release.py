@@ -192,7 +192,15 @@ class TestBounds:
         assert photos * (blocks + 120) + 7 * 20_480 < 16_000_000
 
     def test_images_obey_the_budget(self, tmp_path):
-        options = {**SMALL, "train_per_category": 1, "size": 128, "image_bytes": 2560, "train_shards": 1}
+        options = {
+            **SMALL,
+            "train_per_category": 1,
+            "index_images": 1.0,
+            "test_images": 1.0,
+            "size": 128,
+            "image_bytes": 2560,
+            "train_shards": 1,
+        }
         counts = draw_release(tmp_path / "release", **options)
         sizes = [len(data) for data in members(tmp_path / "release/train/images_000.tar").values()]
         assert max(sizes) <= 2560
