@@ -11,7 +11,8 @@ from suite.landmarks.archetypes.parts_eaves import finished, toned
 from suite.landmarks.landmark import Landmark, ViewHints
 from suite.landmarks.mesh import Mesh, linear
 
-_FRAMES = ("#f4f2ea", "#f4f2ea", "#f4f2ea", "#2f6b4c", "#23282c", "#9c3f33", "#3f6f9c", "#d9c178")
+_FRAMES = ("#f4f2ea", "#f4f2ea", "#f4f2ea", "#1f5a3a", "#1c2024", "#a3362a", "#2d5f9c", "#cbb88e", "#6a4430")
+_PANES = ("#b4d0da", "#6fae8c", "#4f8fb8", "#d6dcd8", "#c9b878", "#3f6478", "#7fc0b8")
 _PLINTHS = ("#a5543f", "#d8d2c2", "#807a72", "#c2a376", "#5c6f5a")
 
 
@@ -24,14 +25,16 @@ def parameters(rng: np.random.Generator) -> dict[str, Any]:
         "ends": str(rng.choice(["round", "hip", "straight"])),
         "width": float(rng.uniform(14, 24)),
         "stretch": float(rng.uniform(0.7, 1.5)),
-        "walls": float(rng.uniform(0.2, 0.42)),
-        "rise": float(rng.uniform(0.75, 1.25)),
-        "wing_length": float(rng.uniform(0.9, 1.9)),
+        "walls": float(rng.uniform(0.3, 0.7)),
+        "rise": float(rng.uniform(0.85, 1.45)),
+        "wing_length": float(rng.uniform(0.55, 1.15)),
         "wing_size": float(rng.uniform(0.45, 0.68)),
-        "ribs": float(rng.uniform(0.085, 0.17)),
+        "ribs": float(rng.uniform(0.1, 0.18)),
         "frame": str(rng.choice(_FRAMES)),
-        "panes": str(rng.choice(["#a9c9d4", "#8fb8a8", "#7fa9c4", "#c4d6d2"])),
-        "plants": float(rng.uniform(0.0, 0.75)),
+        "panes": str(rng.choice(_PANES)),
+        "plants": float(rng.choice([0.0, 0.35, 0.7, 0.95])),
+        "trim": str(rng.choice(["same", "same", "#a3362a", "#1f5a3a", "#d9b048", "#2d5f9c"])),
+        "plinth_height": float(rng.choice([0.05, 0.1, 0.2])),
         "plinth": str(rng.choice(_PLINTHS)),
         "porch": str(rng.choice(["glass", "stone", "brick", "none"])),
         "crown": str(rng.choice(["none", "lantern", "spike", "crest"])),
@@ -68,15 +71,15 @@ def build(parameters: dict[str, Any], rng: np.random.Generator) -> Landmark:
                 at = (side * wide * (0.45 + 0.15 * row), -front - wide * (0.28 + 0.22 * row))
                 mesh.box(at, (wide * 0.55, wide * 0.12, 0.35), "#4d6b30", 0, 0, "foliage")
                 mesh.box(at, (wide * 0.49, wide * 0.07, 0.35), p["beds"], 0.2, 0, "foliage")
-    view = ViewHints(elevation=(0, 16), azimuth=(-160, -20), distance=(1.4, 2.3))
+    view = ViewHints(elevation=(0, 16), azimuth=(-160, -20), distance=(1.25, 2.1))
     return finished(mesh, "greenhouse", p["ground"], view)
 
 
 def _profile(kind: str, walls: float, rise: float) -> list[tuple[float, float, bool]]:
     """Levels of a house of half width 1: (way in to the ridge, height, whether a frame starts here)."""
     bend = np.linspace(0, math.pi / 2, 5)
-    levels = [(0.0, 0.0, False), (0.0, walls, True), (0.0, walls + 0.05, False)]
-    foot = walls + 0.05
+    levels = [(0.0, 0.0, False), (0.0, walls, True), (0.0, walls + 0.09, False)]
+    foot = walls + 0.09
     if kind == "vault":
         levels += [(1 - math.cos(a), foot + rise * math.sin(a), False) for a in bend[1:]]
     elif kind == "bell":
@@ -118,13 +121,14 @@ def _outline(ends: str, half: float, radius: float, inset: float, pitch: float) 
 def _house(p: dict[str, Any], kind: str, ends: str, half: float, radius: float, rise: float, rng) -> Mesh:
     """One glazed volume, its ridge along x: a plinth, panes between ribs, framed levels."""
     mesh, pitch = Mesh(), p["ribs"] * p["width"]
-    plinth = 0.05 * p["width"] + 0.3
+    plinth = p["plinth_height"] * p["width"]
     levels = _profile(kind, p["walls"] * p["width"] / 2 / radius, rise)
     rings = [_outline(ends, half, radius, inset, pitch) for inset, _, _ in levels]
     heights = [plinth + height * radius for _, height, _ in levels]
     mesh.prism(rings[0][:-1] * 1.01, plinth, p["plinth"], 0, None, "brick")
     frame, pane, leaf = linear(p["frame"]), linear(p["panes"]), linear("#3f6a35")
     share = 0.2
+    trim = _trim(p)
     tall = heights[-1] - heights[0]
     for index in range(len(levels) - 1):
         low, high = (np.column_stack([rings[k], np.full(len(rings[k]), heights[k])]) for k in (index, index + 1))
@@ -139,10 +143,10 @@ def _house(p: dict[str, Any], kind: str, ends: str, half: float, radius: float, 
                 paint = pane * (1 - green[:, None]) + leaf * green[:, None]
                 mesh.triangles(cells.reshape(-1, 3, 3), np.repeat(paint, 2, axis=0), "glass")
             else:
-                mesh.triangles(cells.reshape(-1, 3, 3), frame, "plain")
+                mesh.triangles(cells.reshape(-1, 3, 3), linear(trim) if levels[index][2] else frame, "plain")
     # A ridge, or the meeting of the ribs.
     if half > 0:
-        mesh.box((0, 0), (2 * half, 0.03 * radius, 0.05 * radius), p["frame"], heights[-1], 0, "metal")
+        mesh.box((0, 0), (2 * half, 0.05 * radius, 0.07 * radius), trim, heights[-1], 0, "metal")
     if ends == "straight":
         _gables(mesh, p, levels, half, radius, plinth, pitch)
     return mesh
@@ -157,11 +161,16 @@ def _gables(mesh: Mesh, p: dict[str, Any], levels, half: float, radius: float, p
         x = side * (half + 0.02)
         face = np.column_stack([np.full(len(section), x), section])
         mesh.polygon(face, p["panes"], "glass")
-        mesh.tube(face, 0.028 * radius, p["frame"], 4, "plain")
+        mesh.tube(face, 0.035 * radius, _trim(p), 4, "plain")
         for y in np.arange(-math.floor(radius / pitch), math.floor(radius / pitch) + 1) * pitch:
             top = np.interp(abs(y), across[::-1], up[::-1])
             mesh.box((x, y), (0.1, 0.16 * pitch, top - plinth), p["frame"], plinth, 0, "plain")
-        mesh.box((x, 0), (0.14, 2 * radius, 0.06 * radius), p["frame"], up[1], 0, "plain")
+        mesh.box((x, 0), (0.14, 2 * radius, 0.08 * radius), _trim(p), up[1], 0, "plain")
+
+
+def _trim(p: dict[str, Any]) -> str:
+    """Paint of the ridge, the gutters and the crown."""
+    return p["frame"] if p["trim"] == "same" else p["trim"]
 
 
 def _crown(mesh: Mesh, p: dict[str, Any], top: float, half: float) -> None:
@@ -170,14 +179,14 @@ def _crown(mesh: Mesh, p: dict[str, Any], top: float, half: float) -> None:
         mesh.frustum((0, 0), 12, unit * 1.3, unit * 1.3, unit * 1.5, p["panes"], top - unit * 0.5, 0, "glass")
         for angle in np.arange(8) * math.pi / 4:
             at = (math.cos(angle) * unit * 1.3, math.sin(angle) * unit * 1.3)
-            mesh.box(at, (0.2, 0.2, unit * 1.5), p["frame"], top - unit * 0.5, angle, "metal")
-        mesh.frustum((0, 0), 12, unit * 1.5, 0.02, unit * 1.1, p["frame"], top + unit, 0, "metal")
+            mesh.box(at, (0.2, 0.2, unit * 1.5), _trim(p), top - unit * 0.5, angle, "metal")
+        mesh.frustum((0, 0), 12, unit * 1.5, 0.02, unit * 1.1, _trim(p), top + unit, 0, "metal")
     elif p["crown"] == "spike":
-        mesh.frustum((0, 0), 8, unit * 0.4, 0.02, unit * 3, p["frame"], top - unit * 0.2, 0, "metal")
+        mesh.frustum((0, 0), 8, unit * 0.4, 0.02, unit * 3, _trim(p), top - unit * 0.2, 0, "metal")
         mesh.ellipsoid((0, 0, top + unit * 0.5), (unit * 0.5,) * 3, "#c9a13c", "metal", 8)
     elif p["crown"] == "crest":
         for x in np.linspace(-half, half, 9) if half else (0.0,):
-            mesh.frustum((x, 0), 4, unit * 0.25, 0.02, unit * 1.1, p["frame"], top - 0.1, 0, "metal")
+            mesh.frustum((x, 0), 4, unit * 0.25, 0.02, unit * 1.1, _trim(p), top - 0.1, 0, "metal")
 
 
 def _porch(mesh: Mesh, p: dict[str, Any], front: float) -> None:
@@ -186,7 +195,7 @@ def _porch(mesh: Mesh, p: dict[str, Any], front: float) -> None:
         mesh.panel((0, 0, p["width"] * 0.12), (p["width"] * 0.13, p["width"] * 0.22), p["frame"], -math.pi / 2, "round",
                    front + 0.25, "plain")  # fmt: skip
         return
-    wide, tall = p["width"] * 0.3, p["width"] * 0.25
+    wide, tall = p["width"] * 0.34, p["width"] * 0.3
     wall = {"glass": p["panes"], "stone": "#dcd5c4", "brick": "#a5543f"}[p["porch"]]
     mesh.box((0, -front), (wide, wide, tall), wall, 0, 0, {"glass": "glass"}.get(p["porch"], p["porch"]))
     roof = p["frame"] if p["porch"] == "glass" else "#4a525a"
