@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from suite.landmarks.archetypes import ARCHETYPES, archetype
+from suite.landmarks.landmark import Landmark
 from suite.landmarks.photo import Site, make_site
 
 # Two landmarks in every run of so many are near-twins.
 _RUN = 8
 _CHANGED = 0.25
+# Shares of a landmark's height, and of full brightness, below which two are taken for one.
+_SHAPE, _COLOUR = 0.01, 0.05
 
 
 @dataclass(frozen=True, order=True)
@@ -43,10 +46,16 @@ def is_twin(key: Key) -> bool:
 def landmark_parameters(key: Key, seed: int) -> dict[str, Any]:
     """The parameters a landmark is built from."""
     module = archetype(key.supercategory)
-    if is_twin(key):
-        original = Key(key.part, key.supercategory, key.number - 1)
-        return _vary(module, landmark_parameters(original, seed), generator(seed, key, "twin"))
-    return module.parameters(generator(seed, key, "parameters"))
+    if not is_twin(key):
+        return module.parameters(generator(seed, key, "parameters"))
+    original = landmark_parameters(Key(key.part, key.supercategory, key.number - 1), seed)
+    first = module.build(original, generator(seed, key, "details"))
+    rng = generator(seed, key, "twin")
+    while True:
+        varied = _vary(module, original, rng)
+        # A key that the landmark's style does not use changes nothing that a photo could show.
+        if not _alike(first, module.build(varied, generator(seed, key, "details"))):
+            return varied
 
 
 def make_landmark(key: Key, seed: int) -> Site:
@@ -66,6 +75,15 @@ def _vary(module: ModuleType, parameters: dict[str, Any], rng: np.random.Generat
         chosen = rng.choice(len(names), size=min(count, len(names)), replace=False)
         varied = {**parameters, **{names[index]: drawn[names[index]] for index in chosen}}
     return varied
+
+
+def _alike(one: Landmark, other: Landmark) -> bool:
+    """Whether two landmarks differ by less than a photo shows: in shape, whatever its size, and in colour."""
+    if len(one.mesh) != len(other.mesh):
+        return False
+    shapes = one.mesh.vertices / one.height - other.mesh.vertices / other.height
+    colours = one.mesh.colours - other.mesh.colours
+    return bool(np.abs(shapes).max() < _SHAPE and np.abs(colours).max() < _COLOUR)
 
 
 def supercategories() -> list[str]:

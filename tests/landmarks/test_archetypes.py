@@ -13,7 +13,7 @@ from suite.landmarks.mesh import Mesh
 HUMAN_MADE = tuple(name for name, (_, _, domain) in ARCHETYPES.items() if domain == "human-made")
 NATURAL = tuple(name for name in ARCHETYPES if name not in HUMAN_MADE)
 SEEDS = range(16)
-TRIANGLES = {"human-made": 8000, "natural": 20000}
+TRIANGLES = {"human-made": 20000, "natural": 20000}
 # Feet may reach this share of the height under the ground.
 SUNK = 0.4
 

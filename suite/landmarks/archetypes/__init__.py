@@ -12,6 +12,7 @@ from types import ModuleType
 
 # super-category: (module, category label, "natural" or "human-made")
 ARCHETYPES: dict[str, tuple[str, str, str]] = {
+    "bridge": ("bridge", "Bridges", "human-made"),
     "castle": ("castle", "Castles", "human-made"),
     "church": ("church", "Churches", "human-made"),
     "ferris_wheel": ("ferris_wheel", "Ferris wheels", "human-made"),
@@ -27,7 +28,9 @@ ARCHETYPES: dict[str, tuple[str, str, str]] = {
     "rock_arch": ("rock_arch", "Rock arches", "natural"),
     "sea_stack": ("sea_stack", "Sea stacks", "natural"),
     "skyscraper": ("skyscraper", "Skyscrapers", "human-made"),
+    "stadium": ("stadium", "Stadiums", "human-made"),
     "stone_circle": ("stone_circle", "Stone circles", "human-made"),
+    "temple": ("temple", "Temples", "human-made"),
     "torii": ("torii", "Torii", "human-made"),
     "tower": ("tower", "Towers", "human-made"),
     "volcano": ("volcano", "Volcanoes", "natural"),

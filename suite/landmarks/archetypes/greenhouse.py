@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from suite.landmarks.archetypes.parts_eaves import finished, toned
+from suite.landmarks.archetypes.parts import finish, shaded
 from suite.landmarks.landmark import Landmark, ViewHints
 from suite.landmarks.mesh import Mesh, linear
 
@@ -72,7 +72,7 @@ def build(parameters: dict[str, Any], rng: np.random.Generator) -> Landmark:
                 mesh.box(at, (wide * 0.55, wide * 0.12, 0.35), "#4d6b30", 0, 0, "foliage")
                 mesh.box(at, (wide * 0.49, wide * 0.07, 0.35), p["beds"], 0.2, 0, "foliage")
     view = ViewHints(elevation=(0, 16), azimuth=(-160, -20), distance=(1.25, 2.1))
-    return finished(mesh, "greenhouse", p["ground"], view)
+    return finish(mesh, "greenhouse", p["ground"], view)
 
 
 def _profile(kind: str, walls: float, rise: float) -> list[tuple[float, float, bool]]:
@@ -204,6 +204,6 @@ def _porch(mesh: Mesh, p: dict[str, Any], front: float) -> None:
         mesh.box((x * wide, -front - wide / 2), (wide * 0.1, wide * 0.1, tall), p["frame"], 0, 0, "plain")
     mesh.panel((0, 0, tall * 0.42), (wide * 0.62, tall * 0.84), p["frame"], -math.pi / 2, "round",
                front + wide / 2 + 0.05, "plain")  # fmt: skip
-    door = toned(p["plinth"], 0.6) if p["porch"] == "glass" else "#23302c"
+    door = shaded(p["plinth"], 0.6) if p["porch"] == "glass" else "#23302c"
     mesh.panel((0, 0, tall * 0.38), (wide * 0.46, tall * 0.76), door, -math.pi / 2, "round", front + wide / 2 + 0.12,
                "wood")  # fmt: skip

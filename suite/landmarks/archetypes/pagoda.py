@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from suite.landmarks.archetypes.parts_eaves import bar, curved_roof, finished, many_sided, toned
+from suite.landmarks.archetypes.parts import finish, shaded
+from suite.landmarks.archetypes.parts_eaves import beam, curved_roof, many_sided
 from suite.landmarks.landmark import Landmark, ViewHints
 from suite.landmarks.mesh import Mesh
 
@@ -65,7 +66,7 @@ def build(parameters: dict[str, Any], rng: np.random.Generator) -> Landmark:
         for index in range(p["lanterns"]):
             angle = (index + 0.5) * 2 * math.pi / p["lanterns"]
             _lantern(mesh, np.array([math.cos(angle), math.sin(angle)]) * radius * 2.3, p["width"] * 0.22, p)
-    return finished(mesh, "pagoda", p["ground"], ViewHints(elevation=(-3, 10), distance=(1.6, 2.7)))
+    return finish(mesh, "pagoda", p["ground"], ViewHints(elevation=(-3, 10), distance=(1.6, 2.7)))
 
 
 def _base(mesh: Mesh, p: dict[str, Any], sides: int, radius: float) -> float:
@@ -74,7 +75,7 @@ def _base(mesh: Mesh, p: dict[str, Any], sides: int, radius: float) -> float:
     count = {"low": 1, "steps": 4, "terrace": 2}[p["base"]]
     for step in range(count):
         wide = radius * (1.45 + 0.16 * (count - 1 - step))
-        mesh.frustum((0, 0), sides, wide, wide, height / count, toned(p["base_colour"], 0.85 + 0.15 * (step % 2)),
+        mesh.frustum((0, 0), sides, wide, wide, height / count, shaded(p["base_colour"], 0.85 + 0.15 * (step % 2)),
                      height * step / count, 0, "stone")  # fmt: skip
     if p["base"] == "terrace":
         corners = np.concatenate([many_sided(radius * 1.42, sides)] * 2)[: sides + 1]
@@ -82,7 +83,7 @@ def _base(mesh: Mesh, p: dict[str, Any], sides: int, radius: float) -> float:
             for share in np.linspace(0, 1, 2 if sides > 8 else 6)[:-1]:
                 at = one + (two - one) * share
                 mesh.box(at, (0.35, 0.35, radius * 0.2), "#e9e5da", height, 0, "stone")
-            bar(mesh, (*one, height + radius * 0.16), (*two, height + radius * 0.16), 0.12, "#e9e5da")
+            beam(mesh, (*one, height + radius * 0.16), (*two, height + radius * 0.16), 0.12, "#e9e5da")
     return height
 
 
@@ -110,7 +111,7 @@ def _tier(mesh: Mesh, p: dict[str, Any], tier: int, tiers: int, sides: int, here
         rim = many_sided(deck, sides)
         for one, two in zip(rim, np.roll(rim, -1, axis=0), strict=True):
             for height in (0.16, 0.27):
-                bar(mesh, (*one, base + storey * height), (*two, base + storey * height), here * 0.018, p["rail"], 3)
+                beam(mesh, (*one, base + storey * height), (*two, base + storey * height), here * 0.018, p["rail"], 3)
     top = base + storey
     flare = {"timber": p["eaves"], "brick": 1 + (p["eaves"] - 1) * 0.55, "dense": 1 + (p["eaves"] - 1) * 0.5,
              "stone": 1 + (p["eaves"] - 1) * 0.8, "round": 1 + (p["eaves"] - 1) * 0.65}[style]  # fmt: skip
@@ -119,7 +120,7 @@ def _tier(mesh: Mesh, p: dict[str, Any], tier: int, tiers: int, sides: int, here
         for step in range(3):
             wide = here * (1 + (flare - 1) * (step + 1) / 3)
             mesh.frustum(
-                (0, 0), 4, wide, wide, storey * 0.09, toned(paint, 0.8), top + step * storey * 0.09, 0, "stone"
+                (0, 0), 4, wide, wide, storey * 0.09, shaded(paint, 0.8), top + step * storey * 0.09, 0, "stone"
             )
         top += storey * 0.27
     rise = p["pitch"] * here * flare * {"timber": 1.0, "brick": 0.75, "dense": 0.55, "stone": 0.6, "round": 1.0}[style]
@@ -128,8 +129,8 @@ def _tier(mesh: Mesh, p: dict[str, Any], tier: int, tiers: int, sides: int, here
     lift = p["lift"] * here * (0.4 if style == "dense" else 0.7 if style == "stone" else 1.0)
     rows = 4 if last else 2 if tiers > 7 else 3
     top_radius = 0.04 * here if last else max(above, 0.3 * here)
-    edge = p["trim"] if style != "stone" else toned(p["roof"], 0.8)
-    curved_roof(mesh, sides, here * flare, top_radius, top, rise, lift, roof, edge, toned(p["wall"], 0.45), rows)
+    edge = p["trim"] if style != "stone" else shaded(p["roof"], 0.8)
+    curved_roof(mesh, sides, here * flare, top_radius, top, rise, lift, roof, edge, shaded(p["wall"], 0.45), rows)
     return top + rise * (1.0 if last else 0.96)
 
 
@@ -183,4 +184,4 @@ def _lantern(mesh: Mesh, at: np.ndarray, height: float, p: dict[str, Any]) -> No
     mesh.frustum(at, 6, height * 0.25, height * 0.2, height * 0.15, stone, 0, 0, "stone")
     mesh.frustum(at, 6, height * 0.1, height * 0.1, height * 0.4, stone, height * 0.15, 0, "stone")
     mesh.box(at, (height * 0.3, height * 0.3, height * 0.22), "#f2d68a", height * 0.55, 0, "glass")
-    mesh.frustum(at, 6, height * 0.38, height * 0.04, height * 0.23, toned(stone, 0.8), height * 0.77, 0, "stone")
+    mesh.frustum(at, 6, height * 0.38, height * 0.04, height * 0.23, shaded(stone, 0.8), height * 0.77, 0, "stone")

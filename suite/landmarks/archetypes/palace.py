@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from suite.landmarks.archetypes.parts_eaves import finished, toned
+from suite.landmarks.archetypes.parts import finish, shaded
 from suite.landmarks.landmark import Landmark, ViewHints
 from suite.landmarks.mesh import Colour, Mesh
 
@@ -69,7 +69,7 @@ def build(parameters: dict[str, Any], rng: np.random.Generator) -> Landmark:
     _middle(mesh, p, wide, deep, walls)
     _garden(mesh, p, deep, length)
     view = ViewHints(elevation=(0, 15), azimuth=(-152, -28), distance=(1.3, 2.2))
-    return finished(mesh, "palace", p["ground"], view)
+    return finish(mesh, "palace", p["ground"], view)
 
 
 def _middle_wall(p: dict[str, Any]) -> str:
@@ -82,7 +82,7 @@ def _block(mesh: Mesh, p: dict[str, Any], centre, size, wall: Colour, bays: int,
     mesh.box(centre, size, wall, 0, 0, "plaster")
     storey = walls / p["storeys"]
     if p["ground_floor"] == "rustic":
-        mesh.box(centre, (x + 0.3, y + 0.3, storey), toned(p["trim"], 0.72), 0, 0, "stone")
+        mesh.box(centre, (x + 0.3, y + 0.3, storey), shaded(p["trim"], 0.72), 0, 0, "stone")
     for level in range(1, p["storeys"] + 1):
         last = level == p["storeys"]
         out, tall = (1.6, 0.16) if last else (0.6, 0.07)
@@ -121,7 +121,7 @@ def _tapered(mesh: Mesh, centre, low, high, base: float, height: float, colour: 
     for one in range(4):
         two = (one + 1) % 4
         mesh.polygon(np.array([lower[one], lower[two], upper[two], upper[one]]), colour, "tiles")
-    mesh.polygon(upper, toned(colour, 0.8), "tiles")
+    mesh.polygon(upper, shaded(colour, 0.8), "tiles")
 
 
 def _roof(mesh: Mesh, p: dict[str, Any], centre, size, base: float) -> None:
@@ -133,7 +133,7 @@ def _roof(mesh: Mesh, p: dict[str, Any], centre, size, base: float) -> None:
     elif p["roof"] == "mansard":
         tall = p["storey"] * 0.95
         _tapered(mesh, centre, (x + 1, y + 1), (x - 5, y - 5), base, tall, p["roof_colour"])
-        mesh.hip(centre, (x - 5, y - 5, tall * 0.3), toned(p["roof_colour"], 1.15), base + tall)
+        mesh.hip(centre, (x - 5, y - 5, tall * 0.3), shaded(p["roof_colour"], 1.15), base + tall)
         count = max(2, round(x / 6.5))
         for side in (-1, 1):
             for index in range(count):
@@ -177,7 +177,7 @@ def _dome(mesh: Mesh, p: dict[str, Any], centre, radius: float, base: float, dru
     for facing in np.arange(8) * math.pi / 4:
         way = np.array([math.cos(facing), math.sin(facing)]) * 1.01
         line = np.column_stack([profile[:, :1] * way + np.asarray(centre), profile[:, 1]])
-        mesh.tube(line, radius * 0.035, toned(p["dome_colour"], 0.6), 3)
+        mesh.tube(line, radius * 0.035, shaded(p["dome_colour"], 0.6), 3)
     top = profile[-1, 1]
     mesh.frustum(centre, 8, radius * 0.16, radius * 0.14, radius * 0.32, p["trim"], top - 0.02 * radius, 0, "stone")
     mesh.frustum(centre, 8, radius * 0.2, 0.02, radius * 0.5, "#cfa23a", top + radius * 0.3, 0, "metal")
@@ -232,7 +232,7 @@ def _portico(mesh: Mesh, p: dict[str, Any], wide: float, front: float, walls: fl
     run, foot, count = wide * 0.2, walls * 0.08, 6
     for step in range(3):
         size = (wide * (1.06 + 0.05 * (2 - step)), run * (1.3 + 0.3 * (2 - step)), foot / 3)
-        mesh.box((0, front - run / 2), size, toned(p["trim"], 0.8 + 0.1 * step), foot * step / 3, 0, "stone")
+        mesh.box((0, front - run / 2), size, shaded(p["trim"], 0.8 + 0.1 * step), foot * step / 3, 0, "stone")
     for index in range(count):
         at, thick = (((index + 0.5) / count - 0.5) * wide * 1.06, front - run), wide * 0.028
         mesh.frustum(at, 10, thick, thick * 0.85, walls * 0.9, p["trim"], foot, 0, "stone")
@@ -246,7 +246,7 @@ def _portico(mesh: Mesh, p: dict[str, Any], wide: float, front: float, walls: fl
                    "disc", run - front + 1.4)  # fmt: skip
     else:
         mesh.box(
-            (0, front - run), (wide * 1.06, 0.5, walls * 0.1), toned(p["trim"], 0.9), top + walls * 0.12, 0, "stone"
+            (0, front - run), (wide * 1.06, 0.5, walls * 0.1), shaded(p["trim"], 0.9), top + walls * 0.12, 0, "stone"
         )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from suite.landmarks.archetypes.parts_eaves import bar, finished, rail_around, toned
+from suite.landmarks.archetypes.parts import finish, shaded
+from suite.landmarks.archetypes.parts_eaves import beam, rail_around
 from suite.landmarks.landmark import Landmark, ViewHints
 from suite.landmarks.mesh import Mesh
 
@@ -59,7 +60,7 @@ def build(parameters: dict[str, Any], rng: np.random.Generator) -> Landmark:
         mesh.gable((side * 1.05, side * 0.55), (side * 1.2, side * 0.72, side * 0.34), "#5b3a30", side * 0.42, 0,
                    p["shed"])  # fmt: skip
     view = ViewHints(elevation=(-3, 8), azimuth=(-175, -5), distance=(1.7, 2.8))
-    return finished(mesh, "windmill", p["ground"], view)
+    return finish(mesh, "windmill", p["ground"], view)
 
 
 def _tower(mesh: Mesh, p: dict[str, Any]) -> None:
@@ -98,19 +99,19 @@ def _tower(mesh: Mesh, p: dict[str, Any]) -> None:
         rail_around(mesh, wide * 0.97, deck, low * 0.28, 16, p["stock"])
         for angle in np.arange(8) * math.pi / 4:
             way = np.array([math.cos(angle), math.sin(angle)])
-            bar(mesh, (*way * low, deck * 0.45), (*way * wide * 0.95, deck), low * 0.035, "#5d4a38")
+            beam(mesh, (*way * low, deck * 0.45), (*way * wide * 0.95, deck), low * 0.035, "#5d4a38")
     hub = _cap(mesh, p, height, top, island)
     clear = hub - max(split * height if p["stage"] else 0.0, 0.5)
     reach = min(p["reach"] * p["height"] * (0.62 if island else 0.92), clear * 0.97)
     front = max(top * 1.25, (low if island else radius((hub - reach * 0.75) / height if reach < hub else 0.0)) * 0.98)
-    bar(mesh, (0, 0, hub), (0, -front - 0.5, hub), top * 0.12, "#3a2b22", 8)
+    beam(mesh, (0, 0, hub), (0, -front - 0.5, hub), top * 0.12, "#3a2b22", 8)
     (_jibs if island else _sails)(mesh, p, hub, -front - 0.3, reach)
 
 
 def _cap(mesh: Mesh, p: dict[str, Any], base: float, top: float, island: bool) -> float:
     """The turning head; returns the height of the windshaft."""
     colour = p["cap_colour"]
-    mesh.frustum((0, 0), 24, top * 1.12, top * 1.12, top * 0.22, toned(colour, 0.6), base, 0, "wood")
+    mesh.frustum((0, 0), 24, top * 1.12, top * 1.12, top * 0.22, shaded(colour, 0.6), base, 0, "wood")
     base += top * 0.22
     if island or p["cap"] == "cone":
         thatch = "#a88a58" if island else colour
@@ -127,7 +128,7 @@ def _cap(mesh: Mesh, p: dict[str, Any], base: float, top: float, island: bool) -
                 mesh.polygon(np.array([edge[0][k], edge[0][k + 1], edge[1][k + 1]]), colour, "wood")
                 mesh.polygon(np.array([edge[0][k], edge[1][k + 1], edge[1][k]]), colour, "wood")
             if one < -1 or two > 1:
-                mesh.polygon(np.array(edge[0 if one < -1 else 1]), toned(colour, 0.75), "wood")
+                mesh.polygon(np.array(edge[0 if one < -1 else 1]), shaded(colour, 0.75), "wood")
     else:
         dome = [(1.12, 0), (1.1, 0.35), (0.95, 0.75), (0.65, 1.05), (0.3, 1.2), (0, 1.25)]
         ogee = [(1.15, 0), (1.2, 0.25), (1.1, 0.55), (0.8, 0.85), (0.4, 1.1), (0.15, 1.4), (0.06, 1.8), (0, 1.9)]
@@ -140,11 +141,11 @@ def _cap(mesh: Mesh, p: dict[str, Any], base: float, top: float, island: bool) -
     if p["rear"] == "pole":
         foot = (0, top * 1.5 + base * 0.42, base * 0.12)
         for side in (-0.6, 0.0, 0.6):
-            bar(mesh, (side * top, top * 0.9, base + top * 0.2), foot, top * 0.07, p["stock"])
+            beam(mesh, (side * top, top * 0.9, base + top * 0.2), foot, top * 0.07, p["stock"])
     else:
         centre = np.array([0, top * 2.1, base + top * 0.9])
         for side in (-0.4, 0.4):
-            bar(mesh, (side * top, top * 0.8, base), np.add(centre, (side * 0.4 * top, 0, 0)), top * 0.06, p["stock"])
+            beam(mesh, (side * top, top * 0.8, base), np.add(centre, (side * 0.4 * top, 0, 0)), top * 0.06, p["stock"])
         for index in range(8):
             a = index * math.pi / 4
             ends = [centre + top * far * np.array([0, math.cos(a + b), math.sin(a + b)])
@@ -165,11 +166,11 @@ def _sails(mesh: Mesh, p: dict[str, Any], hub: float, front: float, reach: float
         def at(far, off, lift=0.0, middle=middle, along=along, across=across):
             return middle + along * far * reach + across * off * wide + np.array([0, lift * thick, 0])
 
-        bar(mesh, middle, at(1.0, 0), thick, p["stock"])
+        beam(mesh, middle, at(1.0, 0), thick, p["stock"])
         for far in np.linspace(0.2, 1.0, 9):
-            bar(mesh, at(far, -0.25), at(far, 1.0), thick * 0.55, p["stock"], 3)
+            beam(mesh, at(far, -0.25), at(far, 1.0), thick * 0.55, p["stock"], 3)
         for off in (0.5, 1.0):
-            bar(mesh, at(0.2, off), at(1.0, off), thick * 0.55, p["stock"], 3)
+            beam(mesh, at(0.2, off), at(1.0, off), thick * 0.55, p["stock"], 3)
         board = np.array([at(0.2, 0), at(1, 0), at(1, -0.25), at(0.2, -0.25)])
         mesh.polygon(board, p["stock"], "wood")
         if p["fill"] in ("cloth", "half"):
@@ -190,12 +191,12 @@ def _jibs(mesh: Mesh, p: dict[str, Any], hub: float, front: float, reach: float)
     for index in range(count):
         a = (index + p["phase"]) * 2 * math.pi / count
         rim.append(middle + reach * np.array([math.cos(a), 0, math.sin(a)]))
-        bar(mesh, middle, rim[-1], reach * 0.018, "#4a3626")
-        bar(mesh, tip, rim[-1], reach * 0.007, "#5a4a3a", 3)
-    bar(mesh, middle, tip, reach * 0.03, "#4a3626")
+        beam(mesh, middle, rim[-1], reach * 0.018, "#4a3626")
+        beam(mesh, tip, rim[-1], reach * 0.007, "#5a4a3a", 3)
+    beam(mesh, middle, tip, reach * 0.03, "#4a3626")
     for index in range(count):
         one, two = rim[index], rim[(index + 1) % count]
-        bar(mesh, one, two, reach * 0.01, "#4a3626", 3)
+        beam(mesh, one, two, reach * 0.01, "#4a3626", 3)
         furl = 0.85 if p["fill"] != "lattice" else 0.4
         inner, outer = middle + 0.16 * (one - middle), one - (0, 0.02 * reach, 0)
         mesh.polygon(np.array([inner, outer, one + furl * (two - one) * 0.9]), p["cloth"], "plaster")
@@ -214,7 +215,7 @@ def _post(mesh: Mesh, p: dict[str, Any]) -> None:
         mesh.box((0, 0), (wide * 0.16, wide * 0.16, low * 1.1), "#3f2f24", 0, 0, "wood")
         for angle in np.arange(4) * math.pi / 2 + math.pi / 4:
             foot = np.array([math.cos(angle), math.sin(angle), 0]) * wide * 0.8
-            bar(mesh, foot, (0, 0, low * 0.95), wide * 0.06, "#3f2f24")
+            beam(mesh, foot, (0, 0, low * 0.95), wide * 0.06, "#3f2f24")
             mesh.box(foot[:2], (wide * 0.22, wide * 0.22, low * 0.16), p["plinth"], 0, angle, "brick")
     mesh.box((0, 0), (wide, deep, body), p["body"], low, 0, "wood")
     for corner in ((-1, -1), (1, -1), (1, 1), (-1, 1)):
@@ -230,11 +231,11 @@ def _post(mesh: Mesh, p: dict[str, Any]) -> None:
             mesh.panel(at, (wide * 0.28, wide * 0.3), "#ece7da", facing, "rect", out + 0.05, "plaster")
             mesh.panel(at, (wide * 0.2, wide * 0.22), "#262d33", facing, "rect", out + 0.12)
     for side in (-0.2, 0.2):
-        bar(mesh, (side * wide, deep * 0.5, low * 1.05), (side * wide, deep * 0.5 + low * 1.3, 0), wide * 0.035,
+        beam(mesh, (side * wide, deep * 0.5, low * 1.05), (side * wide, deep * 0.5 + low * 1.3, 0), wide * 0.035,
             p["stock"])  # fmt: skip
     hub = low + body * 0.88
     reach = min(p["reach"] * height, hub * 0.96)
-    bar(mesh, (0, 0, hub), (0, -deep * 0.5 - wide * 0.35, hub), wide * 0.07, "#3a2b22", 8)
+    beam(mesh, (0, 0, hub), (0, -deep * 0.5 - wide * 0.35, hub), wide * 0.07, "#3a2b22", 8)
     _sails(mesh, p, hub, -deep * 0.5 - wide * 0.3, reach)
 
 
@@ -249,11 +250,11 @@ def _pump(mesh: Mesh, p: dict[str, Any]) -> None:
         return np.array([math.cos(angle) * spread, math.sin(angle) * spread, share * height])
 
     for side in range(4):
-        bar(mesh, leg(side, 0), leg(side, 1), height * 0.011, p["stock"])
+        beam(mesh, leg(side, 0), leg(side, 1), height * 0.011, p["stock"])
         for one, two in itertools.pairwise(levels):
-            bar(mesh, leg(side, one), leg(side + 1, two), height * 0.006, p["stock"], 3)
-            bar(mesh, leg(side + 1, one), leg(side, two), height * 0.006, p["stock"], 3)
-            bar(mesh, leg(side, two), leg(side + 1, two), height * 0.006, p["stock"], 3)
+            beam(mesh, leg(side, one), leg(side + 1, two), height * 0.006, p["stock"], 3)
+            beam(mesh, leg(side + 1, one), leg(side, two), height * 0.006, p["stock"], 3)
+            beam(mesh, leg(side, two), leg(side + 1, two), height * 0.006, p["stock"], 3)
     mesh.box((0, 0), (wide * 0.5, wide * 0.5, height * 0.02), "#6b5a44", height * 0.88, 0, "wood")
     wheel, hub, front = height * p["reach"] * 0.42, height * 1.02, -wide * 0.3
     blades = 4 * p["sails"]
@@ -269,7 +270,7 @@ def _pump(mesh: Mesh, p: dict[str, Any]) -> None:
         t = np.linspace(0, 2 * math.pi, 25)
         line = np.column_stack([np.cos(t) * wheel * ring, np.full(25, front), hub + np.sin(t) * wheel * ring])
         mesh.tube(line, wheel * 0.015, p["stock"], 4)
-    bar(mesh, (0, front * 1.3, hub), (0, wheel * 1.2, hub), wheel * 0.05, p["stock"])
+    beam(mesh, (0, front * 1.3, hub), (0, wheel * 1.2, hub), wheel * 0.05, p["stock"])
     vane = [(0.55, -0.1), (1.5, -0.32), (1.65, 0.32), (0.55, 0.1)]
     mesh.polygon(np.array([(0, y * wheel, hub + z * wheel) for y, z in vane]), p["cloth"], "plaster")
     tank = (-wide * 1.6, wide * 0.3)
