@@ -15,7 +15,7 @@ NATURAL = tuple(name for name in ARCHETYPES if name not in HUMAN_MADE)
 SEEDS = range(16)
 TRIANGLES = {"human-made": 20000, "natural": 20000}
 # Feet may reach this share of the height under the ground.
-SUNK = 0.4
+SUNK = 0.6
 
 
 def draw(name: str, seed: int) -> tuple[dict, Landmark]:

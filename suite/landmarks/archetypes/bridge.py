@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from suite.landmarks.archetypes.parts import finish, shaded
 from suite.landmarks.landmark import Landmark, ViewHints
-from suite.landmarks.mesh import Mesh
+from suite.landmarks.mesh import Colour, Mesh
 
 _STYLES = ("stone", "stone", "suspension", "suspension", "stayed", "stayed", "through", "deck", "truss", "cantilever")
 _PAINTS = ("#b5402c", "#8fa3ad", "#3f6b54", "#e6e4dc", "#4a5a78", "#d2a03a", "#33353a", "#7fb0c4", "#7a4a3c")

@@ -173,6 +173,11 @@ def _round(mesh: Mesh, p: dict[str, Any]) -> None:
         )
 
 
+def _door(mesh: Mesh, size: tuple[float, float], base: float, ahead: float) -> None:
+    """The way in, `ahead` of the middle on the front."""
+    mesh.panel((0, 0, base + size[1] / 2), size, "#2a221c", -math.pi / 2, "rect", ahead, "wood")
+
+
 def _platform(mesh, p, size) -> float:
     rise = p["column"] * (0.04 * p["steps"] + p["podium"])
     if p["podium"]:
