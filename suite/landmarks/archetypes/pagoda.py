@@ -100,17 +100,16 @@ def _tier(mesh: Mesh, p: dict[str, Any], tier: int, tiers: int, sides: int, here
     corners = many_sided(here, sides)
     if style in ("timber", "round") or (style == "brick" and sides <= 8):
         for spot in corners if sides <= 8 else corners[::2]:
-            mesh.frustum(spot, 6, here * 0.055, here * 0.055, storey, p["trim"], base, 0, "wood")
+            mesh.box(spot, (here * 0.09, here * 0.09, storey), p["trim"], base, 0, "wood")
         mesh.frustum((0, 0), sides, here * 1.03, here * 1.03, storey * 0.1, p["trim"], base + storey * 0.88, 0, "wood")
     if style != "dense" or tier == 0:
-        _openings(mesh, p, sides if sides <= 8 else 12, here * math.cos(math.pi / sides), storey, base, tier)
+        _openings(mesh, p, sides if sides <= 8 else 12, here * math.cos(math.pi / sides), storey, base, tier, tiers)
     if p["rail"] != "none" and tier and style in ("timber", "brick"):
         deck = here * 1.16
         mesh.frustum((0, 0), sides, deck, deck, storey * 0.05, p["rail"], base, 0, "wood")
         rim = many_sided(deck, sides)
         for one, two in zip(rim, np.roll(rim, -1, axis=0), strict=True):
-            for height in (0.16, 0.27):
-                bar(mesh, (*one, base + storey * height), (*two, base + storey * height), here * 0.018, p["rail"], 3)
+            bar(mesh, (*one, base + storey * 0.25), (*two, base + storey * 0.25), here * 0.025, p["rail"], 3)
     top = base + storey
     flare = {"timber": p["eaves"], "brick": 1 + (p["eaves"] - 1) * 0.55, "dense": 1 + (p["eaves"] - 1) * 0.5,
              "stone": 1 + (p["eaves"] - 1) * 0.8, "round": 1 + (p["eaves"] - 1) * 0.65}[style]  # fmt: skip
@@ -133,7 +132,9 @@ def _tier(mesh: Mesh, p: dict[str, Any], tier: int, tiers: int, sides: int, here
     return top + rise * (1.0 if last else 0.96)
 
 
-def _openings(mesh: Mesh, p: dict[str, Any], faces: int, away: float, storey: float, base: float, tier: int) -> None:
+def _openings(
+    mesh: Mesh, p: dict[str, Any], faces: int, away: float, storey: float, base: float, tier: int, tiers: int
+) -> None:
     """A door or a window on every face."""
     wide = 2 * away * math.tan(math.pi / max(faces, 4))
     for side in range(faces):
@@ -145,7 +146,7 @@ def _openings(mesh: Mesh, p: dict[str, Any], faces: int, away: float, storey: fl
         if shape == "disc":
             size = (min(size),) * 2
         rim = (size[0] * 1.3, size[1] * 1.16)
-        mesh.panel((0, 0, middle), rim, p["trim"], facing, shape, away + 0.05, "wood")
+        mesh.panel((0, 0, middle), rim, p["trim"], facing, "rect" if tiers > 5 else shape, away + 0.05, "wood")
         mesh.panel((0, 0, middle), size, "#2b2620", facing, shape, away + 0.13, "wood" if door else "glass")
         if p["openings"] == "lattice" and not door:
             for part in (-0.25, 0.0, 0.25):
