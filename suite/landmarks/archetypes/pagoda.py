@@ -19,7 +19,7 @@ _ROOFS = ("#3d4246", "#2f6b4f", "#d0992c", "#2b5590", "#6b4a34", "#8c3b2e", "#1f
 def parameters(rng: np.random.Generator) -> dict[str, Any]:
     """What sets one pagoda apart: every key can be drawn anew on its own."""
     return {
-        "style": str(rng.choice(["timber", "timber", "brick", "brick", "dense", "stone", "round"])),
+        "style": str(rng.choice(["timber", "timber", "timber", "brick", "brick", "dense", "stone", "round"])),
         "sides": int(rng.choice([4, 4, 6, 8, 8])),
         "tiers": int(rng.integers(3, 8)),
         "width": float(rng.uniform(9, 15)),

@@ -21,9 +21,9 @@ def parameters(rng: np.random.Generator) -> dict[str, Any]:
     return {
         "centre": str(rng.choice(["dome", "dome", "pediment", "pediment", "tower", "cupolas", "mansard"])),
         "wings": str(rng.choice(["straight", "pavilions", "court", "towers"])),
-        "storeys": int(rng.integers(2, 5)),
-        "length": float(rng.uniform(62, 104)),
-        "storey": float(rng.uniform(5.0, 7.0)),
+        "storeys": int(rng.choice([2, 3, 3, 4])),
+        "length": float(rng.uniform(58, 92)),
+        "storey": float(rng.uniform(5.6, 7.4)),
         "middle": float(rng.uniform(0.2, 0.32)),
         "roof": str(rng.choice(["flat", "flat", "hip", "mansard"])),
         "roof_colour": str(rng.choice(_ROOFS)),
@@ -232,7 +232,7 @@ def _middle(mesh: Mesh, p: dict[str, Any], wide: float, deep: float, walls: floa
         _steep(mesh, p, (0, 0), (wide, -2 * front), tall, walls * 0.8)
         crown = tall + walls * 0.85
     if p["flag"] != "none" and kind in ("pediment", "mansard"):
-        mesh.tube(np.array([(0, 0, tall), (0, 0, crown + walls * 0.75)]), 0.25, "#4a4238", 4)
+        mesh.tube(np.array([(0, 0, tall), (0, 0, crown + walls * 0.75)]), 0.5, "#4a4238", 4)
         cloth = np.array([(0, 0, 0.75), (0.75, 0.1, 0.68), (0.75, 0.1, 0.32), (0, 0, 0.35)]) * walls
         mesh.polygon(cloth + np.array([0, 0, crown]), p["flag"])
 
