@@ -52,11 +52,11 @@ def build(parameters: dict[str, Any], rng: np.random.Generator) -> Landmark:
     small, run = wide * p["wing_size"], wide * p["wing_length"]
     if p["plan"] != "hall":
         for side in (-1, 1):
-            along = wide * 0.42 + half + run / 2
+            along = half + run / 2 + (0.42 * wide if ends != "straight" else -0.02 * wide)
             mesh.add(_house(p, p["wing"], "straight", run / 2, small / 2, p["rise"] * 0.8, rng), (side * along, 0))
             if p["plan"] == "three":
                 end = _house(p, p["centre"], p["ends"], small * 0.12, small * 0.68, p["rise"], rng)
-                mesh.add(end, (side * (along + run / 2 + small * 0.3), 0))
+                mesh.add(end, (side * (along + run / 2 + small * (0.3 if p["ends"] != "straight" else 0.1)), 0))
     if p["plan"] == "cross":
         mesh.add(_house(p, p["wing"], "straight", wide * 0.85, small * 0.55, p["rise"], rng), turn=math.pi / 2)
     main = _house(p, p["centre"], ends, half, wide / 2, p["rise"], rng)

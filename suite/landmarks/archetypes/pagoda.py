@@ -20,7 +20,7 @@ _ROOFS = ("#3d4246", "#2f6b4f", "#d0992c", "#2b5590", "#6b4a34", "#8c3b2e", "#1f
 def parameters(rng: np.random.Generator) -> dict[str, Any]:
     """What sets one pagoda apart: every key can be drawn anew on its own."""
     return {
-        "style": str(rng.choice(["timber", "timber", "brick", "brick", "dense", "stone", "round"])),
+        "style": str(rng.choice(["timber", "timber", "timber", "brick", "brick", "dense", "stone", "round"])),
         "sides": int(rng.choice([4, 4, 6, 8, 8])),
         "tiers": int(rng.integers(3, 8)),
         "width": float(rng.uniform(9, 15)),
@@ -101,10 +101,10 @@ def _tier(mesh: Mesh, p: dict[str, Any], tier: int, tiers: int, sides: int, here
     corners = many_sided(here, sides)
     if style in ("timber", "round") or (style == "brick" and sides <= 8):
         for spot in corners if sides <= 8 else corners[::2]:
-            mesh.frustum(spot, 6, here * 0.055, here * 0.055, storey, p["trim"], base, 0, "wood")
+            mesh.box(spot, (here * 0.09, here * 0.09, storey), p["trim"], base, 0, "wood")
         mesh.frustum((0, 0), sides, here * 1.03, here * 1.03, storey * 0.1, p["trim"], base + storey * 0.88, 0, "wood")
     if style != "dense" or tier == 0:
-        _openings(mesh, p, sides if sides <= 8 else 12, here * math.cos(math.pi / sides), storey, base, tier)
+        _openings(mesh, p, sides if sides <= 8 else 12, here * math.cos(math.pi / sides), storey, base, tier, tiers)
     if p["rail"] != "none" and tier and style in ("timber", "brick"):
         deck = here * 1.16
         mesh.frustum((0, 0), sides, deck, deck, storey * 0.05, p["rail"], base, 0, "wood")
@@ -134,7 +134,9 @@ def _tier(mesh: Mesh, p: dict[str, Any], tier: int, tiers: int, sides: int, here
     return top + rise * (1.0 if last else 0.96)
 
 
-def _openings(mesh: Mesh, p: dict[str, Any], faces: int, away: float, storey: float, base: float, tier: int) -> None:
+def _openings(
+    mesh: Mesh, p: dict[str, Any], faces: int, away: float, storey: float, base: float, tier: int, tiers: int
+) -> None:
     """A door or a window on every face."""
     wide = 2 * away * math.tan(math.pi / max(faces, 4))
     for side in range(faces):
@@ -146,7 +148,7 @@ def _openings(mesh: Mesh, p: dict[str, Any], faces: int, away: float, storey: fl
         if shape == "disc":
             size = (min(size),) * 2
         rim = (size[0] * 1.3, size[1] * 1.16)
-        mesh.panel((0, 0, middle), rim, p["trim"], facing, shape, away + 0.05, "wood")
+        mesh.panel((0, 0, middle), rim, p["trim"], facing, "rect" if tiers > 5 else shape, away + 0.05, "wood")
         mesh.panel((0, 0, middle), size, "#2b2620", facing, shape, away + 0.13, "wood" if door else "glass")
         if p["openings"] == "lattice" and not door:
             for part in (-0.25, 0.0, 0.25):

@@ -21,9 +21,9 @@ def parameters(rng: np.random.Generator) -> dict[str, Any]:
     return {
         "centre": str(rng.choice(["dome", "dome", "pediment", "pediment", "tower", "cupolas", "mansard"])),
         "wings": str(rng.choice(["straight", "pavilions", "court", "towers"])),
-        "storeys": int(rng.integers(2, 5)),
-        "length": float(rng.uniform(62, 104)),
-        "storey": float(rng.uniform(5.0, 7.0)),
+        "storeys": int(rng.choice([2, 3, 3, 4])),
+        "length": float(rng.uniform(58, 92)),
+        "storey": float(rng.uniform(5.6, 7.4)),
         "middle": float(rng.uniform(0.2, 0.32)),
         "roof": str(rng.choice(["flat", "flat", "hip", "mansard"])),
         "roof_colour": str(rng.choice(_ROOFS)),
@@ -48,7 +48,7 @@ def build(parameters: dict[str, Any], rng: np.random.Generator) -> Landmark:
     p, mesh = parameters, Mesh()
     length, walls = p["length"], p["storeys"] * p["storey"]
     wide, deep = p["middle"] * length, 0.2 * length
-    _block(mesh, p, (0, 0), (length, deep * 0.85, walls), p["wall"], 2 * p["bays"] + 3, 3)
+    _block(mesh, p, (0, 0), (length, deep * 0.85, walls), p["wall"], 2 * p["bays"] + 3, 3, 0.48 * wide)
     _roof(mesh, p, (0, 0), (length, deep * 0.85), walls)
     if p["wings"] == "court":
         reach = deep * 1.5
@@ -76,8 +76,13 @@ def _middle_wall(p: dict[str, Any]) -> str:
     return p["wall"] if p["middle_wall"] == "same" else p["middle_wall"]
 
 
-def _block(mesh: Mesh, p: dict[str, Any], centre, size, wall: Colour, bays: int, side_bays: int) -> None:
-    """Walls with a plinth, string courses, a cornice and framed windows on all four sides."""
+def _block(
+    mesh: Mesh, p: dict[str, Any], centre, size, wall: Colour, bays: int, side_bays: int, hidden: float = 0.0
+) -> None:
+    """Walls with a plinth, string courses, a cornice and framed windows on all four sides.
+
+    Windows nearer than `hidden` to the middle of a long side are left out: another block stands before them.
+    """
     x, y, walls = size
     mesh.box(centre, size, wall, 0, 0, "plaster")
     storey = walls / p["storeys"]
@@ -103,8 +108,12 @@ def _block(mesh: Mesh, p: dict[str, Any], centre, size, wall: Colour, bays: int,
                 size_wh, shape = np.array([min(pitch * 0.62, storey * 0.75), storey * 0.84]), "round"
             middle = storey * (level + 0.44) if not open_below else size_wh[1] / 2
             for bay in range(count):
+                if abs((bay + 0.5 - count / 2) * pitch) < hidden * abs(math.sin(facing)):
+                    continue
                 spot = (*(np.asarray(centre) + along * (bay + 0.5 - count / 2) * pitch), middle)
-                mesh.panel(spot, size_wh * (1.34, 1.16), p["trim"], facing, shape, away + 0.25, "plaster")
+                # The frame's lintel is heavier than its sill.
+                rim = (*spot[:2], middle + 0.08 * size_wh[1])
+                mesh.panel(rim, size_wh * (1.34, 1.16), p["trim"], facing, "rect", away + 0.25, "plaster")
                 mesh.panel(spot, size_wh, "#2a2f36", facing, shape, away + 0.4, "plain" if open_below else None)
     if p["columns"] == "pilasters":
         for side in (-1, 1):
@@ -146,8 +155,8 @@ def _roof(mesh: Mesh, p: dict[str, Any], centre, size, base: float) -> None:
             mesh.box((centre[0] + side * (x / 2 - 0.3), centre[1]), (0.5, y, 1.5), p["trim"], base, 0, "stone")
             for index in range(round(x / 7) if p["statues"] else 0):
                 at = (centre[0] + ((index + 0.5) / round(x / 7) - 0.5) * x, centre[1] + side * (y / 2 - 0.3))
-                mesh.frustum(at, 6, 0.7, 0.35, 2.6, p["trim"], base + 1.5, 0, "stone")
-                mesh.ellipsoid((*at, base + 4.4), (0.42, 0.42, 0.5), p["trim"], "stone", 6)
+                mesh.frustum(at, 4, 0.7, 0.35, 2.6, p["trim"], base + 1.5, 0, "stone")
+                mesh.ellipsoid((*at, base + 4.4), (0.42, 0.42, 0.5), p["trim"], "stone", 4)
 
 
 def _steep(mesh: Mesh, p: dict[str, Any], centre, size, base: float, height: float) -> None:
@@ -173,8 +182,9 @@ def _dome(mesh: Mesh, p: dict[str, Any], centre, radius: float, base: float, dru
         rise = {"round": 1.0, "tall": 1.4, "shallow": 0.62}[p["dome"]]
         shape = [(max(math.cos(t), 0.12), rise * math.sin(t)) for t in a]
     profile = np.array(shape) * radius + np.array([0, base])
-    mesh.lathe(profile, p["dome_colour"], 20, centre, "metal")
-    for facing in np.arange(8) * math.pi / 4:
+    small = radius < 0.06 * p["length"]
+    mesh.lathe(profile, p["dome_colour"], 12 if small else 20, centre, "metal")
+    for facing in () if small else np.arange(8) * math.pi / 4:
         way = np.array([math.cos(facing), math.sin(facing)]) * 1.01
         line = np.column_stack([profile[:, :1] * way + np.asarray(centre), profile[:, 1]])
         mesh.tube(line, radius * 0.035, shaded(p["dome_colour"], 0.6), 3)
@@ -222,7 +232,7 @@ def _middle(mesh: Mesh, p: dict[str, Any], wide: float, deep: float, walls: floa
         _steep(mesh, p, (0, 0), (wide, -2 * front), tall, walls * 0.8)
         crown = tall + walls * 0.85
     if p["flag"] != "none" and kind in ("pediment", "mansard"):
-        mesh.tube(np.array([(0, 0, tall), (0, 0, crown + walls * 0.75)]), 0.25, "#4a4238", 4)
+        mesh.tube(np.array([(0, 0, tall), (0, 0, crown + walls * 0.75)]), 0.5, "#4a4238", 4)
         cloth = np.array([(0, 0, 0.75), (0.75, 0.1, 0.68), (0.75, 0.1, 0.32), (0, 0, 0.35)]) * walls
         mesh.polygon(cloth + np.array([0, 0, crown]), p["flag"])
 

@@ -47,7 +47,7 @@ def curved_roof(
 
     `sides` from 16 on is a round roof without ridges. `ridge` paints the hips and the rim, `under` the soffit.
     """
-    pieces = 1 if sides >= 16 else 6 if sides < 6 else 4
+    pieces = 1 if sides >= 16 else 6 if sides < 6 else 3
     along = np.arange(pieces) / pieces
     corners = many_sided(1.0, sides)
     ahead = np.roll(corners, -1, axis=0)
