@@ -14,9 +14,9 @@ Part = Literal["train", "index", "test"]
 class ReleaseSettings(Settings):
     """The size and the noise of a release. The defaults are landmarks-mini: at most 16 MB."""
 
-    train_per_category: int = Field(15, ge=1, description="training landmarks a super-category")
-    index_per_category: int = Field(9, ge=1, description="index landmarks a super-category")
-    train_images: float = Field(8.5, ge=2, description="mean photos of a training landmark that clean keeps")
+    train_per_category: int = Field(13, ge=1, description="training landmarks a super-category")
+    index_per_category: int = Field(7, ge=1, description="index landmarks a super-category")
+    train_images: float = Field(8.6, ge=2, description="mean photos of a training landmark that clean keeps")
     index_images: float = Field(6.0, ge=1, description="mean index photos of an index landmark")
     test_images: float = Field(4.0, ge=1, description="mean queries of an index landmark")
     distractors: int = Field(170, ge=0, description="index photos of nothing listed")
