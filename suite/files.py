@@ -54,6 +54,16 @@ def replace_directory(source: Path, target: Path) -> None:
     source.replace(target)
 
 
+def remove_leftovers(path: Path) -> None:
+    """Remove the hidden directories that killed processes left when they made or removed the directory `path`.
+
+    For the one process that writes there.
+    """
+    for leftover in Path(path).parent.glob(f".{Path(path).name}.*"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+
+
 def remove(path: Path) -> None:
     """Remove a file or a directory; a directory is first renamed out of sight, so that no half of it is ever seen."""
     path = Path(path)

@@ -3,7 +3,7 @@ import os
 import pandas as pd
 import pytest
 
-from suite.files import atomic_directory, atomic_file, write_json, write_table
+from suite.files import atomic_directory, atomic_file, remove_leftovers, write_json, write_table
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
@@ -29,6 +29,15 @@ def test_a_directory_is_replaced_whole_or_stays(tmp_path):
         (temporary / "new").write_text("new")
     assert os.listdir(path) == ["new"]
     assert os.listdir(tmp_path) == ["out"]
+
+
+def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path):
+    for name in ("out/a", ".out.x1y2/half", ".out.z3/removed/a", ".outer.x1/a", "out.d/a"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    (tmp_path / ".out.lock").touch()
+    remove_leftovers(tmp_path / "out")
+    assert sorted(os.listdir(tmp_path)) == [".out.lock", ".outer.x1", "out", "out.d"]
 
 
 def test_outputs_are_as_readable_as_other_files(tmp_path):
