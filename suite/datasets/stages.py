@@ -107,6 +107,10 @@ def check_items(items: pd.DataFrame, levels: tuple[str, ...], name: str) -> None
     if unknown:
         raise SuiteError(f"data set '{name}': unknown split '{min(unknown)}'; mend its builder")
     if levels:
+        bare = (items["split"] == "train") & items[levels[0]].isna()
+        if bare.any():
+            bad = items.loc[bare, "key"].iloc[0]
+            raise SuiteError(f"data set '{name}': training image '{bad}' has no {levels[0]}; mend its builder")
         sides = items["split"].map(_SIDES).groupby(items[levels[0]]).nunique()
         if (sides > 1).any():
             raise SuiteError(f"data set '{name}': class '{sides.idxmax()}' lies in several splits; mend its builder")

@@ -124,6 +124,7 @@ def test_leave_one_out_takes_the_test_split():
         ({"key": ["a", "a", "c"]}, "image 'a' stands twice"),
         ({"split": ["train", "dev", "test"]}, "unknown split 'dev'"),
         ({"species": ["x", "x", "z"]}, "class 'x' lies in several splits"),
+        ({"species": [None, "y", "z"]}, "training image 'a' has no species"),
         ({"genus": ["g"] * 3}, "columns"),
     ],
 )
