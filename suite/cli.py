@@ -33,7 +33,7 @@ class OneLineErrors(click.Group):
         except Exception as error:
             if context.params["debug"]:
                 raise
-            click.echo(f"ranksuite: {_one_line(error)}", err=True)
+            click.echo(f"ranksuite: {_printable(_one_line(error))}", err=True)
         raise SystemExit(1)
 
 
@@ -46,6 +46,11 @@ def _one_line(error: Exception) -> str:
     # NumPy and Arrow report a short write without an error number.
     what = f"{error.filename or ROOT}: {os.strerror(error.errno)}" if error.errno else text
     return f"{what}; is the disk full or not writable? nothing half-written is kept, run again when mended"
+
+
+def _printable(text: str) -> str:
+    """`text` with line breaks and control characters as escapes: it may quote a file or a server."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text)
 
 
 @click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})

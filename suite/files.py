@@ -49,9 +49,24 @@ def replace_directory(source: Path, target: Path) -> None:
     """Rename the directory `source` to `target` on the same file system; what stood there is removed."""
     source, target = Path(source), Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists():
-        remove(target)
+    if not target.is_dir():
+        target.unlink(missing_ok=True)
+        source.replace(target)
+        return
+    # A large directory takes long to delete: the new one is in its place before that.
+    hidden = _hide(target)
     source.replace(target)
+    shutil.rmtree(hidden)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the hidden directories that killed processes left when they made or removed the directory `path`.
+
+    For the one process that writes there.
+    """
+    for leftover in Path(path).parent.glob(f".{Path(path).name}.*"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
 
 
 def remove(path: Path) -> None:
@@ -60,9 +75,7 @@ def remove(path: Path) -> None:
     if not path.is_dir():
         path.unlink()
         return
-    hidden = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    path.replace(hidden / "removed")
-    shutil.rmtree(hidden)
+    shutil.rmtree(_hide(path))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -78,6 +91,13 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
         table.to_parquet(temporary, index=False)
     with atomic_file(path.with_name(path.name + ".csv")) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def _hide(path: Path) -> Path:
+    """Rename a directory into a hidden one of its own beside it, which is returned."""
+    hidden = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    path.replace(hidden / "removed")
+    return hidden
 
 
 def _umask() -> int:

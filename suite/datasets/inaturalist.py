@@ -39,6 +39,7 @@ from suite.datasets.builder import (
 from suite.datasets.listings import parse_listing, refuse_repeats
 from suite.datasets.origins import ByHandOrigin, Fetcher, HttpsOrigin, Origin, SourceFile
 from suite.datasets.protocols import Protocol
+from suite.datasets.published import refuse_straddling
 from suite.datasets.release import Release
 from suite.datasets.store import store_images
 from suite.errors import SuiteError
@@ -98,6 +99,7 @@ class INaturalist(Builder):
         _refuse_overlap(lists["train"], lists["test"], source / SPLITS["test"])
         table = pd.concat([table.assign(split=split) for split, table in lists.items()], ignore_index=True)
         table = table.join(taxonomy, on="category")
+        refuse_straddling(table, "species", str(source / SPLITS["test"]))
         held_out = hold_out(table.loc[table["split"] == "train", "species"], settings.validation, settings.seed)
         table.loc[table["species"].isin(held_out) & (table["split"] == "train"), "split"] = "val"
         release = Release(source / ARCHIVE)

@@ -21,7 +21,7 @@ class ImageDataset(Dataset):
     """A built data set as (image, labels, row).
 
     `image` is what `transform` makes of the RGB image (a PIL image without one), `labels` int64 (L,), finest level
-    first, -1 where unlabelled, `row` the row of `items.parquet`. Codes of labels are those of
+    first, negative where unlabelled, `row` the row of `items.parquet`. Codes of labels are those of
     `suite.datasets.arrays.load_labels`: the same for every split. Workers of a `DataLoader` map the store's files
     themselves and share their pages.
 

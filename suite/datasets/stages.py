@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from suite.config import PARAMS, Params, Settings, parse
 from suite.datasets.builder import SPLITS, Builder, Built
@@ -14,7 +18,7 @@ from suite.datasets.origins import MANIFEST, Fetcher
 from suite.datasets.protocols import Protocol, leave_one_out, write_protocols
 from suite.datasets.registry import DATASETS
 from suite.errors import SuiteError
-from suite.files import atomic_directory, replace_directory, write_json
+from suite.files import atomic_directory, remove_leftovers, replace_directory, write_json
 
 # What belongs together when classes are kept apart: queries and gallery are one evaluation set.
 _SIDES = {"train": "train", "val": "val", "test": "test", "query": "test", "gallery": "test"}
@@ -33,6 +37,7 @@ def download_dataset(params: Params, name: str, root: Path = Path("artifacts")) 
     builder, download, _ = resolve(params, name)
     target, incoming = Path(root) / "downloads" / name, Path(root) / "incoming" / name
     with Fetcher(download.origin, incoming, target if target.is_dir() else None) as fetcher:
+        remove_leftovers(target)
         builder.download(download, fetcher)
         fetcher.finish()
         replace_directory(incoming, target)
@@ -50,10 +55,11 @@ def build_dataset(params: Params, name: str, root: Path = Path("artifacts")) -> 
     builder, download, settings = resolve(params, name)
     source, target = Path(root) / "downloads" / name, Path(root) / "datasets" / name
     manifest = _read_json(source / MANIFEST, f"run `ranksuite download {name}` first")
-    with atomic_directory(target) as temporary:
+    with _alone(Path(root) / f".build-{name}.lock", target), atomic_directory(target) as temporary:
         built = builder.build(settings, download, source, temporary, params.workers.processes)
         check_items(built.items, builder.about.levels, name)
         protocols = built.protocols or (leave_one_out(built.items),)
+        check_protocols(protocols, len(built.items), name)
         built.items.to_parquet(temporary / "items.parquet", index=False)
         write_protocols(temporary, protocols)
         sources = builder.sources(manifest, download, source)
@@ -101,9 +107,47 @@ def check_items(items: pd.DataFrame, levels: tuple[str, ...], name: str) -> None
     if unknown:
         raise SuiteError(f"data set '{name}': unknown split '{min(unknown)}'; mend its builder")
     if levels:
+        bare = (items["split"] == "train") & items[levels[0]].isna()
+        if bare.any():
+            bad = items.loc[bare, "key"].iloc[0]
+            raise SuiteError(f"data set '{name}': training image '{bad}' has no {levels[0]}; mend its builder")
         sides = items["split"].map(_SIDES).groupby(items[levels[0]]).nunique()
         if (sides > 1).any():
             raise SuiteError(f"data set '{name}': class '{sides.idxmax()}' lies in several splits; mend its builder")
+
+
+def check_protocols(protocols: Sequence[Protocol], items: int, name: str) -> None:
+    """Raise SuiteError unless every protocol has queries and a gallery among the rows of `items` items."""
+    names = [protocol.name for protocol in protocols]
+    if len(set(names)) != len(names):
+        raise SuiteError(f"data set '{name}': two protocols of one name among {', '.join(names)}; mend its builder")
+    for protocol in protocols:
+        what = f"data set '{name}': protocol '{protocol.name}'"
+        for role, rows in {"queries": protocol.queries, "gallery": protocol.gallery}.items():
+            if rows is None:
+                continue
+            if not len(rows):
+                raise SuiteError(f"{what}: no image is left of its {role}; check the files of its download")
+            if len(np.unique(rows)) != len(rows) or not 0 <= rows.min() <= rows.max() < items:
+                raise SuiteError(f"{what}: its {role} are not distinct rows of the items; mend its builder")
+        if protocol.relations is not None and (protocol.pairs(*protocol.relations["relation"].unique()) < 0).any():
+            raise SuiteError(f"{what}: states a pair of images that are not in it; mend its builder")
+
+
+@contextmanager
+def _alone(lock: Path, target: Path) -> Iterator[None]:
+    """Keep other processes from building `target`, and clear away what killed ones left of theirs."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    guard = FileLock(lock)
+    try:
+        guard.acquire(timeout=0)
+    except Timeout:
+        raise SuiteError(f"{target}: another build writes here; wait for it or end it") from None
+    try:
+        remove_leftovers(target)
+        yield
+    finally:
+        guard.release()
 
 
 def _card(

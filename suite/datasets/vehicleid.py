@@ -36,6 +36,7 @@ from suite.datasets.builder import (
 from suite.datasets.listings import parse_listing, refuse_repeats
 from suite.datasets.origins import ByHandOrigin, Fetcher, Origin, SourceFile
 from suite.datasets.protocols import Protocol
+from suite.datasets.published import refuse_straddling
 from suite.datasets.release import open_release
 from suite.datasets.store import store_images
 from suite.errors import SuiteError
@@ -142,6 +143,7 @@ def _join(train: pd.DataFrame, tests: dict[str, pd.DataFrame], path: Path) -> pd
             f"{path}: {row['source']}: '{row['key']}' is of identity {row['identity']} there, but stands in another "
             "list as training image or of another identity; get the release anew"
         )
+    refuse_straddling(table, "identity", str(path))
     return table
 
 

@@ -13,9 +13,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from suite.config import PARAMS
 from suite.datasets.arrays import load_features, load_labels, load_protocol
 from suite.datasets.protocols import DEFAULT_KS, Protocol
 from suite.datasets.samplers.per_class import MPerClassSampler
+from suite.errors import SuiteError
 from suite.evaluation import Judged, judge, mean_metrics
 from suite.losses import create_loss
 from suite.models.head import EmbeddingHead
@@ -72,10 +74,34 @@ class Trained:
 
 
 def load_head_data(root: Path, dataset: str) -> HeadData:
-    """Read features, labels and splits of a built and embedded data set."""
-    labels, split = load_labels(root, dataset)
+    """Read features, labels and splits of a built and embedded data set.
+
+    Raises:
+        SuiteError: it is not built or embedded, or cannot be studied (`load_studied`).
+    """
+    labels, split, official = load_studied(root, dataset)
     features = torch.from_numpy(load_features(root, dataset))
-    return HeadData(features, torch.from_numpy(labels), split, load_protocol(root, dataset))
+    return HeadData(features, torch.from_numpy(labels), split, official)
+
+
+def load_studied(root: Path, dataset: str) -> tuple[np.ndarray, np.ndarray, Protocol]:
+    """Labels, splits and default protocol of a built data set on which losses can be trained, chosen and judged.
+
+    Raises:
+        SuiteError: it lacks labels or a split, or its protocol judges images that runs are trained or chosen on.
+    """
+    (labels, split), official = load_labels(root, dataset), load_protocol(root, dataset)
+    lacking = [part for part in ("train", "val") if not (split == part).any()]
+    seen = sorted({"train", "val"} & set(split[official.queries].tolist()))
+    if lacking or not labels.shape[1]:
+        what = f"no images in the split '{lacking[0]}'" if lacking else "no class labels"
+        raise SuiteError(f"data set '{dataset}': {what}: it serves evaluation alone; take it out of {PARAMS}: datasets")
+    if seen:
+        raise SuiteError(
+            f"data set '{dataset}': its protocol '{official.name}' judges images of the split '{seen[0]}': it serves "
+            f"training alone and has no test; take it out of {PARAMS}: datasets"
+        )
+    return labels, split, official
 
 
 def planned_steps(spec: RunSpecification, data: HeadData) -> int:

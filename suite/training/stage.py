@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from suite.config import PARAMS, Params
-from suite.datasets.arrays import load_features_digest, load_labels
+from suite.datasets.arrays import load_features_digest
 from suite.datasets.samplers.per_class import MPerClassSampler
 from suite.errors import SuiteError
 from suite.training.grid import GridOutcome, Tracker, run_grid
+from suite.training.head import load_studied
 from suite.training.provenance import Provenance
 from suite.training.specification import RunSpecification, specify
 from suite.training.store import RunStore, store_lock
@@ -40,11 +41,7 @@ def train_stage(params: Params, dataset: str, name: str, root: Path, tracker: Tr
 
 def check_trainable(specs: list[RunSpecification], root: Path, dataset: str) -> None:
     """Refuse, before anything is trained, what has nothing to train on and a batch size that no sampler can fill."""
-    labels, split = load_labels(root, dataset)
-    lacking = [part for part in ("train", "val") if not (split == part).any()]
-    if lacking or not labels.shape[1]:
-        what = f"no images in the split '{lacking[0]}'" if lacking else "no class labels"
-        raise SuiteError(f"data set '{dataset}': {what}: it serves evaluation alone; take it out of {PARAMS}: datasets")
+    labels, split, _ = load_studied(root, dataset)
     fine = labels[split == "train", 0]
     for spec in specs:
         try:

@@ -1,9 +1,12 @@
 import os
+import signal
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
 
-from suite.files import atomic_directory, atomic_file, write_json, write_table
+from suite.files import atomic_directory, atomic_file, remove_leftovers, write_json, write_table
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
@@ -29,6 +32,35 @@ def test_a_directory_is_replaced_whole_or_stays(tmp_path):
         (temporary / "new").write_text("new")
     assert os.listdir(path) == ["new"]
     assert os.listdir(tmp_path) == ["out"]
+
+
+KILLED_WHILE_DELETING = """
+import os, signal, sys
+from pathlib import Path
+from suite.files import replace_directory
+sys.addaudithook(lambda event, _: event == "shutil.rmtree" and os.kill(os.getpid(), signal.SIGKILL))
+replace_directory(*map(Path, sys.argv[1:]))
+"""
+
+
+def test_a_new_directory_is_in_its_place_before_the_old_one_is_deleted(tmp_path):
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    ended = subprocess.run([sys.executable, "-c", KILLED_WHILE_DELETING, tmp_path / "new", tmp_path / "old"])
+    assert ended.returncode == -signal.SIGKILL
+    assert os.listdir(tmp_path / "old") == ["new"]
+    remove_leftovers(tmp_path / "old")
+    assert os.listdir(tmp_path) == ["old"]
+
+
+def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path):
+    for name in ("out/a", ".out.x1y2/half", ".out.z3/removed/a", ".outer.x1/a", "out.d/a"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    (tmp_path / ".out.lock").touch()
+    remove_leftovers(tmp_path / "out")
+    assert sorted(os.listdir(tmp_path)) == [".out.lock", ".outer.x1", "out", "out.d"]
 
 
 def test_outputs_are_as_readable_as_other_files(tmp_path):

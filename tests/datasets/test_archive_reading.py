@@ -85,6 +85,13 @@ def test_gz_and_bz2_of_several_streams_are_one(tmp_path: Path):
         assert list(iterate_members(placed(tmp_path, parts))) == list(FILES.items())
 
 
+@pytest.mark.parametrize("pack", [gz, bz])
+def test_zeros_behind_a_packed_stream_are_padding(pack, tmp_path: Path):
+    data = packed_tar(FILES)
+    path = placed(tmp_path, pack(data[:512]) + b"\0" * 99 + pack(data[512:]) + b"\0" * (3 * 2**20))
+    assert list(iterate_members(path)) == list(FILES.items())
+
+
 def test_empty_archives_have_no_members(tmp_path: Path):
     for data in (END, gz(END), packed_tar({}), packed_zip({})):
         assert list(iterate_members(placed(tmp_path, data))) == []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from suite.datasets.builder import MISSING, assemble, check_count, hold_out
 from suite.datasets.protocols import Protocol, leave_one_out, read_protocol, write_protocols
-from suite.datasets.stages import check_items
+from suite.datasets.stages import check_items, check_protocols
 from suite.datasets.store import Stored
 from suite.errors import SuiteError
 
@@ -124,12 +124,42 @@ def test_leave_one_out_takes_the_test_split():
         ({"key": ["a", "a", "c"]}, "image 'a' stands twice"),
         ({"split": ["train", "dev", "test"]}, "unknown split 'dev'"),
         ({"species": ["x", "x", "z"]}, "class 'x' lies in several splits"),
+        ({"species": [None, "y", "z"]}, "training image 'a' has no species"),
         ({"genus": ["g"] * 3}, "columns"),
     ],
 )
 def test_a_builder_that_breaks_its_promise_is_named(changes, message):
     with pytest.raises(SuiteError, match=f"data set 'birds': {message}.*; mend its builder"):
         check_items(table(**changes), ("species",), "birds")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "message"),
+    [
+        (Protocol("test", np.array([], int)), "'test': no image is left of its queries; check the files"),
+        (
+            Protocol("test", np.array([0]), np.array([], int)),
+            "'test': no image is left of its gallery; check the files",
+        ),
+        (Protocol("test", np.array([0, 3])), "'test': its queries are not distinct rows"),
+        (Protocol("test", np.array([0]), np.array([1, 1])), "'test': its gallery are not distinct rows"),
+        (
+            Protocol(
+                "test",
+                np.array([0]),
+                np.array([1]),
+                relations=pd.DataFrame({"query": [0], "item": [2], "relation": ["hard"]}),
+            ),
+            "'test': states a pair of images that are not in it",
+        ),
+    ],
+)
+def test_protocols_hold_images_of_the_items(protocol, message):
+    check_protocols([Protocol("whole", np.arange(3))], 3, "birds")
+    with pytest.raises(SuiteError, match=f"data set 'birds': protocol {message}"):
+        check_protocols([protocol], 3, "birds")
+    with pytest.raises(SuiteError, match="two protocols of one name"):
+        check_protocols([protocol, protocol], 3, "birds")
 
 
 def test_queries_and_gallery_may_share_classes_and_distractors_have_none():

@@ -6,12 +6,16 @@ import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
+from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from revisited_miniature import QUERIES, ground_truth, rparis, write_paris
+from study_settings import study
 
+from suite.cli import main
 from suite.cli_data import data
+from suite.config import load_params
 from suite.datasets import build_dataset, download_dataset, store_images
 from suite.datasets.contact_sheet import GAP, LABEL, MARGIN, TILE, font, wrap
 from suite.datasets.preview import write_previews
@@ -129,6 +133,34 @@ def test_info_shows_the_card_of_what_is_built(workplace):
     assert "set aside: 1 images, in the archives, but in neither list" in output
     assert "- 'gallery images: 8 found, 6,322 published'" in output
     assert "enforce_counts: false" in output
+
+
+def test_one_process_builds_a_data_set_and_clears_what_a_killed_one_left(workplace):
+    place_paris(workplace)
+    before = (workplace / "artifacts/datasets/paris/card.json").read_bytes()
+    left = [workplace / "artifacts/datasets/.paris.x1y2/half", workplace / "artifacts/downloads/.paris.z3/removed/a"]
+    for path in left:
+        path.parent.mkdir(parents=True)
+        path.touch()
+    params = load_params()
+    with FileLock(workplace / "artifacts/.build-paris.lock"):
+        with pytest.raises(SuiteError, match="datasets/paris: another build writes here; wait for it or end it"):
+            build_dataset(params, "paris")
+        assert left[0].exists()
+    download_dataset(params, "paris")
+    build_dataset(params, "paris")
+    assert not any(path.parent.exists() for path in left)
+    assert (workplace / "artifacts/datasets/paris/card.json").read_bytes() == before
+
+
+def test_an_error_is_one_line_whatever_it_quotes(workplace):
+    (workplace / "params.yaml").write_text(
+        yaml.safe_dump(study(datasets={"sop": {"builder": "a\n\x1b[2Jb", "download": {}}}).model_dump(mode="json"))
+    )
+    result = CliRunner().invoke(main, ["download", "sop"])
+    assert result.exit_code == 1
+    assert result.output.count("\n") == 1
+    assert result.output.startswith(r"ranksuite: unknown data set 'a\n\x1b[2Jb': ")
 
 
 def test_info_names_the_nearest_data_set(workplace):

@@ -106,7 +106,8 @@ def test_redirects_are_followed_and_checked(server: FaultyServer, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "location", ["http://example.org/x", "ftp://127.0.0.1/x", "file:///etc/passwd", "http://u:p@127.0.0.1/x"]
+    "location",
+    ["http://example.org/x", "ftp://127.0.0.1/x", "file:///etc/passwd", "http://u:p@127.0.0.1/x", "http://[::1"],
 )
 def test_redirects_away_from_https_are_refused(server: FaultyServer, tmp_path: Path, location: str):
     server.usual = Fault(status=302, headers={"Location": location})

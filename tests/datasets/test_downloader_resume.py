@@ -185,7 +185,27 @@ def test_finished_files_are_not_fetched_again(server: FaultyServer, tmp_path: Pa
     (tmp_path / "incoming/0/0.bin").write_bytes(b"damaged")
     Fetcher(origin, tmp_path / "incoming").fetch(files)
     assert sorted(request.path for request in server.asked()) == ["/0/0.bin", "/0/0.bin", "/1/1.bin", "/2/2.bin"]
-    assert {f"/{name}" for name in contents(tmp_path / "incoming")} == {*server.files, "/manifest.json"}
+    assert {f"/{name}" for name in contents(tmp_path / "incoming")} == {*server.files, "/manifest.json.part"}
+
+
+def test_finished_files_are_listed_a_line_each_and_a_line_cut_short_costs_its_file_alone(
+    server: FaultyServer, tmp_path: Path
+):
+    files = [SourceFile(**file) for file in serve_files(server, [1000] * 5)]
+    origin, journal = HttpsOrigin(base=server.url), tmp_path / "incoming/manifest.json.part"
+    Fetcher(origin, tmp_path / "incoming", connections=1).fetch(files[:3])
+    assert [json.loads(line)["name"] for line in journal.read_bytes().splitlines()[1:]] == [
+        file.name for file in files[:3]
+    ]
+    os.truncate(journal, journal.stat().st_size - 9)
+    server.requests.clear()
+    last = Fetcher(origin, tmp_path / "incoming", connections=1)
+    last.fetch(files)
+    assert [request.path for request in server.asked()] == [f"/{file.name}" for file in files[2:]]
+    last.finish()
+    assert not journal.exists()
+    listed = json.loads((tmp_path / "incoming/manifest.json").read_text())
+    assert [entry["name"] for entry in listed] == sorted(file.name for file in files)
 
 
 def test_file_of_unknown_origin_counts_only_if_its_digest_is_stated(server: FaultyServer, tmp_path: Path):

@@ -48,6 +48,7 @@ def test_origins_are_told_by_their_kind(settings: dict[str, str], origin: BaseMo
         ("ftp://example.org", "not an https address"),
         ("file:///etc/passwd", "not an address of the form"),
         ("https:///x", "not an address of the form"),
+        ("gopher://a\nb", r"'gopher://a\nb' is not an address of the form"),
         ("example.org/x", "not an address of the form"),
         ("https://example.org/x#y", "not an address of the form"),
         ("https://example.org/x?y", "holds a query"),

@@ -225,6 +225,10 @@ LINE = "train_val2018/Aves/2/a.jpg\n"
         ),
         (LINE + LINE, r"Inaturalist_train_set1\.txt: line 2: 'train_val2018/Aves/2/a\.jpg' stands twice"),
         (listing((1,)), r"Inaturalist_test_set1\.txt: line 1: '.*' is a training image as well"),
+        (
+            listing((1,)).replace("/1/", "/1/other-"),
+            r"Inaturalist_test_set1\.txt: class '.*' is listed for training and for evaluation",
+        ),
         ("", r"Inaturalist_train_set1\.txt: lists nothing"),
     ],
 )

@@ -63,7 +63,7 @@ def test_tarball_name_is_the_one_of_npm_pack():
 def test_file_origin_brings_the_very_bytes(miniature: Path, tmp_path: Path):
     fetch({NAMES: pinned(miniature, NAMES)}, FileOrigin(folder=miniature), tmp_path)
     name = tarball_name(NAMES, VERSION)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.json", name]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.json.part", name]
     assert (tmp_path / name).read_bytes() == (miniature / name).read_bytes()
 
 

@@ -193,5 +193,5 @@ def test_a_class_in_training_and_test_is_refused(tmp_path: Path):
     write_tar(tmp_path / f"{TOP}.tar", release)
     params = vehicles(tmp_path)
     download_dataset(params, "vehicles", tmp_path)
-    with pytest.raises(SuiteError, match="'00900' lies in several splits"):
+    with pytest.raises(SuiteError, match="class '00900' is listed for training and for evaluation"):
         build_dataset(params, "vehicles", tmp_path)

@@ -134,6 +134,17 @@ def test_a_data_set_without_training_images_is_refused(root):
         train_stage(toy_params(), "toy", "supap", root, None)
 
 
+def test_a_data_set_that_judges_its_validation_images_is_refused(root):
+    items = pd.read_parquet(root / "datasets" / "toy" / "items.parquet")
+    items.assign(split=items["split"].replace("test", "val")).to_parquet(
+        root / "datasets" / "toy" / "items.parquet", index=False
+    )
+    with pytest.raises(SuiteError, match=r"its protocol 'test' judges images of the split 'val': .* has no test"):
+        train_stage(toy_params(), "toy", "supap", root, None)
+    with pytest.raises(SuiteError, match="judges images of the split 'val'"):
+        load_head_data(root, "toy")
+
+
 def test_a_saved_head_gives_the_embeddings_it_gave(root):
     params = toy_params()
     train_stage(params, "toy", "contrastive", root, None)

@@ -134,7 +134,7 @@ def _walk(
 
 
 class _Unpacked(io.RawIOBase):
-    """What gzip or bzip2 packed: every stream of the file, checksums checked, nothing else tolerated."""
+    """What gzip or bzip2 packed: every stream of the file, checksums checked, zeros alone between them."""
 
     def __init__(self, file: BinaryIO, compression: str, limit: int):
         self._file, self._compression, self._limit, self._left = file, compression, limit, limit
@@ -147,10 +147,12 @@ class _Unpacked(io.RawIOBase):
     def readinto(self, target: Any) -> int:
         while True:
             if self._machine.eof:
-                self._packed = self._machine.unused_data or self._file.read(_BUFFER)
-                if not self._packed:
-                    return 0
-                self._machine = self._start()
+                packed = self._machine.unused_data
+                # Copies of tapes are padded with zeros; gzip passes over them, too.
+                while not (packed := packed.lstrip(b"\0")):
+                    if not (packed := self._file.read(_BUFFER)):
+                        return 0
+                self._packed, self._machine = packed, self._start()
             elif not self._packed and self._hungry():
                 self._packed = self._file.read(_BUFFER)
                 if not self._packed:

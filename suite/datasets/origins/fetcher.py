@@ -1,9 +1,9 @@
 """The downloader: files of an origin, whole and verified, in a folder; taken up again wherever it was ended.
 
 A file comes as `<name>.part` beside `<name>.part.json`, which says what it is a part of, and gets its name when
-all its bytes are verified and on the disk. `manifest.json` in the folder lists the finished files. An entry is
-written before the file gets its name: after a kill at any point, a file counts only if its bytes are those that
-its entry or its stated digests name.
+all its bytes are verified and on the disk. `manifest.json.part` in the folder lists the finished files, `manifest.json`
+those of a complete download. An entry is written before the file gets its name: after a kill at any point, a file
+counts only if its bytes are those that its entry or its stated digests name.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from suite.datasets.origins.part import Part
 from suite.datasets.origins.patience import Patience, Stop, Wrong, side_by_side
 from suite.datasets.origins.placing import (
     Entry,
+    append_journal,
     bytes_to_copy,
     check_names,
     find_sources,
     place,
     prune,
+    read_journal,
     read_manifest,
     verify,
     write_manifest,
@@ -107,7 +109,7 @@ class Fetcher:
         wanted = {file.name: file for file in files if file.name not in self._fetched}
         with self._alone():
             self._destination.mkdir(parents=True, exist_ok=True)
-            self._listed = read_manifest(self._destination) | self._listed
+            self._listed = read_manifest(self._destination) | read_journal(self._destination) | self._listed
             origin = self._origin if origin is None else origin
             if isinstance(origin, HttpsOrigin | FtpOrigin):
                 self._fetch_remote(list(wanted.values()), origin.base)
@@ -256,8 +258,8 @@ class Fetcher:
         return True
 
     def _list(self, entry: Entry) -> None:
-        """Write a finished file into the manifest of the folder."""
+        """Write a finished file into the journal of the folder."""
         with self._writing:
             if self._listed.get(entry.name) != entry:
+                append_journal(self._destination, entry)
                 self._listed[entry.name] = entry
-                write_manifest(self._destination, self._listed.values())

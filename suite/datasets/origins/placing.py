@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 from suite.datasets.origins.part import Digests
-from suite.datasets.origins.settings import MANIFEST, ByHandOrigin, FileOrigin, SourceFile
+from suite.datasets.origins.settings import JOURNAL, MANIFEST, ByHandOrigin, FileOrigin, SourceFile
 from suite.errors import SuiteError
 from suite.files import atomic_file, write_json
 
@@ -36,6 +37,24 @@ def read_manifest(folder: Path) -> dict[str, Entry]:
 def write_manifest(folder: Path, entries: Iterable[Entry]) -> None:
     """Write the manifest of `folder`, sorted by name."""
     write_json(folder / MANIFEST, [asdict(entry) for entry in sorted(entries, key=lambda entry: entry.name)])
+
+
+def read_journal(folder: Path) -> dict[str, Entry]:
+    """Entries of the journal in `folder`, by name, the last of a name; a line that a kill cut short is left out."""
+    entries = {}
+    with suppress(OSError):
+        for line in (folder / JOURNAL).read_bytes().splitlines():
+            with suppress(ValueError, KeyError, TypeError):
+                entry = Entry(**json.loads(line))
+                entries[entry.name] = entry
+    return entries
+
+
+def append_journal(folder: Path, entry: Entry) -> None:
+    """Add a finished file to the journal of `folder`: of thousands, none rewrites the entries of the others."""
+    # The line break comes first, so that it also ends a line that was cut short.
+    with (folder / JOURNAL).open("ab", buffering=0) as journal:
+        journal.write(b"\n" + json.dumps(asdict(entry)).encode())
 
 
 def check_names(files: Sequence[SourceFile]) -> None:

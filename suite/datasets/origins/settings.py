@@ -16,6 +16,8 @@ from suite.errors import SuiteError
 
 MANIFEST = "manifest.json"
 PART, STATE = ".part", ".part.json"
+# Finished files of a download under way, a line each.
+JOURNAL = MANIFEST + PART
 DIGEST_LENGTHS = {"md5": 32, "sha1": 40, "sha256": 64}
 # File systems admit 255 bytes a name; the state file's suffix needs its share.
 _MAX_NAME_BYTES = 240
@@ -45,13 +47,13 @@ def check_address(url: str) -> str:
         host = parts.hostname
         _ = parts.port
     except ValueError as error:
-        raise ValueError(f"'{url}' is not an address ({error})") from None
+        raise ValueError(f"{url!r} is not an address ({error})") from None
     if parts.username is not None or parts.password is not None:
         raise ValueError(f"the address of '{host}' holds a user or a password; leave them out")
     if parts.scheme not in ("https", "http", "ftp") or not host or parts.fragment:
-        raise ValueError(f"'{url}' is not an address of the form https://host/path or ftp://host/path")
+        raise ValueError(f"{url!r} is not an address of the form https://host/path or ftp://host/path")
     if parts.scheme == "http" and not is_loopback(url):
-        raise ValueError(f"'{url}' is plain http, which anyone on the way can change; use https")
+        raise ValueError(f"{url!r} is plain http, which anyone on the way can change; use https")
     if _CONTROL.search(unquote(url)):
         raise ValueError(f"{url!r} holds control characters")
     return url

@@ -110,9 +110,8 @@ class _Session(requests.Session):
         """The address that an answer redirects to, checked; None if it redirects nowhere."""
         target = super().get_redirect_target(resp)
         if target is not None:
-            full = urljoin(resp.url, target)
             try:
-                check_address(full)
+                full = check_address(urljoin(resp.url, target))
             except ValueError as error:
                 raise SuiteError(f"{resp.url}: redirected to an address that is refused: {error}") from None
             if urlsplit(full).scheme == "ftp" or (is_loopback(full) and not is_loopback(resp.url)):
