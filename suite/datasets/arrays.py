@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from suite.datasets.protocols import Protocol, read_protocol
+from suite.datasets.stages import load_card, load_items
 from suite.errors import SuiteError
 
 
@@ -18,9 +18,7 @@ def load_labels(root: Path, dataset: str) -> tuple[np.ndarray, np.ndarray]:
 
     A negative label stands for none: each is unique, so an image without a label shares it with no other.
     """
-    directory = Path(root) / "datasets" / dataset
-    levels = _card(root, dataset)["levels"]
-    items = pd.read_parquet(directory / "items.parquet")
+    levels, items = load_card(root, dataset)["levels"], load_items(root, dataset)
     codes = [pd.factorize(items[level], sort=True)[0] for level in levels]
     labels = np.stack(codes, axis=1).astype(np.int64) if levels else np.empty((len(items), 0), np.int64)
     return np.where(labels < 0, -1 - np.arange(len(items))[:, None], labels), items["split"].to_numpy(dtype=str)
@@ -28,7 +26,7 @@ def load_labels(root: Path, dataset: str) -> tuple[np.ndarray, np.ndarray]:
 
 def load_protocol(root: Path, dataset: str, name: str | None = None) -> Protocol:
     """An evaluation protocol of a data set, its default one if `name` is None."""
-    return read_protocol(Path(root) / "datasets" / dataset, _card(root, dataset)["protocols"], name)
+    return read_protocol(Path(root) / "datasets" / dataset, load_card(root, dataset)["protocols"], name)
 
 
 def load_features(root: Path, dataset: str) -> np.ndarray:
@@ -40,11 +38,6 @@ def load_features_digest(root: Path, dataset: str) -> str:
     """The digest that names data set and features in every run's fingerprint."""
     path = _existing(Path(root) / "features" / dataset / "features.json", f"embed {dataset}")
     return json.loads(path.read_text(encoding="utf-8"))["digest"]
-
-
-def _card(root: Path, dataset: str) -> dict[str, Any]:
-    path = Path(root) / "datasets" / dataset / "card.json"
-    return json.loads(_existing(path, f"build {dataset}").read_text(encoding="utf-8"))
 
 
 def _existing(path: Path, stage: str) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from suite.errors import SuiteError
 
@@ -85,7 +86,7 @@ def read_protocol(directory: Path, summaries: dict[str, dict[str, Any]], name: s
     Raises:
         SuiteError: there is none of that name, or a table is missing.
     """
-    members = _read(directory / "protocols.parquet")
+    members = read_table(directory / "protocols.parquet")
     # The table is in the protocols' order, the default first; the card is sorted by name.
     name = members["protocol"].iloc[0] if name is None else name
     if name not in summaries:
@@ -96,10 +97,20 @@ def read_protocol(directory: Path, summaries: dict[str, dict[str, Any]], name: s
     rows = {role: np.array(members.loc[members["role"] == role, "item"], np.int64) for role in ("query", "gallery")}
     relations = None
     if about["relevance"] == "stated pairs":
-        table = _read(directory / "relations.parquet")
+        table = read_table(directory / "relations.parquet")
         relations = table.loc[table["protocol"] == name, ["query", "item", "relation"]].reset_index(drop=True)
     gallery = None if alone else rows["gallery"]
     return Protocol(name, rows["query"], gallery, tuple(about["ks"]), about["description"], relations)
+
+
+def read_table(path: Path, advice: str = "build the data set again") -> pd.DataFrame:
+    """The table in the Parquet file at `path`; SuiteError, with what to do, if it is missing or damaged."""
+    try:
+        return pd.read_parquet(path)
+    except FileNotFoundError:
+        raise SuiteError(f"{path}: not found; {advice}") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise SuiteError(f"{path}: not a sound table ({' '.join(str(error).split())[:200]}); {advice}") from None
 
 
 def _members(protocol: Protocol) -> pd.DataFrame:
@@ -108,10 +119,3 @@ def _members(protocol: Protocol) -> pd.DataFrame:
         parts["gallery"] = protocol.gallery
     tables = [pd.DataFrame({"protocol": protocol.name, "item": rows, "role": role}) for role, rows in parts.items()]
     return pd.concat(tables, ignore_index=True).astype({"item": np.int64})
-
-
-def _read(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(path)
-    except FileNotFoundError:
-        raise SuiteError(f"{path}: not found; build the data set again") from None

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from suite.config import PARAMS, Params, Settings, parse
 from suite.datasets.builder import SPLITS, Builder, Built
 from suite.datasets.origins import MANIFEST, Fetcher
-from suite.datasets.protocols import Protocol, leave_one_out, write_protocols
+from suite.datasets.protocols import Protocol, leave_one_out, read_table, write_protocols
 from suite.datasets.registry import DATASETS
 from suite.errors import SuiteError
 from suite.files import atomic_directory, remove_leftovers, replace_directory, write_json
@@ -55,6 +55,7 @@ def build_dataset(params: Params, name: str, root: Path = Path("artifacts")) -> 
     builder, download, settings = resolve(params, name)
     source, target = Path(root) / "downloads" / name, Path(root) / "datasets" / name
     manifest = _read_json(source / MANIFEST, f"run `ranksuite download {name}` first")
+    _check_sizes(source, manifest, name)
     with _alone(Path(root) / f".build-{name}.lock", target), atomic_directory(target) as temporary:
         built = builder.build(settings, download, source, temporary, params.workers.processes)
         check_items(built.items, builder.about.levels, name)
@@ -81,11 +82,7 @@ def resolve(params: Params, name: str) -> tuple[Builder, Any, Any]:
 
 def load_items(root: Path, name: str) -> pd.DataFrame:
     """The item table of data set `name` below the artifacts folder `root`; columns as in `docs/tables.md`."""
-    path = Path(root) / "datasets" / name / "items.parquet"
-    try:
-        return pd.read_parquet(path)
-    except FileNotFoundError:
-        raise SuiteError(f"{path}: not found; run `ranksuite build {name}` first") from None
+    return read_table(Path(root) / "datasets" / name / "items.parquet", f"run `ranksuite build {name}` first")
 
 
 def load_card(root: Path, name: str) -> dict[str, Any]:
@@ -132,6 +129,16 @@ def check_protocols(protocols: Sequence[Protocol], items: int, name: str) -> Non
                 raise SuiteError(f"{what}: its {role} are not distinct rows of the items; mend its builder")
         if protocol.relations is not None and (protocol.pairs(*protocol.relations["relation"].unique()) < 0).any():
             raise SuiteError(f"{what}: states a pair of images that are not in it; mend its builder")
+
+
+def _check_sizes(source: Path, manifest: list[dict[str, Any]], name: str) -> None:
+    """Raise SuiteError if a downloaded file is missing or not of its size: one placed by hand may share its bytes."""
+    for entry in manifest:
+        path = source / entry["name"]
+        found = path.stat().st_size if path.is_file() else None
+        if found != entry["size"]:
+            what = "is missing" if found is None else f"has {found:,} bytes, {entry['size']:,} when it was verified"
+            raise SuiteError(f"{path}: {what}; run `ranksuite download {name}` again")
 
 
 @contextmanager

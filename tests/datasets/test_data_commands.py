@@ -17,6 +17,7 @@ from suite.cli import main
 from suite.cli_data import data
 from suite.config import load_params
 from suite.datasets import build_dataset, download_dataset, store_images
+from suite.datasets.arrays import load_labels, load_protocol
 from suite.datasets.contact_sheet import GAP, LABEL, MARGIN, TILE, font, wrap
 from suite.datasets.preview import write_previews
 from suite.datasets.protocols import Protocol, write_protocols
@@ -151,6 +152,30 @@ def test_one_process_builds_a_data_set_and_clears_what_a_killed_one_left(workpla
     build_dataset(params, "paris")
     assert not any(path.parent.exists() for path in left)
     assert (workplace / "artifacts/datasets/paris/card.json").read_bytes() == before
+
+
+def test_a_download_that_changed_since_it_was_verified_is_not_built(workplace):
+    place_paris(workplace)
+    card = (workplace / "artifacts/datasets/paris/card.json").read_bytes()
+    table = workplace / "artifacts/downloads/paris/gnd_rparis6k.pkl"
+    for change, message in ((lambda: table.write_bytes(b"x"), "has 1 bytes, "), (table.unlink, "is missing")):
+        change()
+        with pytest.raises(SuiteError, match=rf"gnd_rparis6k\.pkl: {message}.*run `ranksuite download paris` again"):
+            build_dataset(load_params(), "paris")
+    assert (workplace / "artifacts/datasets/paris/card.json").read_bytes() == card
+
+
+def test_damaged_tables_and_cards_are_named(workplace):
+    place_paris(workplace)
+    built = workplace / "artifacts/datasets/paris"
+    for name in ("relations.parquet", "protocols.parquet", "items.parquet", "card.json"):
+        (built / name).write_bytes(b"PAR1")
+        for read in (
+            lambda: load_labels(Path("artifacts"), "paris"),
+            lambda: load_protocol(Path("artifacts"), "paris"),
+        ):
+            with pytest.raises(SuiteError, match=r"(not a sound table|not valid JSON).*build"):
+                read(), load_protocol(Path("artifacts"), "paris")
 
 
 def test_an_error_is_one_line_whatever_it_quotes(workplace):

@@ -165,7 +165,7 @@ def test_a_wrong_pin_leaves_no_download(make_params, miniature: Path, tmp_path: 
 def test_a_download_changed_since_is_noticed(make_params, tmp_path: Path):
     folder = download_dataset(make_params(), "mini", tmp_path)
     tarball = folder / tarball_name(NAMES, VERSION)
-    changed = tarball.read_bytes() + b"\0"
+    changed = bytes(reversed(tarball.read_bytes()))
     # Removed first: the download may be another name of the miniature's own file.
     tarball.unlink()
     tarball.write_bytes(changed)

@@ -94,7 +94,7 @@ def test_a_missing_table_is_named(release: Path, tmp_path: Path):
     build(release, tmp_path)
     (tmp_path / "downloads" / "mini" / "metadata" / "index.csv").unlink()
     download = {"origin": {"kind": "file", "folder": str(release)}, **SHARDS}
-    with pytest.raises(SuiteError, match=r"metadata/index\.csv: not found; download the data set again"):
+    with pytest.raises(SuiteError, match=r"metadata/index\.csv: is missing; run `ranksuite download mini` again"):
         build_dataset(study(datasets={"mini": {"builder": "h_gldv2", "download": download}}), "mini", tmp_path)
 
 
