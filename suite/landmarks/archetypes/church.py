@@ -7,20 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from suite.landmarks.archetypes.parts import (
-    circle,
-    cross,
-    dome,
-    finish,
-    openings,
-    openings_around,
-    rectangle,
-    shaded,
-)
+from suite.landmarks.archetypes.church_parts import FRONT, GLASS, GOLD, apse, door, nave, rose, west_tower
+from suite.landmarks.archetypes.parts import cross, dome, finish, openings, openings_around, rectangle, shaded
 from suite.landmarks.landmark import Landmark, ViewHints
 from suite.landmarks.mesh import Mesh
-
-_GLASS, _GOLD, _FRONT = "#27303f", "#c99a2e", -math.pi / 2
 
 
 def parameters(rng: np.random.Generator) -> dict[str, Any]:
@@ -67,104 +57,17 @@ def build(parameters: dict[str, Any], rng: np.random.Generator) -> Landmark:
     return finish(mesh, "church", ground, view)
 
 
-def _nave(mesh: Mesh, p, wall, width, length, height, pitch, shape="pointed", material="stone", aisles=False, y=0.0):
-    """A gabled hall along y with windows between buttresses, lower aisles at its sides if asked."""
-    mesh.box((0, y), (width, length, height), wall, 0.0, 0.0, material)
-    roof = (length * 1.02, width * 1.1, width * pitch)
-    mesh.gable((0, y), roof, p["roof"], height, math.pi / 2, wall)
-    low = height * 0.55 if aisles else 0.0
-    for side in (-1, 1):
-        x = side * width / 2
-        ends = [(x, y - side * length / 2), (x, y + side * length / 2)]
-        size = (length / p["bays"] * 0.36, (height - low) * 0.62)
-        openings(mesh, *ends, low + (height - low) * 0.52, p["bays"], size, _GLASS, shape, shaded(wall, 1.25))
-        if aisles:
-            out = side * (width / 2 + width * 0.16)
-            mesh.box((out, y), (width * 0.32, length * 0.96, low), wall, 0.0, 0.0, material)
-            inner, outer = side * width / 2, side * (width * 0.86)
-            slope = [(inner, -0.5, low * 1.3), (inner, 0.5, low * 1.3), (outer, 0.5, low), (outer, -0.5, low)]
-            mesh.polygon([(a, y + b * length * 0.97, c) for a, b, c in slope], p["roof"], "tiles")
-            at = side * width * 0.82
-            ends = [(at, y - side * length / 2), (at, y + side * length / 2)]
-            openings(mesh, *ends, low * 0.5, p["bays"], (size[0], low * 0.6), _GLASS, shape, shaded(wall, 1.25))
-        rows = np.linspace(-0.5, 0.5, p["bays"] + 1)
-        for share in rows:
-            out = width * 0.86 if aisles else width / 2 + 0.4
-            spot = (side * out, y + share * length * 0.94)
-            mesh.box(spot, (1.6, 1.1, (low or height) * 0.9), shaded(wall, 0.9), 0.0, 0.0, material)
-
-
-def _apse(mesh: Mesh, p, wall, y, radius, height, shape="round", material="stone") -> None:
-    mesh.frustum((0, y), 16, radius, radius, height, wall, 0.0, 0.0, material)
-    mesh.frustum((0, y), 16, radius * 1.08, 0.0, radius * 0.8, p["roof"], height, 0.0, "tiles")
-    openings_around(mesh, (0, y), radius * 0.98, height * 0.55, 12, (radius * 0.22, height * 0.5), _GLASS, shape)
-
-
-def _west_tower(mesh: Mesh, p, wall, xy, width, height, cap, shape="pointed", material="stone") -> None:
-    """A square tower with bands, belfry openings, a clock, a cap and a cross."""
-    mesh.box(xy, (width, width, height), wall, 0.0, 0.0, material)
-    corners = rectangle(xy, (width, width))
-    for share in (0.36, 0.66, 1.0):
-        mesh.box(xy, (width * 1.09, width * 1.09, 0.6), shaded(wall, 1.2), share * height - 0.6, 0.0, "stone")
-    for side in range(4):
-        ends = corners[side], corners[(side + 1) % 4]
-        openings(
-            mesh, *ends, height * 0.83, 2, (width * 0.2, height * 0.2), "#191a1d", shape, shaded(wall, 1.25), "plain"
-        )
-        openings(mesh, *ends, height * 0.48, 1, (width * 0.18, height * 0.14), _GLASS, shape)
-        if p["clock"]:
-            at = (*xy, height * 0.63)
-            mesh.panel(at, (width * 0.42, width * 0.42), "#f2efe4", side * math.pi / 2, "disc", width / 2 + 0.15)
-            mesh.panel(at, (width * 0.05, width * 0.3), "#141414", side * math.pi / 2, "rect", width / 2 + 0.2, "plain")
-    rise = width * p["spire"]
-    if cap == "spire":
-        mesh.frustum(xy, 8, width * 0.53, 0.0, max(rise, 1.2 * width), p["roof"], height, 0.0, "tiles")
-        top = height + max(rise, 1.2 * width)
-        for corner in rectangle(xy, (width * 0.86, width * 0.86)):
-            mesh.frustum(corner, 4, width * 0.11, 0.0, width * 0.55, wall, height, 0.0, material)
-    elif cap == "pyramid":
-        mesh.hip(xy, (width * 1.08, width * 1.08, 0.6 * rise), p["roof"], height)
-        top = height + 0.6 * rise
-    elif cap == "onion":
-        mesh.frustum(xy, 8, width * 0.5, width * 0.36, width * 0.2, p["metal"], height, 0.0, "metal")
-        top = dome(mesh, xy, width * 0.42, height + width * 0.2, p["metal"], "onion", 16, "metal")
-    else:
-        for corner in rectangle(xy, (width * 0.95, width * 0.95)):
-            mesh.frustum(corner, 4, width * 0.13, 0.0, width * 0.55, wall, height, 0.0, material)
-        for side in range(4):
-            for share in (0.3, 0.5, 0.7):
-                spot = corners[side] + (corners[(side + 1) % 4] - corners[side]) * share
-                mesh.box(spot, (width * 0.1, width * 0.1, width * 0.13), wall, height, 0.0, material)
-        top = height
-    cross(mesh, xy, top - 0.2, width * 0.4, _GOLD)
-
-
-def _door(mesh: Mesh, p, xy, width, height, frame, shape="pointed", facing=_FRONT) -> None:
-    mesh.panel((*xy, height * 0.58), (width * 1.6, height * 1.16), frame, facing, shape, 0.1, "stone")
-    mesh.panel((*xy, height * 0.5), (width, height), p["door"], facing, shape, 0.2, "wood")
-
-
-def _rose(mesh: Mesh, xyz, radius, frame) -> None:
-    """A rose window that looks along -y: a rim, glass, spokes."""
-    mesh.panel(xyz, (2.4 * radius, 2.4 * radius), frame, _FRONT, "disc", 0.1, "stone")
-    mesh.panel(xyz, (2 * radius, 2 * radius), _GLASS, _FRONT, "disc", 0.16, "glass")
-    for spoke in circle((0, 0), radius, 10):
-        ends = np.array([xyz, np.add(xyz, (spoke[0], 0, spoke[1]))]) - (0, 0.2, 0)
-        mesh.tube(ends, radius * 0.05, frame, 4, "stone")
-    mesh.panel(xyz, (0.6 * radius, 0.6 * radius), frame, _FRONT, "disc", 0.3, "stone")
-
-
 def _parish(mesh: Mesh, p) -> None:
     width, length = p["width"], p["width"] * p["length"]
     height = width * p["nave"] * 0.8
-    _nave(mesh, p, p["stone"], width, length, height, 0.6, aisles=p["aisles"])
+    nave(mesh, p, p["stone"], width, length, height, 0.6, aisles=p["aisles"])
     tower, front = width * 0.62, -length / 2
     x = p["tower_side"] * (width * 0.5 + tower * 0.3)
     y = front - tower * 0.3 if x == 0 else front + tower * 0.5
-    _west_tower(mesh, p, p["stone"], (x, y), tower, width * p["tower"] * 0.8, p["cap"])
-    _door(mesh, p, (0, front - (tower * 0.8 if x == 0 else 0)), width * 0.2, width * 0.36, shaded(p["stone"], 1.25))
+    west_tower(mesh, p, p["stone"], (x, y), tower, width * p["tower"] * 0.8, p["cap"])
+    door(mesh, p, (0, front - (tower * 0.8 if x == 0 else 0)), width * 0.2, width * 0.36, shaded(p["stone"], 1.25))
     if x:
-        _rose(mesh, (0, front, height * 0.95), width * 0.16, shaded(p["stone"], 1.25))
+        rose(mesh, (0, front, height * 0.95), width * 0.16, shaded(p["stone"], 1.25))
     chancel = width * 0.7
     mesh.box((0, length / 2 + chancel / 2), (chancel, chancel, height * 0.8), p["stone"], 0, 0, "stone")
     mesh.gable(
@@ -184,23 +87,23 @@ def _transept(mesh: Mesh, p, wall, width, y, height, shape="pointed", material="
     mesh.box((0, y), (span, deep, height), wall, 0.0, 0.0, material)
     mesh.gable((0, y), (span * 1.01, deep * 1.1, width * 0.5), p["roof"], height, 0.0, wall)
     for side in (0, math.pi):
-        mesh.panel((0, y, height * 0.55), (deep * 0.42, height * 0.7), _GLASS, side, shape, span / 2 + 0.1)
+        mesh.panel((0, y, height * 0.55), (deep * 0.42, height * 0.7), GLASS, side, shape, span / 2 + 0.1)
 
 
 def _gothic(mesh: Mesh, p) -> None:
     """A cathedral: two west towers about a rose window, flying buttresses, a thin spire over the crossing."""
     width, length = p["width"], p["width"] * p["length"] * 1.15
     height, pale = width * p["nave"] * 1.35, shaded(p["stone"], 1.25)
-    _nave(mesh, p, p["stone"], width, length, height, 0.8, aisles=True)
-    _apse(mesh, p, p["stone"], length / 2, width * 0.5, height * 0.9, "pointed")
+    nave(mesh, p, p["stone"], width, length, height, 0.8, aisles=True)
+    apse(mesh, p, p["stone"], length / 2, width * 0.5, height * 0.9, "pointed")
     if p["transept"]:
         _transept(mesh, p, p["stone"], width, length * 0.2, height)
     front, tower = -length / 2, width * 0.56
     tall = width * p["tower"] * 0.95
     for side in (-1, 1):
         cap = p["cap"] if p["cap"] in ("spire", "battlement") else "battlement"
-        _west_tower(mesh, p, p["stone"], (side * width * 0.56, front), tower, tall, cap)
-        _door(mesh, p, (side * width * 0.56, front - tower / 2), tower * 0.4, width * 0.4, pale)
+        west_tower(mesh, p, p["stone"], (side * width * 0.56, front), tower, tall, cap)
+        door(mesh, p, (side * width * 0.56, front - tower / 2), tower * 0.4, width * 0.4, pale)
         for share in np.linspace(-0.35, 0.4, p["bays"]):
             spot = np.array([side * width * 1.02, share * length])
             mesh.box(spot, (1.2, 1.0, height * 0.85), p["stone"], 0, 0, "stone")
@@ -209,10 +112,10 @@ def _gothic(mesh: Mesh, p) -> None:
             mesh.tube(line, 0.45, p["stone"], 4, "stone")
     wall = front - tower * 0.3
     mesh.box((0, front), (width * 0.7, tower * 0.6, height * 1.25), p["stone"], 0, 0, "stone")
-    _rose(mesh, (0, wall, height * 0.82), width * 0.2, pale)
-    _door(mesh, p, (0, wall), width * 0.26, width * 0.5, pale)
+    rose(mesh, (0, wall, height * 0.82), width * 0.2, pale)
+    door(mesh, p, (0, wall), width * 0.26, width * 0.5, pale)
     openings(
-        mesh, (-width * 0.3, wall), (width * 0.3, wall), height * 1.12, 5, (0.8, height * 0.16), _GLASS, "pointed", pale
+        mesh, (-width * 0.3, wall), (width * 0.3, wall), height * 1.12, 5, (0.8, height * 0.16), GLASS, "pointed", pale
     )
     mesh.frustum((0, length * 0.2), 8, width * 0.1, 0.0, width * 0.9, p["roof"], height + width * 0.6, 0.0, "metal")
 
@@ -226,7 +129,7 @@ def _wooden(mesh: Mesh, p) -> None:
     for side in (-1, 1):
         ends = [(side * width / 2, -side * length / 2), (side * width / 2, side * length / 2)]
         shape = "pointed" if p["aisles"] else "rect"
-        openings(mesh, *ends, height * 0.52, p["bays"], (1.5, height * 0.6), _GLASS, shape, "#f6f3ea")
+        openings(mesh, *ends, height * 0.52, p["bays"], (1.5, height * 0.6), GLASS, shape, "#f6f3ea")
     front, side = -length / 2, width * 0.36
     mesh.box((0, front), (side, side, height * 1.6), wall, 0, 0, "wood")
     level = height * 1.6
@@ -247,13 +150,13 @@ def _wooden(mesh: Mesh, p) -> None:
         level += tall * side
     rise = side * (1.0 + p["spire"])
     mesh.frustum((0, front), 8, side * 0.5, 0.0, rise, p["roof"], level, 0.0, "tiles")
-    cross(mesh, (0, front), level + rise - 0.2, side * 0.5, _GOLD)
-    _door(mesh, p, (0, front - side / 2), side * 0.4, height * 0.5, "#f6f3ea", "rect")
+    cross(mesh, (0, front), level + rise - 0.2, side * 0.5, GOLD)
+    door(mesh, p, (0, front - side / 2), side * 0.4, height * 0.5, "#f6f3ea", "rect")
     openings(
-        mesh, (-width / 2, front), (width / 2, front), height * 0.55, 4, (1.3, height * 0.5), _GLASS, "rect", "#f6f3ea"
+        mesh, (-width / 2, front), (width / 2, front), height * 0.55, 4, (1.3, height * 0.5), GLASS, "rect", "#f6f3ea"
     )
     if p["clock"]:
-        mesh.panel((0, front, height * 1.35), (side * 0.5, side * 0.5), "#26282b", _FRONT, "disc", side / 2 + 0.1)
+        mesh.panel((0, front, height * 1.35), (side * 0.5, side * 0.5), "#26282b", FRONT, "disc", side / 2 + 0.1)
 
 
 def _orthodox(mesh: Mesh, p) -> None:
@@ -264,7 +167,7 @@ def _orthodox(mesh: Mesh, p) -> None:
     corners = rectangle((0, 0), (width, width))
     for side in range(4):
         ends = corners[side], corners[(side + 1) % 4]
-        openings(mesh, *ends, height * 0.5, 3, (width * 0.07, height * 0.48), _GLASS, "round", "#f6f3ea")
+        openings(mesh, *ends, height * 0.5, 3, (width * 0.07, height * 0.48), GLASS, "round", "#f6f3ea")
         for index in range(3):
             spot = corners[side] + (corners[(side + 1) % 4] - corners[side]) * (index + 0.5) / 3
             size = (width * 0.34, width * 0.17)
@@ -300,27 +203,27 @@ def _orthodox(mesh: Mesh, p) -> None:
         xy, radius = (x * width, y * width), width * 0.17 * scale
         drum = width * (0.3 + 0.12 * p["tower"]) * (0.55 + 0.45 * scale)
         mesh.frustum(xy, 16, radius, radius, drum, wall, height, 0, "plaster")
-        openings_around(mesh, xy, radius, height + drum * 0.65, 8, (radius * 0.24, drum * 0.4), _GLASS, "round")
-        colour = _GOLD if index == 0 and p["clock"] else p["metal"]
+        openings_around(mesh, xy, radius, height + drum * 0.65, 8, (radius * 0.24, drum * 0.4), GLASS, "round")
+        colour = GOLD if index == 0 and p["clock"] else p["metal"]
         top = dome(mesh, xy, radius * 1.15, height + drum, colour, "onion", 16, "metal")
-        cross(mesh, xy, top - 0.3, radius * 1.3, _GOLD)
-    _door(mesh, p, (0, -width / 2), width * 0.14, height * 0.36, p["metal"], "round")
+        cross(mesh, xy, top - 0.3, radius * 1.3, GOLD)
+    door(mesh, p, (0, -width / 2), width * 0.14, height * 0.36, p["metal"], "round")
     if p["transept"]:
         belfry = (0, -width * 1.05)
         mesh.box((0, -width * 0.65), (width * 0.4, width * 0.7, height * 0.45), wall, 0, 0, "plaster")
-        _west_tower(mesh, p, wall, belfry, width * 0.36, height * 1.5, "onion", "round", "plaster")
+        west_tower(mesh, p, wall, belfry, width * 0.36, height * 1.5, "onion", "round", "plaster")
 
 
 def _baroque(mesh: Mesh, p) -> None:
     """A scrolled front between two capped towers, a dome on a drum behind it."""
     width, length = p["width"] * 1.1, p["width"] * p["length"] * 0.8
     height, wall, white = p["width"] * p["nave"], p["plaster"], "#f3efe4"
-    _nave(mesh, p, wall, width, length, height, 0.4, "round", "plaster", p["aisles"])
+    nave(mesh, p, wall, width, length, height, 0.4, "round", "plaster", p["aisles"])
     front = -length / 2
     tall = p["width"] * p["tower"] * 0.75
     for side in (-1, 1):
         xy = (side * width * 0.52, front)
-        _west_tower(
+        west_tower(
             mesh, p, wall, xy, width * 0.34, tall, "onion" if p["cap"] != "pyramid" else "pyramid", "round", "plaster"
         )
     mesh.box((0, front), (width * 0.72, width * 0.3, height * 1.2), wall, 0, 0, "plaster")
@@ -330,7 +233,7 @@ def _baroque(mesh: Mesh, p) -> None:
         mesh.box((x * width, y), (width * 0.045, 0.8, height * 1.2), white, 0, 0, "stone")
     for share in (0.58, 1.14):
         mesh.box((0, y), (width * 0.74, 1.0, 0.9), white, height * share, 0, "stone")
-    _door(mesh, p, (0, y - 0.1), width * 0.15, height * 0.4, white, "round")
+    door(mesh, p, (0, y - 0.1), width * 0.15, height * 0.4, white, "round")
     openings(
         mesh,
         (-width * 0.14, y),
@@ -338,7 +241,7 @@ def _baroque(mesh: Mesh, p) -> None:
         height * 0.88,
         1,
         (width * 0.14, height * 0.3),
-        _GLASS,
+        GLASS,
         "round",
         white,
     )
@@ -346,17 +249,17 @@ def _baroque(mesh: Mesh, p) -> None:
         back, radius = (0, length * 0.22), width * 0.32
         base = height + width * 0.1
         mesh.frustum(back, 20, radius, radius, radius * 1.1, wall, base, 0, "plaster")
-        openings_around(mesh, back, radius, base + radius * 0.6, 10, (radius * 0.28, radius * 0.7), _GLASS, "round")
+        openings_around(mesh, back, radius, base + radius * 0.6, 10, (radius * 0.28, radius * 0.7), GLASS, "round")
         top = dome(mesh, back, radius * 1.06, base + radius * 1.1, p["metal"], "tall", 20, "metal", white)
         mesh.frustum(back, 8, radius * 0.2, radius * 0.2, radius * 0.4, white, top - 0.2)
-        cross(mesh, back, top + radius * 0.3, radius * 0.8, _GOLD)
+        cross(mesh, back, top + radius * 0.3, radius * 0.8, GOLD)
 
 
 def _mission(mesh: Mesh, p) -> None:
     """Thick plaster walls, a curved gable with bells in it, perhaps a belfry beside it."""
     width, length = p["width"], p["width"] * p["length"] * 0.75
     height, wall = width * p["nave"] * 0.75, p["plaster"]
-    _nave(mesh, p, wall, width, length, height, 0.3, "round", "plaster")
+    nave(mesh, p, wall, width, length, height, 0.3, "round", "plaster")
     front = -length / 2
     half = width * 0.62
     side = [(1.0, 0), (1.0, 1.05), (0.86, 1.1), (0.72, 1.3), (0.48, 1.4), (0.42, 1.75), (0.22, 2.0), (0.0, 2.08)]
@@ -393,22 +296,22 @@ def _mission(mesh: Mesh, p) -> None:
         None,
         "plain",
     )
-    mesh.panel((0, y, height * 1.12), (half * 0.3, half * 0.3), _GLASS, _FRONT, "disc", 0.1, "glass")
-    _door(mesh, p, (0, y), half * 0.36, height * 0.6, p["stone"], "round")
+    mesh.panel((0, y, height * 1.12), (half * 0.3, half * 0.3), GLASS, FRONT, "disc", 0.1, "glass")
+    door(mesh, p, (0, y), half * 0.36, height * 0.6, p["stone"], "round")
     cross(mesh, (0, front), height * 2.06, width * 0.22, "#2a2522")
     if p["tower_side"]:
         xy = (p["tower_side"] * width * 0.78, front + width * 0.2)
-        _west_tower(mesh, p, wall, xy, width * 0.42, height * p["tower"] * 0.85, p["cap"], "round", "plaster")
+        west_tower(mesh, p, wall, xy, width * 0.42, height * p["tower"] * 0.85, p["cap"], "round", "plaster")
 
 
 def _crossing(mesh: Mesh, p) -> None:
     """Round arches, heavy walls, a many-sided tower where the arms of a cross meet, apses."""
     width, length = p["width"], p["width"] * p["length"]
     height, pale = width * p["nave"], shaded(p["stone"], 1.25)
-    _nave(mesh, p, p["stone"], width, length, height, 0.45, "round", aisles=p["aisles"])
+    nave(mesh, p, p["stone"], width, length, height, 0.45, "round", aisles=p["aisles"])
     y = length * 0.2
     _transept(mesh, p, p["stone"], width, y, height, "round")
-    _apse(mesh, p, p["stone"], length / 2, width * 0.45, height * 0.8)
+    apse(mesh, p, p["stone"], length / 2, width * 0.45, height * 0.8)
     sides, radius = 8 if p["clock"] else 4, width * (0.5 if p["clock"] else 0.56)
     tall = height + width * p["tower"] * 0.42
     mesh.frustum((0, y), sides, radius, radius, tall, p["stone"], 0, 0, "stone")
@@ -420,13 +323,13 @@ def _crossing(mesh: Mesh, p) -> None:
     mesh.frustum((0, y), sides, radius * 1.1, radius * 1.1, 0.8, pale, tall - 0.8, 0, "stone")
     rise = width * (0.3 + 0.4 * p["spire"])
     mesh.frustum((0, y), sides, radius * 1.08, 0.0, rise, p["roof"], tall, 0, "tiles")
-    cross(mesh, (0, y), tall + rise - 0.2, width * 0.25, _GOLD)
+    cross(mesh, (0, y), tall + rise - 0.2, width * 0.25, GOLD)
     front = -length / 2
-    _door(mesh, p, (0, front), width * 0.22, height * 0.45, pale, "round")
-    _rose(mesh, (0, front, height * 0.92), width * 0.15, pale)
+    door(mesh, p, (0, front), width * 0.22, height * 0.45, pale, "round")
+    rose(mesh, (0, front, height * 0.92), width * 0.15, pale)
     if p["domes"] == 5:
         for side in (-1, 1):
-            _west_tower(mesh, p, p["stone"], (side * width * 0.6, front), width * 0.32, tall * 0.85, "pyramid", "round")
+            west_tower(mesh, p, p["stone"], (side * width * 0.6, front), width * 0.32, tall * 0.85, "pyramid", "round")
 
 
 def _chapel(mesh: Mesh, p) -> None:
@@ -448,7 +351,7 @@ def _chapel(mesh: Mesh, p) -> None:
             "plaster",
         )
     else:
-        _nave(mesh, p, wall, width, length, height, 0.7, "pointed", "plaster")
+        nave(mesh, p, wall, width, length, height, 0.7, "pointed", "plaster")
     front = -length / 2
     gable = height * (1.05 if p["domes"] >= 3 else 1.5)
     mesh.wall_with_arches(
@@ -457,11 +360,11 @@ def _chapel(mesh: Mesh, p) -> None:
     mesh.box((0, front), (width * 0.66, 0.9, gable), wall, 0, 0, "plaster")
     for x in (-0.165, 0.165):
         mesh.frustum(
-            (x * width, front), 8, width * 0.06, width * 0.03, width * 0.12, _GOLD, gable + width * 0.14, 0, "metal"
+            (x * width, front), 8, width * 0.06, width * 0.03, width * 0.12, GOLD, gable + width * 0.14, 0, "metal"
         )
     mesh.gable((0, front), (1.1, width * 0.72, width * 0.22), p["roof"], gable + width * 0.5, math.pi / 2, wall)
     cross(mesh, (0, front), gable + width * 0.7, width * 0.32, "#2a2522")
-    _door(mesh, p, (0, front - 0.45), width * 0.22, height * 0.5, p["stone"], "round")
+    door(mesh, p, (0, front - 0.45), width * 0.22, height * 0.5, p["stone"], "round")
     openings(
-        mesh, (-width / 2, front), (width / 2, front), height * 0.5, 4, (width * 0.07, height * 0.3), _GLASS, "round"
+        mesh, (-width / 2, front), (width / 2, front), height * 0.5, 4, (width * 0.07, height * 0.3), GLASS, "round"
     )
