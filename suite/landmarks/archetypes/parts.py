@@ -257,12 +257,6 @@ def dome(
     return float(profile[-1, 1])
 
 
-def finial(mesh: Mesh, centre_xy: Point, base: float, height: float, colour: Colour) -> None:
-    """A thin spike with a ball."""
-    mesh.frustum(centre_xy, 5, height * 0.06, height * 0.02, height, colour, base - 0.05 * height, 0.0, "metal")
-    mesh.ellipsoid((*centre_xy, base + height * 0.35), (height * 0.13,) * 3, colour, "metal", 8)
-
-
 def cross(mesh: Mesh, centre_xy: Point, base: float, height: float, colour: Colour) -> None:
     """A Latin cross that reads from all sides."""
     thick = height * 0.12

@@ -79,9 +79,7 @@ def _long(mesh: Mesh, p: dict[str, Any]) -> None:
     room = (wide - 1.5 * gap, deep - (1.5 if ruin else 2.2) * gap)
     mesh.box((0, gap * 0.3), (*room, tall), cell, base, 0.0, "stone")
     front = gap * 0.3 - room[1] / 2
-    mesh.panel(
-        (0, 0, base + tall * 0.35), (gap * 1.1, tall * 0.7), "#2a221c", -math.pi / 2, "rect", -front + 0.05, "wood"
-    )
+    _door(mesh, (gap * 1.1, tall * 0.7), base, 0.05 - front)
     _entablature(mesh, p, wide, deep, base + height, radius, standing, ruin)
 
 
@@ -152,9 +150,7 @@ def _round(mesh: Mesh, p: dict[str, Any]) -> None:
         )
     cell = p["stone"] if p["cell"] == "same" else p["cell"]
     mesh.frustum((0, 0), 24, ring * 0.62, ring * 0.62, height, cell, base, 0.0, "stone")
-    mesh.panel(
-        (0, 0, base + height * 0.33), (ring * 0.5, height * 0.66), "#2a221c", -math.pi / 2, "rect", ring * 0.63, "wood"
-    )
+    _door(mesh, (ring * 0.5, height * 0.66), base, ring * 0.63)
     trim = p["stone"] if p["trim"] == "same" else p["trim"]
     mesh.frustum((0, 0), 32, ring + 2 * radius, ring + 2 * radius, height * 0.2, trim, base + height, 0.0, "stone")
     if p["relief"]:
