@@ -152,9 +152,9 @@ def test_npm_client_of_the_wheel_packs_verified_bytes(
     miniature: Path, tmp_path: Path, local_registry: str, monkeypatch
 ):
     set_registry(monkeypatch, local_registry)
-    fetch({NAMES: pinned(miniature, NAMES)}, NpmOrigin(kind="npm"), tmp_path)
+    fetch({NAMES: pinned(miniature, NAMES)}, NpmOrigin(kind="npm"), tmp_path / "new")
     name = tarball_name(NAMES, VERSION)
-    assert (tmp_path / name).read_bytes() == (miniature / name).read_bytes()
+    assert (tmp_path / "new" / name).read_bytes() == (miniature / name).read_bytes()
 
 
 def test_unknown_version_is_named(miniature: Path, tmp_path: Path, local_registry: str, monkeypatch):

@@ -122,6 +122,7 @@ class Fetcher:
         file = SourceFile(path.name)
         check_names([*self._fetched.values(), file])
         with self._alone():
+            self._destination.mkdir(parents=True, exist_ok=True)
             digests = verify(path, file)
             self._list(Entry(file.name, url, digests.length, digests.sha256))
             place(path, self._destination / file.name)
