@@ -42,7 +42,7 @@ benchmark-loading: env
 
 # Long checks, run by hand: pytest collects a bar only where it is named.
 bars: env
-	pytest -s tests/bars/*.py
+	pytest -s tests/bars/gldv2_scale.py
 
 clean:
 	rm -rf .venv *.egg-info artifacts data .dvc/cache .dvc/tmp reports/report.html reports/report.pdf reports/figures reports/tables

@@ -170,17 +170,18 @@ def report() -> None:
 
 
 @main.command()
-@click.option("--dataset", help="Data set to tune on; default: the first of params.yaml.")
+@click.option("--dataset", help="Data set to tune on; default: all of params.yaml.")
 @click.option("--loss", multiple=True, help="Loss to tune; default: all of params.yaml.")
 def tune(dataset: str | None, loss: tuple[str, ...]) -> None:
     """Search learning rates on the validation classes and write the choices into params.yaml."""
     from suite.training.tuning import tune as search
 
     params = load_params()
-    trials = search(params, dataset or next(iter(params.datasets)), list(loss or params.losses), ROOT)
-    for row in trials[trials["chosen"]].itertuples():
-        edge = "  (at the edge of the search: widen tuning.learning_rates)" if row.at_edge else ""
-        click.echo(f"{row.dataset} {row.loss} batch {row.batch_size}: learning rate {row.learning_rate:g}{edge}")
+    for name in [dataset] if dataset else params.datasets:
+        trials = search(params, name, list(loss or params.losses), ROOT)
+        for row in trials[trials["chosen"]].itertuples():
+            edge = "  (at the edge of the search: widen tuning.learning_rates)" if row.at_edge else ""
+            click.echo(f"{row.dataset} {row.loss} batch {row.batch_size}: learning rate {row.learning_rate:g}{edge}")
 
 
 @main.command()
@@ -251,10 +252,19 @@ def _release_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @main.command("draw-landmarks")
 @click.argument("destination", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--processes", default=os.cpu_count() or 1, show_default="every core", help="drawn side by side")
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    default=os.cpu_count() or 1,
+    show_default="every core",
+    help="drawn side by side",
+)
 @_release_options
 def draw_landmarks(destination: Path, processes: int, **options: float) -> None:
-    """Draw a release of landmarks into DESTINATION, in the layout of GLDv2; the defaults give landmarks-mini."""
+    """Draw a release of landmarks into DESTINATION, in the layout of GLDv2; the defaults give landmarks-mini.
+
+    A release drawn there before is replaced; a folder with anything else in it is refused.
+    """
     from suite.landmarks.release import draw_release
 
     counts = draw_release(destination, processes=processes, **options)

@@ -160,7 +160,10 @@ class Params(Settings):
     def _serves(self, where: str, by_dataset: Mapping[str, Any]) -> None:
         unknown = set(by_dataset) - {DEFAULT, *self.datasets}
         if unknown:
-            raise ValueError(f"{where}: no data set '{min(unknown)}'; there are {', '.join(self.datasets)}")
+            raise ValueError(
+                f"{where}: no data set '{min(unknown)}'; there are {', '.join(self.datasets)}: remove that list or "
+                "name the data set"
+            )
         lacking = [data for data in self.datasets if data not in by_dataset]
         if lacking and DEFAULT not in by_dataset:
             raise ValueError(f"{where}: neither '{lacking[0]}' nor '{DEFAULT}' is there")

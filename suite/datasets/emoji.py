@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
-from suite.config import PositiveInt, Settings
+from suite.config import PositiveInt, Seed, Settings
 from suite.datasets.builder import About, Builder, Built
 from suite.datasets.drawing import draw_all, icon_svg
 from suite.datasets.emoji_leakage import alike_across, identical_across, pixel_digests, thumbnails
@@ -72,7 +72,7 @@ class EmojiSettings(Settings):
     near_duplicate_rms: Annotated[float, Field(ge=0, lt=1)]
     expected: Expected | None = None
     split: Split
-    seed: int
+    seed: Seed
 
 
 class EmojiDownload(Settings):

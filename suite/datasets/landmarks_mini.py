@@ -5,10 +5,11 @@ The release lies in `data/landmarks_mini`; `suite.landmarks` draws it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from suite.datasets.builder import About
+from suite.datasets.builder import About, BuilderSettings, Built
 from suite.datasets.gldv2 import HGLDv2, ReleaseDownload, Shards
 from suite.datasets.origins import FileOrigin, Origin
 
@@ -36,3 +37,11 @@ class LandmarksMini(HGLDv2):
         access="embedded",
     )
     Download: ClassVar = MiniDownload
+
+    def build(
+        self, settings: BuilderSettings, download: MiniDownload, source: Path, target: Path, processes: int
+    ) -> Built:
+        """As H-GLDv2; a drawn release has any number of shards, and no published counts to be held against."""
+        built = super().build(settings, download, source, target, processes)
+        notes = {name: note for name, note in built.notes.items() if name not in ("whole release", "published counts")}
+        return replace(built, notes=notes)

@@ -1,4 +1,4 @@
-"""Which landmarks there are: each drawn from (seed, set, super-category, number) alone, one in four a near-twin."""
+"""Which landmarks there are: each drawn from (seed, set, super-category, number) alone, one in eight a near-twin."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from suite.landmarks.archetypes import ARCHETYPES, archetype
+from suite.landmarks.archetypes import archetype
 from suite.landmarks.landmark import Landmark
 from suite.landmarks.photo import Site, make_site
 
-# Two landmarks in every run of so many are near-twins.
+# The second landmark of every run of so many is a near-twin of the first.
 _RUN = 8
 _CHANGED = 0.25
 # Shares of a landmark's height, and of full brightness, below which two are taken for one.
@@ -86,6 +86,6 @@ def _alike(one: Landmark, other: Landmark) -> bool:
     return bool(np.abs(shapes).max() < _SHAPE and np.abs(colours).max() < _COLOUR)
 
 
-def supercategories() -> list[str]:
-    """All super-categories, in the registry's order."""
-    return list(ARCHETYPES)
+def lone(number: int) -> int:
+    """The number of a landmark that is no near-twin of the one before it, one for each `number`."""
+    return _RUN * number

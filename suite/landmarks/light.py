@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from numba import njit
-
+from suite.landmarks.compiling import compiled
 from suite.landmarks.noise import clouded_flat, hashed
 
 Triple = tuple[float, float, float]
@@ -35,7 +34,7 @@ class Light(NamedTuple):
     seed: int  # of clouds and ripples
 
 
-@njit(cache=True)
+@compiled
 def sky(dx, dy, dz, light, out):
     """Radiance of the sky in direction (dx, dy, dz), unit length, into `out` (3,). Below the horizon: the horizon."""
     up = max(dz, 0.0)

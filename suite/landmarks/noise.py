@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
+from suite.landmarks.compiling import compiled
 
 
-@njit(cache=True)
+@compiled
 def hashed(x, y, z, seed):
     """A number in [0, 1) for a cell of the integer lattice."""
     h = (x * 374761393 + y * 668265263 + z * 2147483647 + seed * 1274126177) & 0xFFFFFFFF
@@ -16,12 +16,12 @@ def hashed(x, y, z, seed):
     return ((h ^ (h >> 15)) & 0xFFFFFF) / 16777216.0
 
 
-@njit(cache=True)
+@compiled
 def _eased(x):
     return x * x * (3.0 - 2.0 * x)
 
 
-@njit(cache=True)
+@compiled
 def noise(x, y, z, seed):
     """Smooth noise in [0, 1] with features of about one unit."""
     ix, iy, iz = math.floor(x), math.floor(y), math.floor(z)
@@ -35,7 +35,7 @@ def noise(x, y, z, seed):
     return total
 
 
-@njit(cache=True)
+@compiled
 def clouded(x, y, z, octaves, seed):
     """Noise summed over `octaves`, each half the size and half the strength of the one before; in [0, 1]."""
     total, strength, sum_of_strengths = 0.0, 0.5, 0.0
@@ -46,7 +46,7 @@ def clouded(x, y, z, octaves, seed):
     return total / sum_of_strengths
 
 
-@njit(cache=True)
+@compiled
 def _flat_noise(x, y, seed):
     ix, iy = math.floor(x), math.floor(y)
     u, v = _eased(x - ix), _eased(y - iy)
@@ -55,7 +55,7 @@ def _flat_noise(x, y, seed):
     return (1.0 - v) * lower + v * upper
 
 
-@njit(cache=True)
+@compiled
 def clouded_flat(x, y, octaves, seed):
     """`clouded` on a plane, at half the cost: most pixels are sky and ground."""
     total, strength, sum_of_strengths = 0.0, 0.5, 0.0

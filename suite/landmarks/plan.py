@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from suite.landmarks.archetypes import ARCHETYPES
-from suite.landmarks.catalogue import Key, generator, supercategories
+from suite.landmarks.catalogue import Key, generator, lone
 from suite.landmarks.settings import Part, ReleaseSettings
 
 
@@ -52,7 +52,7 @@ def _plan_train(plan: Plan, settings: ReleaseSettings) -> None:
     rng = generator(settings.seed, "train")
     keys = _keys("train", settings.train_per_category)
     # A few landmarks have bad photos alone: clean lists them not at all.
-    spoilt = [Key("spoilt", name, 0) for name in supercategories()[::4]] if settings.noisy else []
+    spoilt = [Key("spoilt", name, 0) for name in list(ARCHETYPES)[::4]] if settings.noisy else []
     numbers = _landmark_ids(len(keys) + len(spoilt), rng)
     plan.train_ids = dict(zip(numbers, keys + spoilt, strict=True))
     plan.unlabelled["train"] = _some(numbers[: len(keys)], settings.unlabelled, rng)
@@ -64,7 +64,7 @@ def _plan_train(plan: Plan, settings: ReleaseSettings) -> None:
             plan.clean[landmark] = sorted(images)
         for number in range(bad):
             # Wrong photos: of another landmark, or of nothing in particular.
-            other = Key("unlisted", str(rng.choice(supercategories())), int(rng.integers(2, 10**6)) * 8)
+            other = Key("unlisted", str(rng.choice(list(ARCHETYPES))), lone(int(rng.integers(2, 10**6))))
             shown = other if rng.random() < 0.4 else None
             images.append(_add(plan, settings.seed, "train", shown, number, key))
         plan.train.update(dict.fromkeys(images, landmark))
@@ -74,7 +74,7 @@ def _plan_index(plan: Plan, settings: ReleaseSettings) -> None:
     rng = generator(settings.seed, "index")
     keys = _keys("index", settings.index_per_category)
     strangers = [
-        Key("unlisted", str(rng.choice(supercategories())), 8 * (1000 + number))
+        Key("unlisted", str(rng.choice(list(ARCHETYPES))), lone(1000 + number))
         for number in range(settings.distractors // 2)
     ]
     numbers = _landmark_ids(len(keys) + len(strangers), rng)
@@ -93,7 +93,7 @@ def _plan_index(plan: Plan, settings: ReleaseSettings) -> None:
     for number in range(settings.distractors - len(strangers)):
         _add(plan, settings.seed, "index", None, number)
     for number in range(settings.ignored):
-        stranger = Key("unlisted", str(rng.choice(supercategories())), 8 * (10**6 + number))
+        stranger = Key("unlisted", str(rng.choice(list(ARCHETYPES))), lone(10**6 + number))
         query = _add(plan, settings.seed, "test", stranger if number % 3 == 0 else None, number)
         plan.solution[query] = ([], "Ignored")
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from suite.landmarks.compiling import compiled
 
 NEAR = 0.2
 
 
-@njit(cache=True)
+@compiled
 def rasterise(triangles, focal, centre_x, centre_y, depth, faces, offset):
     """Draw triangles (T, 3, 3) given in camera space (right, down, forward metres) into `depth` and `faces`.
 
@@ -44,7 +45,7 @@ def rasterise(triangles, focal, centre_x, centre_y, depth, faces, offset):
             _fill(x[0], y[0], w[0], x[k], y[k], w[k], x[k + 1], y[k + 1], w[k + 1], depth, faces, t + offset)
 
 
-@njit(cache=True)
+@compiled
 def rasterise_flat(triangles, depth):
     """Draw triangles (T, 3, 3) given as (x, y, nearness) in pixels of `depth` (H, W): the sun's parallel view."""
     faces = np.empty((1, 1), np.int32)
@@ -53,7 +54,7 @@ def rasterise_flat(triangles, depth):
         _fill(p[0, 0], p[0, 1], p[0, 2], p[1, 0], p[1, 1], p[1, 2], p[2, 0], p[2, 1], p[2, 2], depth, faces, -1)
 
 
-@njit(cache=True)
+@compiled
 def _fill(x0, y0, w0, x1, y1, w1, x2, y2, w2, depth, faces, face):
     area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
     if abs(area) < 1e-12:

@@ -17,9 +17,10 @@ from typing import Any
 
 import pandas as pd
 from pydantic import ValidationError
+from tqdm import tqdm
 
 from suite.errors import SuiteError
-from suite.files import atomic_directory
+from suite.files import atomic_directory, remove_leftovers
 from suite.landmarks.archetypes import ARCHETYPES
 from suite.landmarks.catalogue import Key, generator, make_landmark
 from suite.landmarks.developing import encode_jpeg
@@ -31,6 +32,8 @@ from suite.workers import worker_pool
 
 PARTS: tuple[Part, ...] = ("train", "index", "test")
 _BATCH = 24
+# In the place of web addresses.
+_DRAWN = "drawn:"
 
 
 def draw_release(destination: Path, *, processes: int = 1, **options: Any) -> dict[str, int]:
@@ -57,10 +60,12 @@ def draw_release(destination: Path, *, processes: int = 1, **options: Any) -> di
     if destination.exists() and not _is_release(destination):
         raise SuiteError(f"{destination}: exists and is no drawn release; name another folder or remove it")
     plan = make_plan(settings)
+    remove_leftovers(destination)
     with atomic_directory(destination) as folder:
         _write_tables(folder, plan)
         with _Spool(folder / "spool") as spool:
-            for image, data in _draw(plan, settings, processes):
+            drawn = tqdm(_draw(plan, settings, processes), "draw", len(plan.photos), unit="image", disable=None)
+            for image, data in drawn:
                 spool.put(image, data)
             for part in PARTS:
                 _write_shards(folder, part, plan.ids(part), settings.shards(part), spool)
@@ -149,7 +154,7 @@ def _write_tables(folder: Path, plan: Plan) -> None:
     metadata, truth = folder / "metadata", folder / "ground_truth"
     metadata.mkdir()
     truth.mkdir()
-    train = [(image, f"drawn:train/{image}", plan.train[image]) for image in sorted(plan.train)]
+    train = [(image, f"{_DRAWN}train/{image}", plan.train[image]) for image in sorted(plan.train)]
     _write(metadata / "train.csv", ("id", "url", "landmark_id"), train)
     clean = [(landmark, " ".join(plan.clean[landmark])) for landmark in sorted(plan.clean)]
     _write(metadata / "train_clean.csv", ("landmark_id", "images"), clean)
@@ -173,7 +178,7 @@ def _write_tables(folder: Path, plan: Plan) -> None:
 
 def _category(key: Key, landmark: int) -> str:
     """A name as the release has them, of a page of a landmark; here it names no page."""
-    return f"drawn:Category:{ARCHETYPES[key.supercategory][1].replace(' ', '_')}_{landmark}"
+    return f"{_DRAWN}Category:{ARCHETYPES[key.supercategory][1].replace(' ', '_')}_{landmark}"
 
 
 def _write(path: Path, header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
@@ -181,4 +186,11 @@ def _write(path: Path, header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> 
 
 
 def _is_release(folder: Path) -> bool:
-    return (folder / "metadata" / "train_clean.csv").is_file() or (folder.is_dir() and not any(folder.iterdir()))
+    """Whether a folder is empty or holds a drawn release: the real one has web addresses where a drawn one has none."""
+    if folder.is_dir() and not any(folder.iterdir()):
+        return True
+    try:
+        with (folder / "metadata" / "train.csv").open(encoding="utf-8") as table:
+            return table.readline() == "id,url,landmark_id\n" and f",{_DRAWN}" in table.readline()
+    except (OSError, UnicodeDecodeError):
+        return False

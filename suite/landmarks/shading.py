@@ -6,11 +6,11 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from suite.landmarks.compiling import compiled
 from suite.landmarks.light import Triple, sky
 from suite.landmarks.noise import clouded, hashed, noise
-from suite.landmarks.surface import FOLIAGE, GLASS, GRASS, METAL, ROCK, SEA, WATER, ground, texture
+from suite.landmarks.surface import FOLIAGE, GLASS, GRASS, LAWN, METAL, ROCK, SEA, WATER, ground, texture
 
 _ANGLES = (np.arange(6) + 0.5) * math.pi / 3
 _AROUND = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
@@ -38,7 +38,7 @@ class Surfaces(NamedTuple):
     seed: int
 
 
-@njit(cache=True)
+@compiled
 def sunlit(x, y, z, nx, ny, nz, shadows):
     """Share of the sun that reaches a point, 0..1, averaged over 2 x 2 texels."""
     texel = 1.0 / shadows.scale
@@ -61,7 +61,7 @@ def sunlit(x, y, z, nx, ny, nz, shadows):
     return total
 
 
-@njit(cache=True)
+@compiled
 def openness(x, y, z, nx, ny, nz, shadows):
     """Share of the sky a point sees, from the horizon of the heights around it in six directions."""
     size = shadows.above.shape[0]
@@ -86,7 +86,7 @@ def openness(x, y, z, nx, ny, nz, shadows):
     return 1.0 - 0.85 * blocked / weights if weights > 0.0 else 0.5
 
 
-@njit(cache=True)
+@compiled
 def _illuminate(colour, x, y, z, nx, ny, nz, light, shadows, out):
     lambert = nx * light.sun[0] + ny * light.sun[1] + nz * light.sun[2]
     direct = lambert * sunlit(x, y, z, nx, ny, nz, shadows) if lambert > 0.0 else 0.0
@@ -97,10 +97,10 @@ def _illuminate(colour, x, y, z, nx, ny, nz, light, shadows, out):
         out[c] = colour[c] * (direct * light.sun_colour[c] + ambient)
 
 
-@njit(cache=True)
+@compiled
 def _season(material, light, x, y, z, nz, grain, seed, colour):
     """Snow on what faces up, autumn in the leaves."""
-    if light.autumn > 0.0 and (material in (FOLIAGE, GRASS)):
+    if light.autumn > 0.0 and material in (FOLIAGE, GRASS):
         shade = light.autumn * (0.9 if material == FOLIAGE else 0.4)
         warm = hashed(math.floor(x / (4 * grain)), math.floor(y / (4 * grain)), 3, seed)
         brightness = colour[0] + colour[1] + colour[2]
@@ -116,7 +116,7 @@ def _season(material, light, x, y, z, nz, grain, seed, colour):
         colour[2] += share * (0.86 - colour[2])
 
 
-@njit(cache=True)
+@compiled
 def _face(face, x, y, z, dx, dy, dz, distance, footprint, surfaces, light, shadows, colour, scratch, out):
     """Radiance of triangle `face` at point (x, y, z), seen along the unit direction d."""
     vertices = surfaces.vertices[face]
@@ -178,7 +178,7 @@ def _face(face, x, y, z, dx, dy, dz, distance, footprint, surfaces, light, shado
             out[2] += 0.36 * bright
 
 
-@njit(cache=True)
+@compiled
 def shade(
     image, depth, faces, mirror_depth, mirror_faces, eye, axes, focal, centre_x, centre_y, surfaces, light, shadows
 ):
@@ -255,7 +255,7 @@ def shade(
                     ground(surfaces.ground, x, y, surfaces.grain, flat, surfaces.seed, colour)
                     for c in range(3):
                         colour[c] *= 1.0 - 0.35 * light.wet
-                    material = GRASS if surfaces.ground == 0 else -1
+                    material = GRASS if surfaces.ground == LAWN else -1
                     _season(material, light, x, y, 0.0, 1.0, max(surfaces.grain, flat), surfaces.seed, colour)
                     _illuminate(colour, x, y, 0.0, 0.0, 0.0, 1.0, light, shadows, out)
                     if light.wet > 0.0:
@@ -271,7 +271,7 @@ def shade(
                 image[row, column, c] = out[c]
 
 
-@njit(cache=True)
+@compiled
 def _water(
     row, column, x, y, rx, ry, rz, reach, footprint, mirror_depth, mirror_faces, eye, axes, focal, centre_x, centre_y,
     surfaces, light, shadows, colour, scratch, out,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
+from suite.landmarks.compiling import compiled
 from suite.landmarks.landmark import GROUNDS
 from suite.landmarks.mesh import MATERIALS
 from suite.landmarks.noise import clouded, clouded_flat, hashed, noise
@@ -18,7 +17,7 @@ LAWN, SAND, SEA, PAVING = (GROUNDS.index(name) for name in ("grass", "sand", "wa
 BARE_ROCK, SNOWFIELD = GROUNDS.index("rock"), GROUNDS.index("snow")
 
 
-@njit(cache=True)
+@compiled
 def _courses(along, up, length, height, joint, seed):
     """Masonry in running bond: brightness of the block at (along, up), darker in the joints."""
     row = math.floor(up / height)
@@ -29,7 +28,7 @@ def _courses(along, up, length, height, joint, seed):
     return tone * (0.62 if edge < joint else 1.0)
 
 
-@njit(cache=True)
+@compiled
 def texture(material, x, y, z, nx, ny, nz, grain, footprint, seed):
     """Factor on the colour at a point with normal n; `grain` scales blocks (metres), `footprint` is a pixel's width.
 
@@ -71,7 +70,7 @@ def texture(material, x, y, z, nx, ny, nz, grain, footprint, seed):
     return 1.0
 
 
-@njit(cache=True)
+@compiled
 def ground(kind, x, y, grain, footprint, seed, out):
     """Colour of the ground at (x, y) into `out` (3,); water has its own shading."""
     coarse = clouded_flat(x / (14 * grain), y / (14 * grain), 4, seed)

@@ -24,6 +24,16 @@ from suite.reporting.model import (
 from suite.reporting.tuning import rates_in_words
 
 
+def _set_in_words(data: DatasetEvidence) -> str:
+    """What the gap is measured over, where that is not what the leaderboard is."""
+    if data.protocol.gallery is None:
+        return ""
+    return (
+        "here the labelled images of queries and gallery together, each against all others (so that its AP is not the "
+        "mAP of the leaderboard, which holds queries against the gallery), "
+    )
+
+
 def gap(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
     """Gap against measuring and against training batch size, its two shares, and the numbers."""
     main = conclusions.gap_at_main(evidence, data)
@@ -33,7 +43,7 @@ def gap(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[
     blocks: list[Block] = [
         Paragraph(
             "The gap is the AP of a query within its batch minus the AP of the same query over the "
-            "whole test set, averaged over "
+            f"whole evaluation set, {_set_in_words(data)}averaged over "
             f"batches drawn with {measure.samples_per_class} images a class "
             f"({count(measure.partitions, 'partition')} a run and size, the same for every run). A batch has "
             "fewer negatives, which raises AP, and fewer positives. How much is due to which depends on the "

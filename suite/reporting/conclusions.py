@@ -137,6 +137,18 @@ def nothing(evidence: Evidence, data: DatasetEvidence) -> str:
     return f"No run finished at batch size {evidence.params.main_batch_size}, so the losses cannot be ranked."
 
 
+def judged(data: DatasetEvidence) -> str:
+    """How the test images are judged."""
+    protocol = data.protocol
+    if protocol.gallery is None:
+        return f"Test: each of {len(protocol.queries):,} images against all others."
+    text = f"Test: {len(protocol.queries):,} queries against a gallery of {len(protocol.gallery):,} images"
+    text += f" (protocol `{protocol.name}`)."
+    if "positive" in set(() if protocol.relations is None else protocol.relations["relation"]):
+        text += " mAP@100 goes by the pairs that the data set states, the other metrics by shared labels."
+    return text
+
+
 def gap(evidence: Evidence, data: DatasetEvidence) -> str:
     """How the decomposability gap behaves with measuring batch size, beside the frozen control."""
     main = gap_at_main(evidence, data)
@@ -148,7 +160,7 @@ def gap(evidence: Evidence, data: DatasetEvidence) -> str:
     small, large = (_gap_row(main, best, size) for size in (sizes[0], sizes[-1]))
     text = (
         f"The decomposability gap of {_label(evidence, best)}, AP within batches minus AP over the "
-        f"whole set, is "
+        f"whole evaluation set, is "
         f"{with_interval(small['gap'], small.gap_low, small.gap_high)} in batches of {sizes[0]}"
     )
     if len(sizes) > 1:

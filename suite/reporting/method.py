@@ -151,10 +151,13 @@ def runs(evidence: Evidence) -> list[Block]:
     if failed.empty:
         blocks.append(Paragraph("No run failed."))
     else:
-        blocks.append(Paragraph(f"{count(len(failed), 'run')} failed; `ranksuite retry` runs them again."))
+        blocks.append(
+            Paragraph(f"{count(len(failed), 'run')} failed; `ranksuite retry DATASET LOSS` has them run again.")
+        )
         blocks.append(
             Points(
                 tuple(
+                    f"{f'{run.dataset}, ' if len(evidence.datasets) > 1 else ''}"
                     f"{evidence.params.loss(run.loss).label}, batch {run.batch_size}, seed {run.seed}: "
                     f"{'no reason recorded' if pd.isna(run.error) else run.error} "
                     f"(`{str(run.fingerprint)[:SHORT]}`)"
@@ -205,27 +208,35 @@ def licences(evidence: Evidence) -> list[Block]:
     sources = [(data, source) for data in evidence.datasets for source in data.card.get("sources", [])]
     if not sources:
         return [Paragraph("The data card names no sources.")]
-    rows = tuple(
+    rows = tuple(row for data in evidence.datasets for row in _attributions(data))
+    frame = pd.DataFrame([{"dataset": data.name, **source} for data, source in sources])
+    return [
+        Paragraph("The pictures in this report stand under the licences below; they are shown at a small size."),
+        Table(
+            "sources",
+            "Image sources, authors and licences; where each source has an author, with the start of its checksum. "
+            "The CSV lists every source file with its whole checksum.",
+            (Column("Source"), Column("Author", wide=True), Column("Licence", wide=True)),
+            rows,
+            frame,
+        ),
+    ]
+
+
+def _attributions(data: DatasetEvidence) -> list[tuple[Cell, Cell, Cell]]:
+    """A row a source that has an author of its own; one row for a data set whose sources are files of one release."""
+    sources = data.card.get("sources", [])
+    if not any(source.get("author") for source in sources):
+        card = data.card
+        licence = Cell(str(card.get("licence") or "–"), detail=str(card.get("licence_url") or ""))
+        return [(Cell(data.short), Cell(str(card.get("citation") or "–")), licence)] if sources else []
+    return [
         (
             Cell(_source_name(source), detail=f"{_checksum(source)[:24]}…"),
             Cell(str(source.get("author") or "–")),
             Cell(str(source.get("licence") or "–"), detail=str(source.get("licence_url") or "")),
         )
-        for _, source in sources
-    )
-    frame = pd.DataFrame([{"dataset": data.name, **source} for data, source in sources])
-    return [
-        Paragraph(
-            "The pictures in this report belong to their authors and stand under the licences below; "
-            "they are shown at a small size."
-        ),
-        Table(
-            "sources",
-            "Image sources with the start of their integrity checksums (whole in the CSV), authors and licences.",
-            (Column("Source"), Column("Author", wide=True), Column("Licence", wide=True)),
-            rows,
-            frame,
-        ),
+        for source in sources
     ]
 
 

@@ -14,6 +14,7 @@ HEADLINE = {
     "level0/AP": "mAP",
     "level0/R_at_1": "R@1",
     "level0/mAP_at_R": "mAP@R",
+    "stated/mAP_at_100": "mAP@100",
     "NDCG": "NDCG",
     "H_AP": "H-AP",
 }
@@ -198,6 +199,11 @@ def measured(mean: float, low: float, high: float, digits: int = 3, sign: bool =
     """A cell with a mean above its interval."""
     value = float(mean) if math.isfinite(mean) else None
     return Cell(number(mean, digits, sign), value, interval(low, high, digits, sign), strong)
+
+
+def worded(name: str) -> str:
+    """A column's name as words."""
+    return name.replace("_", " ")
 
 
 def whole(value: float) -> Cell:

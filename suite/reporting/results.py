@@ -21,6 +21,7 @@ from suite.reporting.model import (
     p_value,
     whole,
     with_interval,
+    worded,
 )
 from suite.reporting.retrieval import gallery
 
@@ -66,7 +67,7 @@ def leaderboard(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) 
     )
     blocks: list[Block] = [
         Figure(name, caption, f"{alt}.", wide, narrow),
-        Paragraph(conclusions.intervals_note(data)),
+        Paragraph(f"{conclusions.judged(data)} {conclusions.intervals_note(data)}"),
     ]
     metrics = {metric: label for metric, label in HEADLINE.items() if not data.board(metric).empty}
     blocks.append(_board_table(evidence, data, metrics))
@@ -144,12 +145,12 @@ def comparison(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
 
 def levels(evidence: Evidence, data: DatasetEvidence) -> list[Block]:
     """mAP at every hierarchy level."""
-    metrics = {f"level{place}/AP": f"mAP, {name}" for place, name in enumerate(data.levels)}
+    metrics = {f"level{place}/AP": f"mAP, {worded(name)}" for place, name in enumerate(data.levels)}
     metrics = {metric: label for metric, label in metrics.items() if not data.board(metric).empty}
     if len(metrics) < 2:
         return [Paragraph("Results at one hierarchy level alone are on record.")]
     text = (
-        f"The classes of the leaderboard are the finest level, {data.levels[0]}. Coarser levels ask "
+        f"The classes of the leaderboard are the finest level, {worded(data.levels[0])}. Coarser levels ask "
         f"whether what is retrieved "
         "is at least of the right kind. A loss sees finest classes alone unless its settings, under "
         "Tuning, name another level."
@@ -253,8 +254,8 @@ def _validation_table(evidence: Evidence, data: DatasetEvidence) -> Table:
     table = data.leaderboard
     return Table(
         f"{data.name}-validation",
-        "Validation mAP and its lift over frozen features. Optimistic: heads, and learning rates where a "
-        "search is on record, were chosen on these classes; the test table is the one to quote.",
+        "Validation mAP, each image against all others, and its lift over frozen features. Optimistic: heads, and "
+        "learning rates where a search is on record, were chosen on these classes; the test table is the one to quote.",
         (Column("Loss"), Column("Seeds", True), Column("mAP (validation)", True), Column("Lift", True)),
         tuple(rows),
         table[(table["split"] == "val") & (table["metric"] == AP)].drop(columns="dataset"),

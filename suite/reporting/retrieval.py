@@ -10,7 +10,7 @@ from PIL import Image
 
 from suite.datasets.images import decode_image
 from suite.reporting.evidence import DatasetEvidence
-from suite.reporting.model import Example, Gallery, Mark, Picture, Ranking, Result, number
+from suite.reporting.model import Example, Gallery, Mark, Picture, Ranking, Result, number, worded
 
 TOP = 10
 EACH = 2
@@ -94,11 +94,11 @@ def choose(gain: pd.Series, classes: pd.Series, each: int = EACH) -> dict[int, s
 def marks(levels: list[str]) -> tuple[Mark, ...]:
     """The legend: finest level, each coarser one, none."""
     coarse = [("◐", "dashed", "#8a5a00"), ("◔", "dotted", "#6a4fa3")]
-    table = [Mark(0, "✓", "solid", "#1a7a45", f"right {levels[0]}")]
+    table = [Mark(0, "✓", "solid", "#1a7a45", f"right {worded(levels[0])}")]
     for place, level in enumerate(levels[1:], start=1):
         glyph, border, colour = coarse[min(place, len(coarse)) - 1]
         glyph = glyph if place <= len(coarse) else str(place + 1)
-        table.append(Mark(place, glyph, border, colour, f"right {level} only"))
+        table.append(Mark(place, glyph, border, colour, f"right {worded(level)} only"))
     return (*table, Mark(-1, "✗", "double", "#b3261e", "wrong at every level"))
 
 
@@ -137,9 +137,14 @@ def _verdict(data: DatasetEvidence, query: int, item: int) -> int:
 def _pictures(data: DatasetEvidence, rows: list[int]) -> dict[int, Picture]:
     places = {row: int(data.items.at[row, "image"]) for row in rows}
     return {
-        row: _picture(data.images.read(place), f"{data.items.at[row, data.levels[0]]} ({data.items.at[row, 'source']})")
+        row: _picture(data.images.read(place), f"{_label(data, row)} ({data.items.at[row, 'source']})")
         for row, place in places.items()
     }
+
+
+def _label(data: DatasetEvidence, row: int) -> str:
+    label = data.items.at[row, data.levels[0]]
+    return "no label" if pd.isna(label) else str(label)
 
 
 def _picture(data: bytes, alt: str) -> Picture:

@@ -1,6 +1,6 @@
 """The gap of every loss over seeds, and how it differs from the gap of what has learnt nothing.
 
-A gap is an average over drawn partitions of the test set, and every run is measured on the same ones. Its t
+A gap is an average over drawn partitions of the evaluation set, and every run is measured on the same ones. Its t
 interval over seeds is therefore conditional on these partitions; how far other partitions would move it stands
 beside it, as the standard error over partitions of the mean over seeds.
 """

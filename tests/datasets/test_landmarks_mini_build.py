@@ -8,19 +8,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from study_settings import study
 
 from suite.datasets import ImageStore, build_dataset, download_dataset, load_card, load_items
 from suite.datasets.archives import iterate_members
+from suite.datasets.images import decode_image
+from suite.landmarks.archetypes import ARCHETYPES
 from suite.landmarks.plan import make_plan
 from suite.landmarks.release import draw_photos, draw_release
 from suite.landmarks.settings import ReleaseSettings
 
 REPOSITORY = Path(__file__).parents[2]
-SMALL = {"train_per_category": 2, "index_per_category": 1, "train_images": 2, "index_images": 2, "test_images": 1}
-SMALL |= {"distractors": 6, "ignored": 4, "size": 32, "unlabelled": 0.1}
+SMALL = {"train_per_category": 1, "index_per_category": 1, "train_images": 2, "index_images": 2, "test_images": 1}
+SMALL |= {"distractors": 6, "ignored": 4, "size": 16, "unlabelled": 0.1}
 
 
 def built(folder: Path, root: Path):
@@ -31,11 +34,11 @@ def built(folder: Path, root: Path):
     return load_items(root, "landmarks"), load_card(root, "landmarks")
 
 
-@pytest.mark.slow
 def test_a_drawn_release_is_built_as_h_gldv2(tmp_path: Path):
     counts = draw_release(tmp_path / "release", processes=2, **SMALL)
     items, card = built(tmp_path / "release", tmp_path / "artifacts")
     assert card["access"] == "embedded"
+    assert "published counts" not in card["notes"]
     assert list(card["protocols"]) == ["all", "private", "public"]
     assert set(items["split"]) == {"train", "val", "query", "gallery"}
     assert (items["split"] == "gallery").sum() == counts["index"]
@@ -44,7 +47,7 @@ def test_a_drawn_release_is_built_as_h_gldv2(tmp_path: Path):
     assert card["set_aside"]["landmark without a hierarchy"]["classes"] > 0
     assert card["set_aside"]["query that the ground truth ignores"]["images"] == SMALL["ignored"]
     labelled = items.dropna(subset=["supercategory"])
-    assert labelled["supercategory"].nunique() == 24
+    assert labelled["supercategory"].nunique() == len(ARCHETYPES)
     assert (labelled.groupby("supercategory")["natural_or_human_made"].nunique() == 1).all()
     assert len(ImageStore(tmp_path / "artifacts" / "datasets" / "landmarks")) == len(items)
 
@@ -69,11 +72,14 @@ def test_the_pinned_release_is_what_the_suite_draws(tmp_path: Path):
     for part in ("train", "index", "test"):
         listed = pd.read_csv(folder / "metadata" / f"{part}.csv", usecols=["id"])["id"]
         assert sorted(listed) == plan.ids(part)
-    chosen = plan.photos[:: len(plan.photos) // 6]
-    for photo in chosen:
+    chosen = {photo.key and photo.key.supercategory: photo for photo in plan.photos}
+    assert len(chosen) == len(ARCHETYPES) + 1
+    for photo in chosen.values():
         ((name, data),) = draw_photos((photo.key, [photo], settings))
         assert name == photo.id
-        assert data == stored(folder, photo.part, name)
+        # Another kind of processor may round another way; the picture is the same.
+        drawn, pinned = (np.asarray(decode_image(one), dtype=float) for one in (data, stored(folder, photo.part, name)))
+        assert np.abs(drawn - pinned).mean() < 2
 
 
 def stored(folder: Path, part: str, name: str) -> bytes:

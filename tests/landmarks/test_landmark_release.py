@@ -216,3 +216,11 @@ class TestBounds:
         with pytest.raises(SuiteError, match="is no drawn release"):
             draw_release(tmp_path, **SMALL)
         assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+    def test_the_real_release_is_left_alone(self, tmp_path):
+        table = tmp_path / "metadata" / "train.csv"
+        table.parent.mkdir()
+        table.write_text("id,url,landmark_id\n6e158a47eb2ca3f6,https://example.org/a.jpg,142820\n")
+        with pytest.raises(SuiteError, match="is no drawn release"):
+            draw_release(tmp_path, **SMALL)
+        assert table.is_file()

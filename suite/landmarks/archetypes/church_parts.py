@@ -40,6 +40,7 @@ def nave(mesh: Mesh, p, wall, width, length, height, pitch, shape="pointed", mat
 
 
 def apse(mesh: Mesh, p, wall, y, radius, height, shape="round", material="stone") -> None:
+    """A round end with its own roof and a ring of windows."""
     mesh.frustum((0, y), 16, radius, radius, height, wall, 0.0, 0.0, material)
     mesh.frustum((0, y), 16, radius * 1.08, 0.0, radius * 0.8, p["roof"], height, 0.0, "tiles")
     openings_around(mesh, (0, y), radius * 0.98, height * 0.55, 12, (radius * 0.22, height * 0.5), GLASS, shape)
@@ -85,6 +86,7 @@ def west_tower(mesh: Mesh, p, wall, xy, width, height, cap, shape="pointed", mat
 
 
 def door(mesh: Mesh, p, xy, width, height, frame, shape="pointed", facing=FRONT) -> None:
+    """A door in its frame."""
     mesh.panel((*xy, height * 0.58), (width * 1.6, height * 1.16), frame, facing, shape, 0.1, "stone")
     mesh.panel((*xy, height * 0.5), (width, height), p["door"], facing, shape, 0.2, "wood")
 
