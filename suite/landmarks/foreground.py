@@ -77,7 +77,7 @@ def passers_by(landmark: Landmark, rng: np.random.Generator) -> Mesh:
 
 
 def occluder(camera: Camera, afloat: bool, rng: np.random.Generator) -> Mesh:
-    """One thing close to the lens that hides a part of the picture, at most about a third of it."""
+    """One thing close to the lens that hides a part of the picture, seldom half of it."""
     half = SENSOR_WIDTH / 2 / camera.focal
     # Feet and wheels stay below the frame: nobody sees whether they touch the ground.
     near = 0.75 * _EYE_LEVEL / half

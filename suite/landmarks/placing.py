@@ -25,7 +25,9 @@ def draw_out(line: np.ndarray, thickness: float) -> np.ndarray:
 def place(points: np.ndarray, centre_xy: Sequence[float], turn: float) -> np.ndarray:
     """Points (..., 2) turned about the origin by `turn` radians, then moved to `centre_xy`."""
     cosine, sine = math.cos(turn), math.sin(turn)
-    return points @ np.array([[cosine, sine], [-sine, cosine]]) + np.asarray(centre_xy, dtype=np.float64)
+    return np.asarray(points, dtype=np.float64) @ np.array([[cosine, sine], [-sine, cosine]]) + np.asarray(
+        centre_xy, dtype=np.float64
+    )
 
 
 def place_above(points: np.ndarray, centre_xy: Sequence[float], base: float, turn: float) -> np.ndarray:

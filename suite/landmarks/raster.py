@@ -10,11 +10,11 @@ NEAR = 0.2
 
 
 @compiled
-def rasterise(triangles, focal, centre_x, centre_y, depth, faces, offset):
+def rasterise(triangles, focal, centre_x, centre_y, depth, faces):
     """Draw triangles (T, 3, 3) given in camera space (right, down, forward metres) into `depth` and `faces`.
 
     `depth` (H, W) float64 holds 1 / z, larger is nearer, and starts at 0 or at an earlier drawing; `faces` (H, W)
-    int32 receives the number of the triangle plus `offset`. A pixel is drawn if its centre lies in the triangle;
+    int32 receives the number of the triangle. A pixel is drawn if its centre lies in the triangle;
     equal depths keep the earlier triangle. What lies nearer than NEAR is clipped away.
     """
     clipped = np.empty((4, 3))
@@ -42,7 +42,7 @@ def rasterise(triangles, focal, centre_x, centre_y, depth, faces, offset):
             x[k] = centre_x + focal * clipped[k, 0] * w[k]
             y[k] = centre_y + focal * clipped[k, 1] * w[k]
         for k in range(1, count - 1):
-            _fill(x[0], y[0], w[0], x[k], y[k], w[k], x[k + 1], y[k + 1], w[k + 1], depth, faces, t + offset)
+            _fill(x[0], y[0], w[0], x[k], y[k], w[k], x[k + 1], y[k + 1], w[k + 1], depth, faces, t)
 
 
 @compiled

@@ -52,7 +52,7 @@ def render(scene: Scene, camera: Camera, light: Light, supersampling: int = 2) -
 
 def _draw(vertices, camera: Camera, size: int, focal: float, centre_x: float, centre_y: float):
     depth, faces = np.zeros((size, size)), np.full((size, size), -1, np.int32)
-    rasterise(camera.to_camera(vertices), focal, centre_x, centre_y, depth, faces, 0)
+    rasterise(camera.to_camera(vertices), focal, centre_x, centre_y, depth, faces)
     return depth, faces
 
 

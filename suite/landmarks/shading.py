@@ -117,7 +117,7 @@ def _season(material, light, x, y, z, nz, grain, seed, colour):
 
 
 @compiled
-def _face(face, x, y, z, dx, dy, dz, distance, footprint, surfaces, light, shadows, colour, scratch, out):
+def _face(face, x, y, z, dx, dy, dz, footprint, surfaces, light, shadows, colour, scratch, out):
     """Radiance of triangle `face` at point (x, y, z), seen along the unit direction d."""
     vertices = surfaces.vertices[face]
     corners = surfaces.normals[face]
@@ -215,7 +215,6 @@ def shade(
                         dx,
                         dy,
                         dz,
-                        distance,
                         footprint,
                         surfaces,
                         light,
@@ -233,7 +232,6 @@ def shade(
                         rx,
                         ry,
                         rz,
-                        reach,
                         footprint,
                         mirror_depth,
                         mirror_faces,
@@ -273,7 +271,7 @@ def shade(
 
 @compiled
 def _water(
-    row, column, x, y, rx, ry, rz, reach, footprint, mirror_depth, mirror_faces, eye, axes, focal, centre_x, centre_y,
+    row, column, x, y, rx, ry, rz, footprint, mirror_depth, mirror_faces, eye, axes, focal, centre_x, centre_y,
     surfaces, light, shadows, colour, scratch, out,
 ):  # fmt: skip
     """Water at (x, y): its own dark green, and the mirrored scene or sky displaced by ripples."""
@@ -298,7 +296,7 @@ def _water(
         unit = math.sqrt(mx * mx + my * my + mz * mz)
         _face(
             mirror_faces[seen_row, seen_column], eye[0] + far * mx, eye[1] + far * my, -(eye[2] + far * mz),
-            mx / unit, my / unit, -mz / unit, far * unit, 2 * footprint, surfaces, light, shadows, colour, scratch, out,
+            mx / unit, my / unit, -mz / unit, 2 * footprint, surfaces, light, shadows, colour, scratch, out,
         )  # fmt: skip
     else:
         sky(rx / length + 0.3 * slope_x, ry / length + 0.3 * slope_y, max(down + 0.25 * slope_y, 0.02), light, out)

@@ -58,7 +58,7 @@ PATHS = {
 
 TARS = {
     **{f"path {kind}": (tar(GOOD, member(name)), line) for kind, (name, line) in PATHS.items()},
-    "path of an absolute folder": (tar(GOOD, header(b"/tmp/x/", b"5")), "'/tmp/x/': its path is absolute"),
+    "path of an absolute folder": (tar(GOOD, header(b"/etc/x/", b"5")), "'/etc/x/': its path is absolute"),
     "path in a GNU long name": (after_gnu_name(b"../" * 60 + b"x", member()), "its path climbs out"),
     "path in a pax header": (tar(pax({"path": "/etc/passwd"}), member()), "'/etc/passwd': its path is absolute"),
     "path in ustar's prefix": (tar(b"".join([header(b"x")[:345], b"/etc", bytes(163)])), "neither a tar nor a zip"),
@@ -128,7 +128,7 @@ TARS = {
 
 ZIPS = {
     **{f"path {kind}": (raw_zip([zip_entry(name)]), line) for kind, (name, line) in PATHS.items() if name != b"./"},
-    "path of an absolute folder": (raw_zip([zip_entry(b"/tmp/x/", b"")]), "'/tmp/x/': its path is absolute"),
+    "path of an absolute folder": (raw_zip([zip_entry(b"/etc/x/", b"")]), "'/etc/x/': its path is absolute"),
     "NUL in a name": (raw_zip([zip_entry(b"a.jpg\0.exe")]), r"'a.jpg\\x00.exe': its name holds control"),
     "name that is not the UTF-8 it says": (raw_zip([zip_entry(b"caf\xe9")]), r"caf\\\\xe9': its name is not the UTF-8"),
     "duplicate": (raw_zip([zip_entry(b"a"), zip_entry(b"a")]), "'a': a second member of this name"),

@@ -22,7 +22,7 @@ def area(mesh: Mesh) -> float:
 
 def draw(triangles, size: int = 40, focal: float = 40.0) -> tuple[np.ndarray, np.ndarray]:
     depth, faces = np.zeros((size, size)), np.full((size, size), -1, np.int32)
-    rasterise(np.asarray(triangles, dtype=np.float64), focal, size / 2, size / 2, depth, faces, 0)
+    rasterise(np.asarray(triangles, dtype=np.float64), focal, size / 2, size / 2, depth, faces)
     return depth, faces
 
 

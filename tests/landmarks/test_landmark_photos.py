@@ -138,7 +138,7 @@ class TestPhotos:
         for number in range(40):
             mesh = occluder(camera, number % 4 == 0, generator("occluder", number))
             depth, faces = np.zeros((64, 64)), np.full((64, 64), -1, np.int32)
-            rasterise(camera.to_camera(mesh.vertices), camera.focal_pixels, *camera.centre, depth, faces, 0)
+            rasterise(camera.to_camera(mesh.vertices), camera.focal_pixels, *camera.centre, depth, faces)
             shares.append((faces >= 0).mean())
         assert max(shares) < 0.6
         assert np.median(shares) > 0.02

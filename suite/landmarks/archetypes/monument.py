@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from suite.landmarks.archetypes.parts import column, finish, local, shaded, stairs, steps
+from suite.landmarks.archetypes.parts import column, finish, shaded, stairs, steps
 from suite.landmarks.landmark import Landmark, ViewHints
 from suite.landmarks.mesh import Mesh
+from suite.landmarks.placing import place
 
 _STONES = ("#d8cfb8", "#b8b0a4", "#c9a987", "#9a958c", "#efe9dc", "#a8786a", "#7f7a74", "#d0b080")
 
@@ -311,7 +312,7 @@ def _rotunda(mesh: Mesh, p: dict[str, Any]) -> None:
         tone = shaded(p["second"], 0.86 + 0.14 * (index % 2))
         mesh.frustum((0, 0), 24, wide, wide, stair / p["steps"], tone, stair * index / p["steps"], 0.0, "stone")
     count = max(p["columns"], 6)
-    spots = local(
+    spots = place(
         [(math.cos(a) * radius, math.sin(a) * radius) for a in np.arange(count) * 2 * math.pi / count], (0, 0), 0.2
     )
     for spot in spots:

@@ -12,6 +12,7 @@ import numpy as np
 
 from suite.landmarks.landmark import Landmark, ViewHints
 from suite.landmarks.mesh import Colour, Mesh, linear
+from suite.landmarks.placing import place
 
 Point = Sequence[float]
 
@@ -32,13 +33,7 @@ def shaded(colour: Colour, factor: float) -> np.ndarray:
 def rectangle(centre_xy: Point, size_xy: Point, turn: float = 0.0) -> np.ndarray:
     """Corners (4, 2), counter-clockwise, the front (-y) edge first."""
     x, y = size_xy[0] / 2, size_xy[1] / 2
-    return local([(-x, -y), (x, -y), (x, y), (-x, y)], centre_xy, turn)
-
-
-def local(points: Sequence[Point], centre_xy: Point, turn: float) -> np.ndarray:
-    """Points (n, 2) of a frame turned by `turn` and moved to `centre_xy`."""
-    cosine, sine = math.cos(turn), math.sin(turn)
-    return np.asarray(points, dtype=np.float64) @ np.array([[cosine, sine], [-sine, cosine]]) + np.asarray(centre_xy)
+    return place([(-x, -y), (x, -y), (x, y), (-x, y)], centre_xy, turn)
 
 
 def circle(centre_xy: Point, radius: float, count: int, turn: float = 0.0) -> np.ndarray:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from suite.landmarks.archetypes.landforms import sheet, tree
-from suite.landmarks.archetypes.parts import finish, local, shaded
+from suite.landmarks.archetypes.parts import finish, shaded
 from suite.landmarks.landmark import Landmark, ViewHints
 from suite.landmarks.mesh import Mesh, linear
+from suite.landmarks.placing import place
 
 
 def parameters(rng: np.random.Generator) -> dict[str, Any]:
@@ -131,8 +132,8 @@ def _panes(mesh: Mesh, p: dict[str, Any], wide, low: float, tall: float, row: in
             np.linspace(-w / 2, w / 2, count + 1)[:, None] * (stretch[0], 0) + (0, -w / 2 * stretch[1]) for w in wide
         )
         turn = side * math.pi / 2
-        feet = np.column_stack([local(feet, (0, 0), turn), np.full(count + 1, low)])
-        tops = np.column_stack([local(tops, (0, 0), turn), np.full(count + 1, low + tall)])
+        feet = np.column_stack([place(feet, (0, 0), turn), np.full(count + 1, low)])
+        tops = np.column_stack([place(tops, (0, 0), turn), np.full(count + 1, low + tall)])
         colours = np.array([linear(glass[(index + row * 2) % 3]) for index in range(count)])
         sheet(mesh, np.stack([feet, tops]), colours[None], "glass", smooth=False)
         bar = 0.006 * p["base"]
@@ -146,7 +147,7 @@ def _niches(mesh: Mesh, p: dict[str, Any], wide: float, z: float, tall: float) -
         length, out = (wide * p["oblong"], wide) if side % 2 == 0 else (wide, wide * p["oblong"])
         count = 9
         for index in range(count):
-            spot = local([((index - 4) / count * length * 0.95, -out / 2)], (0, 0), side * math.pi / 2)[0]
+            spot = place([((index - 4) / count * length * 0.95, -out / 2)], (0, 0), side * math.pi / 2)[0]
             size = (0.035 * length, 0.62 * tall)
             facing = (side - 1) * math.pi / 2
             mesh.panel((*spot, z + 0.42 * tall), size, shaded(p["stone"], 0.5), facing, "rect", 0.05, "stone")
@@ -163,12 +164,12 @@ def _stairs(mesh: Mesh, p: dict[str, Any], base: float, top: float, rise: float)
         for index in range(count):
             out = far + (near - far) * index / count
             deep = (far - near) / count * 1.6
-            spot = local([(0.0, -out + deep / 2)], (0, 0), turn)[0]
+            spot = place([(0.0, -out + deep / 2)], (0, 0), turn)[0]
             tone = shaded(colour, 1.0 if index % 2 else 0.72)
             mesh.box(spot, (wide, deep, rise * (index + 1) / count), tone, 0.0, turn, "stone")
         for edge in (-1, 1):
             x = edge * wide * 0.56
-            line = local([(x, -far * 1.01), (x, -near)], (0, 0), turn)
+            line = place([(x, -far * 1.01), (x, -near)], (0, 0), turn)
             z = np.array([0.0, rise])
             mesh.tube(np.column_stack([line, z]), 0.045 * wide + 0.03 * rise / count, p["stone"], 4, "stone")
 

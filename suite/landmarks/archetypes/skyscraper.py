@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from suite.landmarks.archetypes.landforms import sheet
-from suite.landmarks.archetypes.parts import finish, local, shaded, windowed_block
+from suite.landmarks.archetypes.parts import finish, shaded, windowed_block
 from suite.landmarks.landmark import Landmark, ViewHints
 from suite.landmarks.mesh import Mesh, linear
+from suite.landmarks.placing import place
 
 _PLANS = {
     "square": [(-1, -1), (1, -1), (1, 1), (-1, 1)],
@@ -113,7 +114,7 @@ def _shaft(mesh: Mesh, p: dict[str, Any], half: float) -> None:
         scale *= np.where(block % 2 == 0, 1.0, 0.84)[:, None]
     rings = []
     for index in range(floors + 1):
-        ring = local(outline * scale[index] * half, shift[index], spin[index])
+        ring = place(outline * scale[index] * half, shift[index], spin[index])
         rings.append(np.concatenate([ring, ring[:1]]))
     rings = np.stack(rings)
     for index in range(floors):
@@ -189,7 +190,7 @@ def _crown(mesh: Mesh, p: dict[str, Any], top: float, at, spin: float, ring: np.
     elif kind == "blades":
         for side in (-1, 1):
             for end in (-1, 1):
-                spot = local([(side * 0.55 * top, end * 0.4 * top)], at, spin)[0]
+                spot = place([(side * 0.55 * top, end * 0.4 * top)], at, spin)[0]
                 tall = (0.13 if side > 0 else 0.08) * height
                 mesh.box(spot, (0.12 * top, 0.6 * top, tall), colour, height, spin, "metal")
     elif kind == "dome":
@@ -197,7 +198,7 @@ def _crown(mesh: Mesh, p: dict[str, Any], top: float, at, spin: float, ring: np.
         mesh.frustum(at, 6, 0.08 * top, 0.0, 0.9 * top, colour, height + 0.8 * top, 0.0, "metal")
     elif kind == "box":
         mesh.box(at, (1.1 * top, 1.0 * top, 0.05 * height), shaded(p["wall"], 0.7), height, spin, "metal")
-        spot = local([(0.25 * top, 0.2 * top)], at, spin)[0]
+        spot = place([(0.25 * top, 0.2 * top)], at, spin)[0]
         mesh.box(spot, (0.5 * top, 0.4 * top, 0.08 * height), p["wall"], height, spin, "metal")
     elif kind == "open":
         # A screen of fins around the roof.
