@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -42,10 +42,20 @@ class Settings(BaseModel):
 
 
 class Seeds(Settings):
-    """Seeds of the main comparison and of the batch-size study."""
+    """Seeds of the main comparison and of the batch-size study, and the main ones that are followed along training."""
 
     main: SeedList
     scaling: SeedList
+    followed: Annotated[list[Seed], AfterValidator(_distinct)] = Field(
+        default=[], description="main runs that keep their head at every validation, for the gap along training"
+    )
+
+    @model_validator(mode="after")
+    def _followed_are_main(self) -> Seeds:
+        other = sorted(set(self.followed) - set(self.main))
+        if other:
+            raise ValueError(f"followed: seed {other[0]} is not among the main seeds {self.main}")
+        return self
 
 
 class Backbone(Settings):
@@ -60,10 +70,30 @@ class Training(Settings):
 
     protocol: Literal["head"]
     epochs: PositiveInt
+    steps: PositiveInt | None = Field(default=None, description="optimiser steps of a run at equal steps")
     samples_per_class: Annotated[int, Field(ge=2)]
     embedding_dim: PositiveInt
     weight_decay: Annotated[float, Field(ge=0)]
-    evaluations: PositiveInt = Field(description="validations a run, evenly spread over its epochs")
+    evaluations: PositiveInt = Field(description="validations a run, evenly spread over its steps")
+
+
+class MeasuringSampler(Settings):
+    """How batches are drawn to measure the decomposability gap (`suite.statistics.decomposability_gap`)."""
+
+    kind: Literal["m_per_class", "random", "hierarchical"]
+    samples_per_class: Annotated[int, Field(ge=2)] | None = None
+    super_classes: Annotated[int, Field(ge=2)] | None = None
+    batch_sizes: SizeList | None = Field(default=None, description="sizes it is used at; None: all measured sizes")
+
+    @model_validator(mode="after")
+    def _takes_what_it_needs(self) -> MeasuringSampler:
+        takes = {"m_per_class": {"samples_per_class"}, "random": set()}.get(
+            self.kind, {"samples_per_class", "super_classes"}
+        )
+        for name in ("samples_per_class", "super_classes"):
+            if (getattr(self, name) is not None) != (name in takes):
+                raise ValueError(f"a sampler of kind {self.kind} {'needs' if name in takes else 'takes no'} {name}")
+        return self
 
 
 class Measure(Settings):
@@ -71,7 +101,16 @@ class Measure(Settings):
 
     batch_sizes: dict[Name, SizeList]
     partitions: PositiveInt
-    samples_per_class: Annotated[int, Field(ge=2)]
+    metrics: Annotated[list[str], Field(min_length=1), AfterValidator(_distinct)]
+    precision: PositiveFloat = Field(description="half width of the interval over partitions that is asked for")
+    samplers: dict[Name, MeasuringSampler] = Field(
+        min_length=1, description="the first measures every run, the others the main runs and the controls"
+    )
+
+    @property
+    def main_sampler(self) -> str:
+        """The key of the sampler by which every run is measured."""
+        return next(iter(self.samplers))
 
 
 class Tuning(Settings):
@@ -108,23 +147,47 @@ class Batch(Settings):
     learning_rate: PositiveFloat
 
 
+BatchList = Annotated[list[Batch], Field(min_length=1)]
+# What is held equal between batch sizes: the images seen (epochs), or the updates (steps).
+Budget = Literal["epochs", "steps"]
+
+
 class Loss(Settings):
-    """One compared loss: its registered name, its settings, the batch sizes it is trained at on each data set."""
+    """One trained loss: its registered name, its settings, the batch sizes it is trained at on each data set."""
 
     loss: str
     label: str
     settings: dict[str, Any] = {}
-    batches: dict[Name, Annotated[list[Batch], Field(min_length=1)]] = Field(
-        description=f"by data set; '{DEFAULT}' serves those that have no list of their own"
+    compared: bool = Field(default=True, description="whether it stands in the leaderboard and among the pairs")
+    batches: dict[Name, BatchList] = Field(
+        description=f"runs at equal epochs, by data set; '{DEFAULT}' serves those that have no list of their own"
     )
+    equal_steps: dict[Name, BatchList] = Field(default={}, description="runs at equal steps, by data set")
 
     @model_validator(mode="after")
     def _sizes_are_distinct(self) -> Loss:
-        for dataset, batches in self.batches.items():
-            sizes = [batch.batch_size for batch in batches]
-            if len(set(sizes)) != len(sizes):
-                raise ValueError(f"batches.{dataset}: batch sizes repeat: {sizes}")
+        for where, lists in (("batches", self.batches), ("equal_steps", self.equal_steps)):
+            for dataset, batches in lists.items():
+                sizes = [batch.batch_size for batch in batches]
+                if len(set(sizes)) != len(sizes):
+                    raise ValueError(f"{where}.{dataset}: batch sizes repeat: {sizes}")
         return self
+
+
+class Ablation(Settings):
+    """Losses that differ in one thing alone, and its value in each; the first is what the others are held against."""
+
+    label: str
+    arms: dict[Name, float | str] = Field(min_length=2)
+
+
+class PlannedRun(NamedTuple):
+    """A run that `params.yaml` asks for; `role` is `main`, `scaling` or `equal_steps`."""
+
+    budget: Budget
+    batch: Batch
+    seed: int
+    role: str
 
 
 class Params(Settings):
@@ -141,6 +204,17 @@ class Params(Settings):
     benchmark: Benchmark
     datasets: dict[Name, Dataset] = Field(min_length=1)
     losses: dict[Name, Loss] = Field(min_length=1)
+    ablations: dict[Name, Ablation] = {}
+
+    @model_validator(mode="after")
+    def _losses_are_named(self) -> Params:
+        if not self.compared:
+            raise ValueError("losses: none is compared; leave out `compared: false` of one of them")
+        for name, ablation in self.ablations.items():
+            unknown = [loss for loss in ablation.arms if loss not in self.losses]
+            if unknown:
+                raise ValueError(f"ablations.{name}.arms: no loss '{unknown[0]}'; there are: {', '.join(self.losses)}")
+        return self
 
     @model_validator(mode="after")
     def _batches_serve_the_datasets(self) -> Params:
@@ -149,21 +223,27 @@ class Params(Settings):
         self._serves("measure.batch_sizes", self.measure.batch_sizes)
         for name, loss in self.losses.items():
             self._serves(f"losses.{name}.batches", loss.batches)
+            self._known(f"losses.{name}.equal_steps", loss.equal_steps)
+            if loss.equal_steps and self.training.steps is None:
+                raise ValueError(f"losses.{name}.equal_steps: training.steps does not say how many steps a run takes")
         for data in self.datasets:
-            trained = {batch.batch_size for name in self.losses for batch in self.batches(data, name)}
+            trained = {batch.batch_size for name in self.compared for batch in self.batches(data, name)}
             if self.main_batch_size not in trained:
                 raise ValueError(
                     f"main_batch_size {self.main_batch_size} stands in no loss's batches for {data}: {sorted(trained)}"
                 )
         return self
 
-    def _serves(self, where: str, by_dataset: Mapping[str, Any]) -> None:
+    def _known(self, where: str, by_dataset: Mapping[str, Any]) -> None:
         unknown = set(by_dataset) - {DEFAULT, *self.datasets}
         if unknown:
             raise ValueError(
                 f"{where}: no data set '{min(unknown)}'; there are {', '.join(self.datasets)}: remove that list or "
                 "name the data set"
             )
+
+    def _serves(self, where: str, by_dataset: Mapping[str, Any]) -> None:
+        self._known(where, by_dataset)
         lacking = [data for data in self.datasets if data not in by_dataset]
         if lacking and DEFAULT not in by_dataset:
             raise ValueError(f"{where}: neither '{lacking[0]}' nor '{DEFAULT}' is there")
@@ -176,11 +256,28 @@ class Params(Settings):
         """The data set `name`; SuiteError if `params.yaml` has none of that name."""
         return _entry(self.datasets, name, "data set")
 
-    def batches(self, dataset: str, loss: str) -> list[Batch]:
+    @property
+    def compared(self) -> dict[str, Loss]:
+        """The losses of the leaderboard, in order; the others serve an ablation or the batch-size study alone."""
+        return {name: loss for name, loss in self.losses.items() if loss.compared}
+
+    def batches(self, dataset: str, loss: str, budget: Budget = "epochs") -> list[Batch]:
         """The batch sizes at which a loss is trained on a data set, ascending, with their tuned values."""
         entry = self.loss(loss)
-        chosen = entry.batches.get(dataset) or entry.batches[DEFAULT]
+        lists = entry.batches if budget == "epochs" else entry.equal_steps
+        chosen = lists.get(dataset) or lists.get(DEFAULT) or []
         return sorted(chosen, key=lambda batch: batch.batch_size)
+
+    def runs(self, dataset: str, loss: str) -> list[PlannedRun]:
+        """Every run asked of a loss on a data set: equal epochs first, by batch size, then seed."""
+        planned = []
+        for budget in get_args(Budget):
+            for batch in self.batches(dataset, loss, budget):
+                main = budget == "epochs" and batch.batch_size == self.main_batch_size
+                role = "main" if main else "scaling" if budget == "epochs" else "equal_steps"
+                seeds = self.seeds.main if main else self.seeds.scaling
+                planned += [PlannedRun(budget, batch, seed, role) for seed in seeds]
+        return planned
 
     def loss(self, name: str) -> Loss:
         """The loss entry `name`; SuiteError if `params.yaml` has none of that name."""

@@ -24,10 +24,21 @@ def settings(**changes: Any) -> dict[str, Any]:
             "evaluations": 1,
         },
         "tuning": {"learning_rates": [0.001], "seeds": [0]},
-        "measure": {"batch_sizes": {DEFAULT: [32]}, "partitions": 1, "samples_per_class": 4},
+        "measure": measure({DEFAULT: [32]}),
         "benchmark": {"batch_sizes": [128, 256, 512]},
         "datasets": {"emoji": {"builder": "emoji", "download": {}}},
         "losses": {"contrastive": loss_entry("contrastive", 32)},
+    } | changes
+
+
+def measure(batch_sizes: dict[str, list[int]], samples_per_class: int = 4, partitions: int = 1, **changes: Any) -> Any:
+    """The settings of measuring with one sampler, m per class."""
+    return {
+        "batch_sizes": batch_sizes,
+        "partitions": partitions,
+        "metrics": ["AP", "R_at_1"],
+        "precision": 0.002,
+        "samplers": {"main": {"kind": "m_per_class", "samples_per_class": samples_per_class}},
     } | changes
 
 

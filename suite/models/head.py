@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -46,6 +48,22 @@ def load_head(path: Path) -> EmbeddingHead:
     head = EmbeddingHead(torch.zeros(2, weight.shape[1], dtype=weight.dtype), weight.shape[0])
     head.load_state_dict(state)
     return head.eval()
+
+
+def save_snapshots(path: Path, snapshots: Mapping[int, EmbeddingHead]) -> None:
+    """Write the projections of one head at several epochs; mean and deviation are the same in all."""
+    weights = {f"epoch_{epoch}": head.projection.weight.detach() for epoch, head in snapshots.items()}
+    path.write_bytes(serialize(weights))
+
+
+def load_snapshots(path: Path, head: EmbeddingHead) -> dict[int, EmbeddingHead]:
+    """The heads that `save_snapshots` wrote, by epoch; `head` is the one kept of the same run."""
+    found = {}
+    for name, weight in load_file(path).items():
+        snapshot = copy.deepcopy(head)
+        snapshot.projection.weight.data = weight
+        found[int(name.removeprefix("epoch_"))] = snapshot.eval()
+    return dict(sorted(found.items()))
 
 
 def feature_statistics(features: Tensor) -> tuple[Tensor, Tensor]:

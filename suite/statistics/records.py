@@ -23,6 +23,7 @@ RUN_COLUMNS = {
     "dataset": "str",
     "loss": "str",
     "label": "str",
+    "budget": "str",
     "batch_size": "int64",
     "seed": "int64",
     "role": "str",
@@ -38,7 +39,7 @@ RUN_COLUMNS = {
 def read_runs(params: Params, root: Path) -> pd.DataFrame:
     """The `runs` table: controls and runs, failed ones included, in the order in which `params.yaml` names them.
 
-    A recorded run at a batch size or seed that `params.yaml` does not name is not looked at.
+    A recorded run at a budget, batch size or seed that `params.yaml` does not name is not looked at.
 
     Raises:
         SuiteError: naming the file or the run that is missing or unreadable and the stage that makes it.
@@ -89,25 +90,23 @@ def typed(parts: list[pd.DataFrame], schema: dict[str, str]) -> pd.DataFrame:
 
 def _run_rows(params: Params, dataset: str, loss: str, root: Path) -> list[dict[str, Any]]:
     folder, stage = root / "runs" / dataset / loss, f"train@{dataset}-{loss}"
-    found: dict[tuple[int, int], tuple[Path, dict[str, Any]]] = {}
-    named = _named(params, dataset, loss)
+    found: dict[tuple[str, int, int], tuple[Path, dict[str, Any]]] = {}
+    named = [(run.budget, run.batch.batch_size, run.seed) for run in params.runs(dataset, loss)]
     for path in sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith(".")):
         run = _read_json(path / "run.json", stage)
-        place = run.get("batch_size"), run.get("seed")
+        place = run.get("budget"), run.get("batch_size"), run.get("seed")
         if place in found:
             raise SuiteError(
-                f"{folder}: two runs at batch size {place[0]}, seed {place[1]}"
+                f"{folder}: two runs at {_in_words(place)}"
                 f" ({found[place][0].name}, {path.name}); run `dvc repro {stage}` to prune one"
             )
         if place in named:
             found[place] = path, run
     rows = []
-    for size, seed in named:
-        if (size, seed) not in found:
-            raise SuiteError(
-                f"{folder}: loss '{loss}' has no run at batch size {size}, seed {seed}; run `dvc repro {stage}`"
-            )
-        path, run = found[size, seed]
+    for place in named:
+        if place not in found:
+            raise SuiteError(f"{folder}: loss '{loss}' has no run at {_in_words(place)}; run `dvc repro {stage}`")
+        path, run = found[place]
         row = {name: run.get(name) for name in RUN_COLUMNS}
         row |= {
             "dataset": dataset,
@@ -121,14 +120,8 @@ def _run_rows(params: Params, dataset: str, loss: str, root: Path) -> list[dict[
     return rows
 
 
-def _named(params: Params, dataset: str, loss: str) -> list[tuple[int, int]]:
-    """Batch size and seed of every run that `params.yaml` asks of a data set and loss, ascending."""
-    seeds = params.seeds
-    return sorted(
-        (batch.batch_size, seed)
-        for batch in params.batches(dataset, loss)
-        for seed in (seeds.main if batch.batch_size == params.main_batch_size else seeds.scaling)
-    )
+def _in_words(place: tuple[str, int, int]) -> str:
+    return f"batch size {place[1]}, seed {place[2]}, equal {place[0]}"
 
 
 def _control_rows(dataset: str, root: Path) -> list[dict[str, Any]]:
@@ -142,6 +135,7 @@ def _control_rows(dataset: str, root: Path) -> list[dict[str, Any]]:
                 "dataset": dataset,
                 "loss": control,
                 "label": LABELS[control],
+                "budget": "epochs",
                 "batch_size": 0,
                 "seed": seed,
             }

@@ -100,14 +100,14 @@ def parameters(run: Mapping[str, Any]) -> dict[str, str]:
 
     What identifies a run in a comparison (batch size, seed, learning rate, epochs, steps) is always there.
     """
-    always = ("batch_size", "seed", "learning_rate", "epochs", "steps")
+    always = ("budget", "batch_size", "seed", "learning_rate", "epochs", "steps")
     values = {key: run[key] for key in always if key in run} | dict(run.get("parameters", {}))
     return {name(key): _text(value)[:_VALUE_LENGTH] for key, value in _flatten(values)}
 
 
 def tags(run: Mapping[str, Any]) -> dict[str, str]:
     """The tags by which a run is found and filtered."""
-    keys = ("dataset", "loss", "label", "batch_size", "seed", "protocol", "role", "fingerprint")
+    keys = ("dataset", "loss", "label", "budget", "batch_size", "seed", "protocol", "role", "fingerprint")
     return {key: str(run[key])[:_TAG_LENGTH] for key in keys} | {"group": group(run)}
 
 
@@ -118,7 +118,8 @@ def group(run: Mapping[str, Any]) -> str:
 
 def run_name(run: Mapping[str, Any]) -> str:
     """The name of a run in the store."""
-    return f"{group(run)}-{run['batch_size']}-{run['seed']}"
+    equal_steps = "-steps" if run["budget"] == "steps" else ""
+    return f"{group(run)}-{run['batch_size']}-{run['seed']}{equal_steps}"
 
 
 def row_points(row: Mapping[str, Any], timestamp: int) -> list[Point]:

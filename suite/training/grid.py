@@ -184,7 +184,7 @@ def _run(spec: RunSpecification) -> None:
     ended = time.time()
     if _Worker.provenance is not None:
         # Before the run itself: a recorded run never lacks its provenance, whenever the process is killed.
-        _Worker.provenance.record(spec, begun, ended)
+        _Worker.provenance.record(spec, begun, ended, trained)
     if trained is not None:
         _Worker.store.record_finished(spec, trained)
     else:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from suite.benchmarking.memory import with_peak_memory
 from suite.config import PARAMS
 from suite.datasets.arrays import load_features, load_labels, load_protocol
 from suite.datasets.protocols import DEFAULT_KS, Protocol
@@ -24,6 +29,8 @@ from suite.models.head import EmbeddingHead
 from suite.training.specification import RunSpecification
 
 SELECTION = "val/level0/AP"
+# The first update also makes the optimiser's state.
+_WATCHED_STEP = 2
 
 
 @dataclass
@@ -63,14 +70,25 @@ class HeadData:
 
 @dataclass
 class Trained:
-    """What a run leaves: the chosen head, its metrics, the curve and the per-query values on test."""
+    """What a run leaves: the chosen head, its metrics, the curve and the per-query values on test.
+
+    Attributes:
+        epochs: rounds of the training images, the last one perhaps begun only.
+        snapshots: the head at every validation of a run that is followed, by epoch.
+        step_seconds: median time of an update (forward, loss, backward, optimiser).
+        step_bytes: most memory that one update held at once beyond what stood before it.
+    """
 
     head: EmbeddingHead
     metrics: dict[str, float]
     history: pd.DataFrame
     queries: pd.DataFrame | None
     steps: int
+    epochs: int
     best_epoch: int
+    snapshots: dict[int, EmbeddingHead]
+    step_seconds: float
+    step_bytes: int
 
 
 def load_head_data(root: Path, dataset: str) -> HeadData:
@@ -106,11 +124,11 @@ def load_studied(root: Path, dataset: str) -> tuple[np.ndarray, np.ndarray, Prot
 
 def planned_steps(spec: RunSpecification, data: HeadData) -> int:
     """Optimiser steps of the whole run."""
-    return spec.epochs * _sampler(spec, data.labels[data.rows("train")]).batches_per_epoch
+    return _length(spec, _sampler(spec, data.labels[data.rows("train")]))
 
 
 def train_head(spec: RunSpecification, data: HeadData, report: Callable[[list[dict[str, Any]]], None]) -> Trained:
-    """Train one head and judge it: the epoch with the best mean AP on the validation classes is kept.
+    """Train one head and judge it: the validation with the best mean AP on the validation classes is kept.
 
     Args:
         spec: the run; `spec.test` False leaves the test classes unread.
@@ -128,28 +146,38 @@ def train_head(spec: RunSpecification, data: HeadData, report: Callable[[list[di
     sampler = _sampler(spec, labels)
     head = EmbeddingHead(features, spec.embedding_dim, generator)
     loss = create_loss(spec.loss, **spec.settings)
-    total = spec.epochs * sampler.batches_per_epoch
+    total = _length(spec, sampler)
     parameters = [*head.parameters(), *loss.parameters()]
     # Fused: at small batches the unfused update takes longer than loss and head together.
     optimizer = torch.optim.AdamW(parameters, lr=spec.learning_rate, weight_decay=spec.weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total)
-    judged = {round((place + 1) * spec.epochs / spec.evaluations) for place in range(spec.evaluations)}
+    judged = _validations(spec, total)
 
     history: list[dict[str, Any]] = []
-    best, best_epoch, best_state, step, sent = -1.0, 0, {}, 0, 0
-    for epoch in range(1, spec.epochs + 1):
-        for batch in sampler.epoch(epoch):
-            step += 1
-            value, norm = _update(head, loss, optimizer, features[batch], labels[batch], step)
-            rate = schedule.get_last_lr()[0]
-            history.append({"step": step, "epoch": epoch, "loss": value, "learning_rate": rate, "gradient_norm": norm})
-            schedule.step()
-        if epoch in judged or epoch == spec.epochs:
+    seconds, step_bytes, sent = [], 0, 0
+    best, best_epoch, best_state = -1.0, 0, {}
+    snapshots: dict[int, EmbeddingHead] = {}
+    batches = ((epoch, batch) for epoch in count(1) for batch in sampler.epoch(epoch))
+    for step, (epoch, batch) in zip(range(1, total + 1), batches, strict=False):
+        update = partial(_update, head, loss, optimizer, features[batch], labels[batch], step)
+        # The profiler slows the step that it watches, so that one is not timed.
+        if step == min(_WATCHED_STEP, total):
+            (value, norm), step_bytes = with_peak_memory(update)
+        else:
+            begun = time.perf_counter()
+            value, norm = update()
+            seconds.append(time.perf_counter() - begun)
+        rate = schedule.get_last_lr()[0]
+        history.append({"step": step, "epoch": epoch, "loss": value, "learning_rate": rate, "gradient_norm": norm})
+        schedule.step()
+        if step in judged:
             score = evaluate(head, data, "val", levels=(0,))[0][SELECTION]
             history[-1][SELECTION] = score
             if score > best:
                 best, best_epoch = score, epoch
                 best_state = {name: tensor.clone() for name, tensor in head.state_dict().items()}
+            if spec.followed:
+                snapshots[epoch] = copy.deepcopy(head).eval()
             report(history[sent:])
             sent = len(history)
     if not best_state:
@@ -160,7 +188,18 @@ def train_head(spec: RunSpecification, data: HeadData, report: Callable[[list[di
     if spec.test:
         test_metrics, queries = evaluate(head, data, "test")
         metrics |= test_metrics
-    return Trained(head, metrics, pd.DataFrame(history), queries, step, best_epoch)
+    return Trained(
+        head=head,
+        metrics=metrics,
+        history=pd.DataFrame(history),
+        queries=queries,
+        steps=total,
+        epochs=history[-1]["epoch"],
+        best_epoch=best_epoch,
+        snapshots=snapshots,
+        step_seconds=float(np.median(seconds)) if seconds else float("nan"),
+        step_bytes=step_bytes,
+    )
 
 
 @torch.no_grad()
@@ -186,6 +225,17 @@ def evaluate(
     )
     means = {f"{split}/{key}": value for key, value in mean_metrics(per_query).items()}
     return means, pd.DataFrame({"item": judged.queries, **per_query})
+
+
+def _length(spec: RunSpecification, sampler: MPerClassSampler) -> int:
+    return spec.steps if spec.budget == "steps" else spec.epochs * sampler.batches_per_epoch
+
+
+def _validations(spec: RunSpecification, total: int) -> set[int]:
+    """The steps after which the head is judged, evenly spread: ends of epochs where epochs are what is held equal."""
+    rounds = total if spec.budget == "steps" else spec.epochs
+    places = {round((place + 1) * rounds / spec.evaluations) for place in range(spec.evaluations)} | {rounds}
+    return {place * total // rounds for place in places if place}
 
 
 def _sampler(spec: RunSpecification, labels: Tensor) -> MPerClassSampler:

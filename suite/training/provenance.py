@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.files import write_json
+from suite.training.head import Trained
 from suite.training.specification import RunSpecification
 
 PACKAGES = ("torch", "timm", "numpy", "scipy", "pandas", "faiss-cpu", "faiss-gpu", "mlflow", "dvc", "resvg-py")
@@ -27,9 +29,15 @@ class Provenance:
         self.directory.mkdir(parents=True, exist_ok=True)
         self._surroundings = surroundings()
 
-    def record(self, spec: RunSpecification, started: float, finished: float) -> None:
-        """Write when (seconds since the epoch; UTC in the file), where and on what a run was trained."""
+    def record(self, spec: RunSpecification, started: float, finished: float, trained: Trained | None) -> None:
+        """Write when (seconds since the epoch; UTC in the file), where and on what a run was trained, at what cost.
+
+        `trained` is None for a run that failed.
+        """
         times = {"started": _utc(started), "finished": _utc(finished), "seconds": round(finished - started, 3)}
+        if trained is not None:
+            seconds = trained.step_seconds if math.isfinite(trained.step_seconds) else None
+            times |= {"step_seconds": seconds, "step_bytes": trained.step_bytes}
         dependencies = {"dependencies": {"data": spec.data_digest, "code": spec.code_digest}}
         write_json(self.directory / f"{spec.fingerprint}.json", times | dependencies | self._surroundings)
 

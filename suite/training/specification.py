@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from suite.config import PARAMS, Batch, Params
+from suite.config import PARAMS, Budget, Params, PlannedRun
 from suite.errors import SuiteError
 from suite.losses import create_loss, loss_import_string, nested_losses
 
@@ -38,7 +38,8 @@ class RunSpecification:
     """One run of the `head` protocol.
 
     `study`, `label` and `role` only say how the run is shown; all other fields, the data and the code decide
-    its result and so its fingerprint.
+    its result and so its fingerprint. With `budget` `epochs` the run takes `epochs` rounds of the training images,
+    with `steps` it takes `steps` updates, and the other of the two is None.
     """
 
     study: str
@@ -48,16 +49,19 @@ class RunSpecification:
     role: str
     loss: str
     settings: dict[str, Any]
+    budget: Budget
     batch_size: int
     learning_rate: float
     seed: int
     protocol: str
     backbone: str
-    epochs: int
+    epochs: int | None
+    steps: int | None
     samples_per_class: int
     embedding_dim: int
     weight_decay: float
     evaluations: int
+    followed: bool
     test: bool
     data_digest: str
     code_digest: str
@@ -78,17 +82,9 @@ class RunSpecification:
 
 
 def specify(params: Params, dataset: str, name: str, data_digest: str) -> list[RunSpecification]:
-    """The runs that `params.yaml` asks of one data set and loss, ordered by batch size, then seed."""
+    """The runs that `params.yaml` asks of one data set and loss: equal epochs first, by batch size, then seed."""
     check_loss(params, name)
-    runs = []
-    for batch in params.batches(dataset, name):
-        main = batch.batch_size == params.main_batch_size
-        seeds = params.seeds.main if main else params.seeds.scaling
-        runs += [
-            specification(params, dataset, name, batch, seed, "main" if main else "scaling", data_digest)
-            for seed in seeds
-        ]
-    return runs
+    return [specification(params, dataset, name, run, data_digest) for run in params.runs(dataset, name)]
 
 
 def check_loss(params: Params, name: str) -> None:
@@ -101,35 +97,31 @@ def check_loss(params: Params, name: str) -> None:
 
 
 def specification(
-    params: Params,
-    dataset: str,
-    name: str,
-    batch: Batch,
-    seed: int,
-    role: str,
-    data_digest: str,
-    test: bool = True,
+    params: Params, dataset: str, name: str, run: PlannedRun, data_digest: str, test: bool = True
 ) -> RunSpecification:
-    """One run of loss `name` at one batch size and seed; `test` False leaves the test classes unread (tuning)."""
-    loss, training = params.loss(name), params.training
+    """One planned run of loss `name`; `test` False leaves the test classes unread (tuning)."""
+    loss, training, by_epochs = params.loss(name), params.training, run.budget == "epochs"
     return RunSpecification(
         study=params.study,
         dataset=dataset,
         name=name,
         label=loss.label,
-        role=role,
+        role=run.role,
         loss=loss.loss,
         settings=loss.settings,
-        batch_size=batch.batch_size,
-        learning_rate=batch.learning_rate,
-        seed=seed,
+        budget=run.budget,
+        batch_size=run.batch.batch_size,
+        learning_rate=run.batch.learning_rate,
+        seed=run.seed,
         protocol=training.protocol,
         backbone=params.backbone.name,
-        epochs=training.epochs,
+        epochs=training.epochs if by_epochs else None,
+        steps=None if by_epochs else training.steps,
         samples_per_class=training.samples_per_class,
         embedding_dim=training.embedding_dim,
         weight_decay=training.weight_decay,
         evaluations=training.evaluations,
+        followed=run.role == "main" and run.seed in params.seeds.followed,
         test=test,
         data_digest=data_digest,
         code_digest=code_digest(loss.loss, *sorted(nested_losses(loss.loss, loss.settings))),

@@ -13,12 +13,13 @@ import filelock
 
 from suite.errors import SuiteError
 from suite.files import atomic_directory, remove, write_json
-from suite.models.head import EmbeddingHead, load_head
+from suite.models.head import EmbeddingHead, load_head, load_snapshots, save_snapshots
 from suite.training.head import Trained
 from suite.training.specification import RunSpecification
 
 LOCK_WAIT_SECONDS = 300
 RESULTS = ("head.safetensors", "history.parquet", "metrics.json")
+SNAPSHOTS = "snapshots.safetensors"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class RecordedRun:
         """The head chosen on validation."""
         return load_head(self.directory / "head.safetensors")
 
+    def snapshots(self) -> dict[int, EmbeddingHead]:
+        """The head at every validation, by epoch; empty for a run that was not followed."""
+        path = self.directory / SNAPSHOTS
+        return load_snapshots(path, self.head()) if path.is_file() else {}
+
 
 class RunStore:
     """The runs of one data set and loss under `base / dataset / loss`.
@@ -60,7 +66,7 @@ class RunStore:
         if not (directory / "run.json").is_file():
             return None
         run = RecordedRun(directory, json.loads((directory / "run.json").read_text(encoding="utf-8")))
-        files = (*RESULTS, "queries.parquet") if spec.test else RESULTS
+        files = [*RESULTS, *(["queries.parquet"] if spec.test else []), *([SNAPSHOTS] if spec.followed else [])]
         whole = not run.finished or all((directory / name).is_file() for name in files)
         return run if whole else None
 
@@ -68,6 +74,8 @@ class RunStore:
         """Write a finished run, whole or not at all."""
         with atomic_directory(self.directory / spec.fingerprint) as target:
             trained.head.save(target / "head.safetensors")
+            if trained.snapshots:
+                save_snapshots(target / SNAPSHOTS, trained.snapshots)
             trained.history.to_parquet(target / "history.parquet", index=False)
             if trained.queries is not None:
                 trained.queries.to_parquet(target / "queries.parquet", index=False)
@@ -75,6 +83,7 @@ class RunStore:
             ended = {
                 "status": "finished",
                 "error": None,
+                "epochs": trained.epochs,
                 "steps": trained.steps,
                 "best_epoch": trained.best_epoch,
             }
@@ -85,7 +94,8 @@ class RunStore:
         with atomic_directory(self.directory / spec.fingerprint) as target:
             write_json(
                 target / "run.json",
-                describe(spec) | {"status": "failed", "error": error, "steps": None, "best_epoch": None},
+                describe(spec)
+                | {"status": "failed", "error": error, "epochs": None, "steps": None, "best_epoch": None},
             )
 
     def refresh(self, spec: RunSpecification) -> None:
@@ -116,12 +126,12 @@ def describe(spec: RunSpecification) -> dict[str, Any]:
         "study",
         "dataset",
         "label",
+        "budget",
         "batch_size",
         "seed",
         "protocol",
         "role",
         "learning_rate",
-        "epochs",
         "data_digest",
         "code_digest",
     )

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
 
-from suite.config import PARAMS, Batch, Params
+from suite.config import PARAMS, Batch, Params, PlannedRun
 from suite.datasets.arrays import load_features_digest
 from suite.errors import SuiteError
 from suite.files import atomic_file
@@ -29,7 +29,7 @@ def tune(
     """Search the learning rate of each loss in `names` at each of its batch sizes and write the best into `path`.
 
     Returns:
-        One row a trial: `dataset`, `loss`, `batch_size`, `learning_rate`, `seed`, `fingerprint`, `status`,
+        One row a trial: `dataset`, `loss`, `budget`, `batch_size`, `learning_rate`, `seed`, `fingerprint`, `status`,
         `val/level0/AP`, `chosen`, `at_edge` (the chosen rate is the lowest or highest tried). The trials of all
         losses tuned so far are recorded in `trials/STUDY/DATASET.csv` under `recipes`, for the report.
 
@@ -55,15 +55,15 @@ def tune(
 
 
 def choose(trials: pd.DataFrame) -> pd.DataFrame:
-    """Mark, for each batch size, the learning rate with the best mean validation AP over seeds.
+    """Mark, for each budget and batch size, the learning rate with the best mean validation AP over seeds.
 
     A rate with a failed trial is out. Ties go to the lower rate. Adds the columns `chosen` and `at_edge`.
     """
     trials = trials.assign(chosen=False, at_edge=False)
-    for batch_size, group in trials.groupby("batch_size"):
+    for (budget, batch_size), group in trials.groupby(["budget", "batch_size"]):
         means = group.groupby("learning_rate")[SELECTION].agg(lambda values: values.mean(skipna=False)).dropna()
         if means.empty:
-            what = f"tuning {group['loss'].iloc[0]} at batch size {batch_size}"
+            what = f"tuning {group['loss'].iloc[0]} at batch size {batch_size}, equal {budget}"
             raise SuiteError(f"{what}: every trial failed; lower tuning.learning_rates in params.yaml")
         best = means.index[np.flatnonzero(means.to_numpy() == means.max())[0]]
         rows = group.index[group["learning_rate"] == best]
@@ -73,18 +73,17 @@ def choose(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _trials(params: Params, dataset: str, name: str, digest: str) -> list[RunSpecification]:
+    cases = dict.fromkeys((run.budget, run.batch.batch_size) for run in params.runs(dataset, name))
     return [
         specification(
             params,
             dataset,
             name,
-            Batch(batch_size=batch.batch_size, learning_rate=rate),
-            seed,
-            "tuning",
+            PlannedRun(budget, Batch(batch_size=size, learning_rate=rate), seed, "tuning"),
             digest,
             test=False,
         )
-        for batch in params.batches(dataset, name)
+        for budget, size in cases
         for rate in params.tuning.learning_rates
         for seed in params.tuning.seeds
     ]
@@ -98,6 +97,7 @@ def _results(specs: list[RunSpecification], store: RunStore) -> pd.DataFrame:
             {
                 "dataset": spec.dataset,
                 "loss": spec.name,
+                "budget": spec.budget,
                 "batch_size": spec.batch_size,
                 "learning_rate": spec.learning_rate,
                 "seed": spec.seed,
@@ -124,11 +124,13 @@ def _write_choices(path: Path, dataset: str, name: str, chosen: pd.DataFrame) ->
     yaml.preserve_quotes, yaml.width = True, 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
     document = yaml.load(Path(path).read_text(encoding="utf-8"))
-    rates = chosen.groupby("batch_size")["learning_rate"].first()
-    batches = document["losses"][name]["batches"]
-    if dataset not in batches:
-        batches[dataset] = [{"batch_size": int(size)} for size in rates.index]
-    for batch in batches[dataset]:
-        batch["learning_rate"] = float(rates[batch["batch_size"]])
+    entry = document["losses"][name]
+    for budget, rates in chosen.groupby("budget"):
+        lists = entry["batches" if budget == "epochs" else "equal_steps"]
+        best = rates.groupby("batch_size")["learning_rate"].first()
+        if dataset not in lists:
+            lists[dataset] = [{"batch_size": int(size)} for size in best.index]
+        for batch in lists[dataset]:
+            batch["learning_rate"] = float(best[batch["batch_size"]])
     with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
         yaml.dump(document, stream)

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 import torch
 from loss_cases import available
-from measuring import peak_memory
 
 from suite.benchmarking.goals import outcomes, sentences
+from suite.benchmarking.memory import with_peak_memory
 
 SIZES = "128,256,512,1024,2048,4096,8192,16384"
 FOUND = pytest.StashKey[list]()
@@ -40,7 +40,7 @@ def device(pytestconfig):
 def _started(device):
     # The profiler and the device's libraries take a second to load; no loss is to be charged with it.
     matrix = torch.ones(64, 64, device=device)
-    peak_memory(lambda: matrix @ matrix, device)
+    with_peak_memory(lambda: matrix @ matrix, device)
 
 
 @pytest.fixture

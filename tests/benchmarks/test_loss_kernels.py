@@ -8,9 +8,10 @@ of one call beyond its inputs, as the allocator reports it, the gradient include
 
 import torch
 from loss_cases import CASES, PEERS, build
-from measuring import peak_memory, rounds_for, seconds, synchronised
+from measuring import rounds_for, seconds, synchronised
 
 from suite.benchmarking.batches import half_trained_batch
+from suite.benchmarking.memory import with_peak_memory
 
 
 def test_forward_and_backward(benchmark, loss, batch_size, device, record_case):
@@ -30,10 +31,10 @@ def test_forward_and_backward(benchmark, loss, batch_size, device, record_case):
     # The call whose memory is recorded warms up. A fast one is run once more to time it, since recording slows it
     # down, and recorded once more, since a loss with a memory has it only from its second call on.
     peak = []
-    once = seconds(lambda: peak.append(peak_memory(call, device)))
+    once = seconds(lambda: peak.append(with_peak_memory(call, device)[1]))
     if once < 1.0:
         once = seconds(call)
-        peak.append(peak_memory(call, device))
+        peak.append(with_peak_memory(call, device)[1])
     benchmark.extra_info |= {"label": case.label, "family": case.family, "twin": case.twin}
     benchmark.extra_info |= {"peak_memory_bytes": peak[-1], "device": device.type, "threads": torch.get_num_threads()}
     # A slow call gets few rounds, a peer's of seconds a single one.

@@ -12,21 +12,38 @@ PARAMS = Path(__file__).parents[2] / "params.yaml"
 
 def test_the_default_study_is_what_the_readme_says():
     params = load_params(PARAMS)
-    assert list(params.losses) == [
+    assert list(params.compared) == [
         "contrastive", "triplet", "fastap", "smoothap", "supap", "roadmap", "suprecall", "recall_at_k",
     ]  # fmt: skip
+    assert set(params.losses) - set(params.compared) == {"roadmap_30", "roadmap_60", "roadmap_90", "recall_at_k_simix"}
     assert params.main_batch_size == 256
     assert len(params.seeds.main) == 5
     assert len(params.seeds.scaling) == 3
-    sizes = {"emoji": [32, 128, 256, 512, 2048], "landmarks_mini": [32, 128, 256, 512, 960]}
+    sizes = {"emoji": [32, 128, 256, 512, 1024, 2048], "landmarks_mini": [32, 64, 128, 256, 512, 960]}
     assert list(params.datasets) == list(sizes)
     for dataset in sizes:
         trained = {loss: [batch.batch_size for batch in params.batches(dataset, loss)] for loss in params.losses}
-        scaled = {loss for loss, found in trained.items() if found != [256]}
-        assert scaled == {"smoothap", "supap", "roadmap", "recall_at_k"}
+        scaled = {loss for loss, found in trained.items() if len(found) > 2}
+        assert scaled == {"smoothap", "supap", "roadmap", "recall_at_k", "recall_at_k_simix"}
         assert all(trained[loss] == sizes[dataset] for loss in scaled)
+        equal = {loss: [batch.batch_size for batch in params.batches(dataset, loss, "steps")] for loss in params.losses}
+        assert {loss: found for loss, found in equal.items() if found} == dict.fromkeys(
+            ("supap", "recall_at_k"), sizes[dataset]
+        )
     assert params.measured_sizes("emoji") == [32, 128, 512, 2048]
     assert params.measured_sizes("landmarks_mini") == [32, 128, 512]
+    for ablation in params.ablations.values():
+        assert params.losses[next(iter(ablation.arms))].compared
+
+
+def test_runs_at_equal_steps_stand_beside_those_at_equal_epochs():
+    params = load_params(PARAMS)
+    runs = params.runs("emoji", "supap")
+    assert [run.budget for run in runs] == ["epochs"] * 20 + ["steps"] * 18
+    assert {run.role for run in runs if run.batch.batch_size == 256} == {"main", "equal_steps"}
+    assert [run.seed for run in runs if run.role == "main"] == params.seeds.main
+    assert {run.seed for run in runs if run.role != "main"} == set(params.seeds.scaling)
+    assert not params.batches("emoji", "triplet", "steps")
 
 
 def test_every_loss_of_the_default_study_can_be_made():
@@ -67,6 +84,19 @@ def test_a_data_set_without_a_list_of_its_own_is_served_by_the_default():
             "batches: no data set 'landmarks'; there are emoji,",
         ),
         ("main: [0, 1", "main: [1, 1", "seeds.main: Value error, values repeat"),
+        ("followed: [0,", "followed: [9,", "seeds: Value error, followed: seed 9 is not among the main seeds"),
+        ("  steps: 120\n", "", "losses.supap.equal_steps: training.steps does not say how many steps a run takes"),
+        (
+            "arms: {supap: 0.0,",
+            "arms: {supab: 0.0,",
+            "ablations.gap_loss.arms: no loss 'supab'; there are: contrastive",
+        ),
+        (
+            "{kind: random, batch",
+            "{kind: random, samples_per_class: 4, batch",
+            "a sampler of kind random takes no samples_per_class",
+        ),
+        (", super_classes: 2,", ",", "a sampler of kind hierarchical needs super_classes"),
         ("  epochs: 12", "  epochs: 12\n  epochs: 13", "key 'epochs' stands twice"),
         ("  contrastive:\n    loss", "  Contrastive-2:\n    loss", "losses.Contrastive-2"),
     ],

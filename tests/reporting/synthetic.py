@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from study_settings import measure
 from study_settings import study as make
 from synthetic_images import LEVELS, write_dataset
 
@@ -127,7 +128,7 @@ def _params(study: Study) -> Params:
             "evaluations": 6,
         },
         tuning={"learning_rates": [0.0003, 0.001, 0.003], "seeds": [100]},
-        measure={"batch_sizes": {"default": list(MEASURES)}, "partitions": 4, "samples_per_class": 4},
+        measure=measure({"default": list(MEASURES)}, partitions=4),
         datasets={name: {"builder": "emoji", "download": {}} for name in study.datasets},
         losses=losses,
     )

@@ -31,7 +31,7 @@ class Study:
             study="smoke",
             main_batch_size=256,
             seeds={"main": list(main), "scaling": list(scaling)},
-            measure={"batch_sizes": {"default": [4, 8]}, "partitions": 2, "samples_per_class": 2},
+            measure=settings.measure({"default": [4, 8]}, samples_per_class=2, partitions=2),
             losses={name: settings.loss_entry(name, *batches, learning_rate=0.1) for name in losses},
         )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
-from study_settings import loss_entry, settings
+from study_settings import loss_entry, measure, settings
 
 from suite.config import Params
 from suite.datasets.protocols import Protocol, leave_one_out, write_protocols
@@ -29,7 +29,7 @@ SETTINGS = settings(
         "evaluations": 2,
     },
     tuning={"learning_rates": [1.0e-4, 1.0e-2], "seeds": [0]},
-    measure={"batch_sizes": {"toy": [16]}, "partitions": 2, "samples_per_class": 4},
+    measure=measure({"toy": [16]}, partitions=2),
     datasets={"toy": {"builder": "emoji", "download": {}}},
     losses={
         "supap": loss_entry("supap", 16, 32, learning_rate=0.01, label="Sup-AP", settings={"tau": 0.05}),

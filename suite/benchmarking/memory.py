@@ -1,0 +1,34 @@
+"""How much memory a call holds at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+Result = TypeVar("Result")
+
+
+def with_peak_memory(call: Callable[[], Result], device: torch.device | None = None) -> tuple[Result, int]:
+    """What `call` returns, and the most bytes it held at once beyond what stood before it, as the allocator tells.
+
+    Args:
+        call: the call.
+        device: where it computes; None is the processor.
+    """
+    if device is not None and device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        result = call()
+        return result, torch.cuda.max_memory_allocated(device) - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+        result = call()
+    held = peak = 0
+    events = recorded.profiler.kineto_results.events()
+    for event in sorted((event for event in events if event.name() == "[memory]"), key=lambda e: e.start_ns()):
+        held += event.nbytes()
+        peak = max(peak, held)
+    return result, peak
