@@ -8,7 +8,8 @@ from scipy import optimize, stats
 from suite.statistics.crossed import class_freedom, degrees_of_freedom
 
 POWER = 0.8
-# Midpoints of equal probabilities over which a mean square is averaged: seeds have few degrees of freedom, classes many.
+# Midpoints of equal probabilities, over which the mean square of seeds (few degrees of freedom) and of classes is
+# averaged.
 _SEED_POINTS, _CLASS_POINTS = ((np.arange(count) + 0.5) / count for count in (200, 20))
 
 
@@ -18,7 +19,8 @@ def detectable_difference(
     """The true mean that the test of `crossed_mean` at `level` calls different from zero with probability `power`.
 
     Both mean squares are averaged over their chi-squared distributions, and with them the degrees of freedom, which
-    vary from study to study: with few seeds a plain non-central t promises more power than there is. Either side counts.
+    vary from study to study: with few seeds a plain non-central t promises more power than there is. A mean found on
+    either side of zero counts.
 
     Args:
         se: (...) standard errors of the mean.

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from suite.config import Params
+from suite.config import Params, PlannedRun
 from suite.datasets.arrays import load_features_digest, load_labels
 from suite.errors import SuiteError
 from suite.files import atomic_file
@@ -99,4 +99,5 @@ def _specifications(params: Params, root: Path) -> list[RunSpecification]:
     at_main = [batch for batch in params.batches(DATASET, LOSS) if batch.batch_size == params.main_batch_size]
     if not at_main:
         raise SuiteError(f"params.yaml: losses.{LOSS}.batches: no batch size {params.main_batch_size} on {DATASET}")
-    return [specification(params, DATASET, LOSS, at_main[0], seed, "null", digest) for seed in range(RUNS)]
+    runs = [PlannedRun("epochs", at_main[0], seed, "null") for seed in range(RUNS)]
+    return [specification(params, DATASET, LOSS, run, digest) for run in runs]
