@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 
 MISSING = "–"
+AP = "level0/AP"
 # Metrics of the leaderboard, by the names of the tables, with the names a reader knows.
 HEADLINE = {
     "level0/AP": "mAP",
@@ -18,6 +20,9 @@ HEADLINE = {
     "NDCG": "NDCG",
     "H_AP": "H-AP",
 }
+# Metrics that the gap is measured of, by the names of the gap tables.
+GAP_METRICS = {"AP": "AP", "R_at_1": "R@1", "NDCG": "NDCG", "H_AP": "H-AP"}
+_GAP = re.compile(r"gap_(.+)_at_(\d+)")
 
 
 @dataclass(frozen=True)
@@ -193,6 +198,22 @@ def interval(low: float | None, high: float | None, digits: int = 3, sign: bool 
 def with_interval(mean: float, low: float, high: float, digits: int = 3) -> str:
     """`mean [low, high]` for a sentence, or `mean` where the seeds gave no interval."""
     return f"{number(mean, digits)} {interval(low, high, digits)}".strip()
+
+
+def signed(mean: float, low: float, high: float, digits: int = 3) -> str:
+    """A difference with its interval for a sentence, both with their signs."""
+    return f"{number(mean, digits, True)} {interval(low, high, digits, True)}".strip()
+
+
+def metric_name(metric: str) -> str:
+    """A metric of the gap tables as a reader knows it; `R_at_k` for any k."""
+    return GAP_METRICS.get(metric) or metric.replace("_at_", "@").replace("_", "-")
+
+
+def quantity_name(name: str) -> str:
+    """A metric, or a gap such as `gap_AP_at_128`, as a reader knows it."""
+    gap = _GAP.fullmatch(name)
+    return f"gap of {metric_name(gap[1])} at {gap[2]}" if gap else HEADLINE.get(name, name)
 
 
 def measured(mean: float, low: float, high: float, digits: int = 3, sign: bool = False, strong: bool = False) -> Cell:
