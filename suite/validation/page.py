@@ -20,35 +20,40 @@ HARDER = tuple(name for name in DESIGNS if name not in NAMED)
 _INTRODUCTION = """# What the intervals and tests are worth
 
 A claim about a loss is a claim about new training runs and new classes, so both are random: runs of one loss differ
-by their seed, and queries of one class are hard or easy together. Every seed is judged on the same queries, so seeds are
-crossed with classes and queries are nested in classes. `suite.statistics.crossed` analyses that; this page says how
-often it is right, and how often usual methods are. `ranksuite validate-statistics` makes the page, its figure and the
-records in `suite/recipes/validation/` again, byte for byte.
+by their seed, and queries of one class are hard or easy together. Every seed is judged on the same queries, so seeds
+are crossed with classes and queries are nested in classes. `suite.statistics.crossed` analyses that; this page says
+how often it is right, and how often usual methods are. `ranksuite validate-statistics` makes the page, its figure and
+the records in `suite/recipes/validation/` again, byte for byte.
 
 ## The method
 
-The mean over queries is a ratio of sums over classes of unequal sizes. It is linearised: with S seeds, C classes of n_c
-queries, N in all, y_sc the mean of class c under seed s and M the mean, the influence values are
-u_sc = (C n_c / N) (y_sc - M). Their two-way table gives the mean squares of seeds, of classes and of the rest, the last
-two with each class divided by 1 - 2 h_c + sum h^2, h_c = n_c / N, the share of the variance of a class that its residual
-has when class effects have one variance (in the way of Bell and McCaffrey, 2002). The variance of M is
-(MS_seed + max(MS_class - MS_rest, 0)) / (S C), as in studies of many readers and many cases (Dorfman, Berbaum and Metz,
-1992; Obuchowski and Rockette, 1995; Hillis, 2007). With r the share of MS_seed in that sum, t has the degrees of freedom
+The mean over queries is a ratio of sums over classes of unequal sizes. It is linearised: with S seeds, C classes of
+n_c queries, N in all, y_sc the mean of class c under seed s and M the mean, the influence values are
 
+    u_sc = (C n_c / N) (y_sc - M).
+
+Their two-way table gives the mean squares of seeds, of classes and of the rest, the last two with each class divided
+by 1 - 2 h_c + sum h^2, h_c = n_c / N: the share of the variance of a class that its residual has when class effects
+have one variance (in the way of Bell and McCaffrey, 2002). The variance of M, as in studies of many readers and many
+cases (Dorfman, Berbaum and Metz, 1992; Obuchowski and Rockette, 1995; Hillis, 2007), and the degrees of freedom of t
+are, with r the share of MS_seed in that variance,
+
+    Var M = (MS_seed + max(MS_class - MS_rest, 0)) / (S C)
     1 / df = r / (S - 1) + (1 - r) / (K - 1),   K = N^2 / sum n_c^2  (Kish's effective number of classes, 1965).
 
-Satterthwaite's rule squares the shares. With three seeds the estimated share varies so much from study to study that the
-squares give intervals that are too short; the first powers were chosen by simulation, since they are not too short in any
-cell below and seldom much too long. The rules not chosen are shown beside them. A difference of two losses is formed for each seed and query and analysed in the same way.
-A ratio to frozen features has the influence values of its logarithm. The smallest detectable difference averages the
-power of the test over the distributions of both mean squares.
+Satterthwaite's rule squares the shares. With three seeds the estimated share varies so much from study to study that
+the squares give intervals that are too short; the first powers were chosen by simulation, since they are not too
+short in any cell below and seldom much too long. The rules not chosen are shown beside them. A difference of two
+losses is formed for each seed and query and analysed in the same way. A ratio to frozen features has the influence
+values of its logarithm. The smallest detectable difference averages the power of the test over the distributions of
+both mean squares.
 
 ## The simulated studies
 
 Two losses and an untrained floor on 60 classes (8 in one cell) of 4 to 12 queries, class sizes drawn anew every 25
-studies. A value is the sum of a level and normal effects of seed, class, class by loss, seed by class, query, and noise;
-losses share the effects of class and query. The losses have one distribution, so their true difference is zero, and the
-true means are known. Standard deviations:
+studies. A value is the sum of a level and normal effects of seed, class, class by loss, seed by class, query, and
+noise; losses share the effects of class and query. The losses have one distribution, so their true difference is
+zero, and the true means are known. Standard deviations:
 
 """
 
@@ -188,9 +193,9 @@ def _null(null: pd.DataFrame) -> str:
     shares = null.pivot(index="method", columns="seeds", values="rejections")
     ours = shares.loc[OURS]
     words = (
-        f"{RUNS} runs of `{LOSS}` on `{DATASET}` at the main batch size, one seed each, are split at random into two groups "
-        f"of 3, 5 or 10, paired at random, {splits:,} times: there is no difference to find, and the classes are real. "
-        f"The suite's test finds one in {_span(ours)} % of the splits (asked for: at most {MOST_REJECTIONS:g} %): "
+        f"{RUNS} runs of `{LOSS}` on `{DATASET}` at the main batch size, one seed each, are split at random into two "
+        f"groups of 3, 5 or 10, paired at random, {splits:,} times: there is no difference to find, and the classes are "
+        f"real. The suite's test finds one in {_span(ours)} % of the splits (asked for: at most {MOST_REJECTIONS:g} %): "
         f"{_holds(ours <= MOST_REJECTIONS)}. The splits share their runs, so these shares are those of one set of "
         f"{RUNS} runs, not of {splits:,} independent studies."
     )
