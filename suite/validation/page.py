@@ -27,16 +27,19 @@ the records in `suite/recipes/validation/` again, byte for byte.
 
 ## The method
 
-The mean over queries is a ratio of sums over classes of unequal sizes. It is linearised: with S seeds, C classes of
-n_c queries, N in all, y_sc the mean of class c under seed s and M the mean, the influence values are
+The mean over queries is a ratio of sums over classes of unequal sizes, so it is linearised. With S seeds, C classes of
+n_c queries, N in all, y_sc the mean of class c under seed s, y_c its mean over seeds, M_s the mean over the queries of
+seed s and M over all, the two-way table is of the influence values
 
-    u_sc = (C n_c / N) (y_sc - M).
+    seeds    M_s - M
+    classes  w_c (y_c - M),                 w_c = C n_c / N
+    rest     w_c (y_sc - M_s - y_c + M).
 
-Their two-way table gives the mean squares of seeds, of classes and of the rest, the last two with each class divided
-by 1 - 2 h_c + sum h^2, h_c = n_c / N: the share of the variance of a class that its residual has when class effects
-have one variance (in the way of Bell and McCaffrey, 2002). The variance of M, as in studies of many readers and many
-cases (Dorfman, Berbaum and Metz, 1992; Obuchowski and Rockette, 1995; Hillis, 2007), and the degrees of freedom of t
-are, with r the share of MS_seed in that variance,
+Its mean squares are those of textbooks when classes are of one size; else each class of the latter two is divided by
+1 - 2 h_c + sum h^2, h_c = n_c / N: the share of the variance of a class that its residual has when class effects have
+one variance (in the way of Bell and McCaffrey, 2002). The variance of M, as in studies of many readers and many cases
+(Dorfman, Berbaum and Metz, 1992; Obuchowski and Rockette, 1995; Hillis, 2007), and the degrees of freedom of t are,
+with r the share of MS_seed in that variance,
 
     Var M = (MS_seed + max(MS_class - MS_rest, 0)) / (S C)
     1 / df = r / (S - 1) + (1 - r) / (K - 1),   K = N^2 / sum n_c^2  (Kish's effective number of classes, 1965).
@@ -194,8 +197,8 @@ def _null(null: pd.DataFrame) -> str:
     ours = shares.loc[OURS]
     words = (
         f"{RUNS} runs of `{LOSS}` on `{DATASET}` at the main batch size, one seed each, are split at random into two "
-        f"groups of 3, 5 or 10, paired at random, {splits:,} times: there is no difference to find, and the classes are "
-        f"real. The suite's test finds one in {_span(ours)} % of the splits (asked for: at most {MOST_REJECTIONS:g} %): "
+        f"groups of 3, 5 or 10, paired at random, {splits:,} times: there is no difference to find, and the classes "
+        f"are real. The suite's test finds one in {_span(ours)} % (asked for: at most {MOST_REJECTIONS:g} %): "
         f"{_holds(ours <= MOST_REJECTIONS)}. The splits share their runs, so these shares are those of one set of "
         f"{RUNS} runs, not of {splits:,} independent studies."
     )
