@@ -23,7 +23,7 @@ def controls_stage(params: Params, dataset: str, root: Path) -> None:
     # Standardised with the training images' statistics, as a head does before its projection.
     mean, deviation = feature_statistics(data.features[data.rows("train")])
     frozen = ((data.features - mean) / deviation).numpy()
-    metrics, gap = control_tables(
+    metrics, queries, gap = control_tables(
         frozen,
         data.labels.numpy(),
         {split: data.judged(split) for split in SPLITS},
@@ -37,6 +37,7 @@ def controls_stage(params: Params, dataset: str, root: Path) -> None:
     )
     with atomic_directory(root / "controls" / dataset) as target:
         metrics.to_parquet(target / "metrics.parquet", index=False)
+        queries.to_parquet(target / "queries.parquet", index=False)
         gap.to_parquet(target / "gap.parquet", index=False)
         table = neighbour_table(lambda rows: normalise(frozen[rows]), data.official, dataset)
         table.to_parquet(target / "neighbours.parquet", index=False)

@@ -42,8 +42,8 @@ def control_tables(
     batch_sizes: Sequence[int],
     partitions: int,
     samples_per_class: int,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Metrics and gap of both controls.
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Metrics, values of every test query, and gap of both controls.
 
     Args:
         frozen: (N, F) backbone features, standardised by the caller; L2-normalised here.
@@ -56,7 +56,8 @@ def control_tables(
         batch_sizes, partitions, samples_per_class: of the gap, see `decomposability_gap`.
 
     Returns:
-        Metrics with columns `METRIC_COLUMNS`, gap with columns `measures.GAP_COLUMNS`.
+        Metrics with columns `METRIC_COLUMNS`; `control`, `seed`, `item` (row) and a column a metric; gap with columns
+        `measures.GAP_COLUMNS`.
 
     Raises:
         SuiteError: if the test classes cannot fill a batch.
@@ -71,10 +72,14 @@ def control_tables(
     draws = [(FROZEN, 0, features)]
     draws += [(RANDOM, seed, random_embeddings(len(features), random_width, seed)) for seed in seeds]
     metrics: list[tuple[str, int, str, str, float]] = []
-    gaps = []
+    gaps, queries = [], []
     for control, seed, embeddings in draws:
         for split, chosen in judged.items():
-            means = mean_metrics(judge(embeddings.__getitem__, classes, chosen))
+            per_query = judge(embeddings.__getitem__, classes, chosen)
+            means = mean_metrics(per_query)
+            if split == "test":
+                run = {"control": control, "seed": seed, "item": chosen.queries}
+                queries.append(pd.DataFrame(run | per_query))
             metrics += [(control, seed, split, name, value) for name, value in means.items()]
         gaps.append(
             measure_gap(
@@ -90,4 +95,8 @@ def control_tables(
                 samples_per_class=samples_per_class,
             )
         )
-    return pd.DataFrame(metrics, columns=list(METRIC_COLUMNS)), pd.concat(gaps, ignore_index=True)
+    return (
+        pd.DataFrame(metrics, columns=list(METRIC_COLUMNS)),
+        pd.concat(queries, ignore_index=True),
+        pd.concat(gaps, ignore_index=True),
+    )

@@ -46,6 +46,7 @@ class Crossed(NamedTuple):
         sd_seed: standard deviation of the mean from seed to seed, beyond what the rest explains.
         sd_class: of a class's expected mean from class to class.
         sd_residual: of the mean of a class under a seed that neither explains.
+        share: of seeds in the square of `se`.
     """
 
     mean: np.ndarray
@@ -57,6 +58,7 @@ class Crossed(NamedTuple):
     sd_seed: np.ndarray
     sd_class: np.ndarray
     sd_residual: np.ndarray
+    share: np.ndarray
 
 
 class MeanSquares(NamedTuple):
@@ -131,10 +133,10 @@ def class_interval(values: np.ndarray, classes: np.ndarray, confidence: float = 
     mean, table = mean_squares(means, sizes)
     if table.classes < 2:
         return _without_interval(mean)
-    freedom = np.full(mean.shape, _class_freedom(table.effective))
+    freedom = np.full(mean.shape, class_freedom(table.effective))
     none = np.full(mean.shape, np.nan)
     sd_class = np.sqrt(table.cls * table.effective / table.classes)
-    return _student(mean, table.cls / table.classes, freedom, _scale(means), confidence, (none, sd_class, none))
+    return _student(mean, table.cls / table.classes, freedom, _scale(means), confidence, (none, sd_class, none, none))
 
 
 def class_means(values: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -167,13 +169,14 @@ def crossed_classes(means: np.ndarray, sizes: np.ndarray, confidence: float = CO
     between = np.maximum(table.cls - table.rest, 0.0)
     variance = (table.seed + between) / (table.seeds * table.classes)
     share = table.seed / _divisor(table.seed + between)
-    freedom = 1.0 / (share / (table.seeds - 1) + (1.0 - share) / _class_freedom(table.effective))
+    freedom = degrees_of_freedom(share, table.seeds, table.effective)
     # The mean of squared weights is C / K: mean squares are of weighted class means.
     weight = table.classes / table.effective
     spread = (
         np.sqrt(np.maximum(table.seed - table.rest, 0.0) / table.classes),
         np.sqrt(between / (table.seeds * weight)),
         np.sqrt(table.rest / weight),
+        share,
     )
     return _student(mean, variance, freedom, _scale(means), confidence, spread)
 
@@ -206,13 +209,23 @@ def mean_squares(means: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, Mean
     return mean, MeanSquares(seed, cls, rest, seeds, classes, 1.0 / concentration)
 
 
+def degrees_of_freedom(share: np.ndarray, seeds: int, effective: float) -> np.ndarray:
+    """Of an interval in whose squared standard error seeds have `share`, with K the effective number of classes."""
+    return 1.0 / (share / (seeds - 1) + (1.0 - share) / class_freedom(effective))
+
+
+def class_freedom(effective: float) -> float:
+    """K - 1; where one class holds nearly all queries, the one degree of freedom that two equal classes have."""
+    return max(effective - 1.0, 1.0)
+
+
 def _student(
     mean: np.ndarray,
     variance: np.ndarray,
     freedom: np.ndarray,
     scale: np.ndarray,
     confidence: float,
-    spread: tuple[np.ndarray, np.ndarray, np.ndarray],
+    spread: tuple[np.ndarray, ...],
 ) -> Crossed:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence: expected a number in (0, 1), found {confidence}")
@@ -227,11 +240,6 @@ def _student(
 def _without_interval(mean: np.ndarray) -> Crossed:
     none = np.full(mean.shape, np.nan)
     return Crossed(mean, *[none] * (len(Crossed._fields) - 1))
-
-
-def _class_freedom(effective: float) -> float:
-    # Where one class holds nearly all queries, at least the one degree of freedom that two equal classes have.
-    return max(effective - 1.0, 1.0)
 
 
 def _along_classes(sizes: np.ndarray, dimensions: int) -> np.ndarray:
