@@ -121,7 +121,8 @@ def detectable(data: DatasetEvidence) -> str:
     ends = dict.fromkeys((number(known.min()), number(known.max())))
     return (
         f"{text} With 80 % power, at these seeds and classes, it takes a true difference of test mAP of "
-        f"{' to '.join(ends)}{', depending on the pair' if len(ends) > 1 else ''}, to be decided after that correction: "
+        f"{' to '.join(ends)}{', depending on the pair' if len(ends) > 1 else ''}, to be decided after that "
+        "correction: "
         "smaller ones this study could not be expected to see."
     )
 
@@ -144,8 +145,11 @@ def lift(data: DatasetEvidence) -> str:
     known = board.dropna(subset=["lift_low", "lift_high"])
     if len(known) > 1:
         above = int((known["lift_low"] > 1).sum())
-        have = "has the" if above == 1 else "have the"
-        text += f" {above} of {len(known)} losses{_with_intervals(known, board)} {have} whole interval of this ratio above 1."
+        have = "has" if above == 1 else "have"
+        text += (
+            f" {above} of {len(known)} losses{_with_intervals(known, board)} {have} the whole interval of this ratio "
+            "above 1."
+        )
     below = int((known["lift_high"] < 1).sum())
     if below:
         text += f" {count(below, 'loss has it', 'losses have it')} below 1."
@@ -185,6 +189,28 @@ def failures(data: DatasetEvidence) -> str:
     )
 
 
+def across_datasets(evidence: Evidence) -> str:
+    """Ranks over data sets, or why there are none."""
+    ranks = evidence.friedman[evidence.friedman["metric"] == AP]
+    if ranks.empty:
+        return (
+            "Ranks over data sets (Friedman's test with Nemenyi's critical difference) take data sets as blocks and "
+            "need "
+            f"five of them; this study has {len(evidence.datasets)}, and seeds are no substitute."
+        )
+    first = ranks.iloc[0]
+    order = ranks.sort_values("mean_rank", kind="stable")
+    listed = listing(f"{evidence.label(row.loss)} {number(row.mean_rank, 2)}" for row in order.itertuples())
+    text = f"Mean ranks over {count(int(first.datasets), 'data set')}, 1 the best: {listed}."
+    if first.reason:
+        return f"{text} There is no test of them: {first.reason}."
+    return (
+        f"{text} Friedman's test: p = {number(first.p)}; ranks further apart than "
+        f"{number(first.critical_difference, 2)} "
+        "(Nemenyi, 95 %) differ."
+    )
+
+
 def test_pairs(data: DatasetEvidence) -> pd.DataFrame:
     """Pairwise comparisons of test mAP."""
     return data.pairwise[(data.pairwise["split"] == "test") & (data.pairwise["metric"] == AP)]
@@ -194,7 +220,8 @@ def intervals_note(data: DatasetEvidence) -> str:
     """How intervals are to be read."""
     if data.board(AP)["low"].notna().any():
         return (
-            "Intervals are 95 %, for new seeds and new classes, seeds crossed with classes and queries nested in these. "
+            "Intervals are 95 %, for new seeds and new classes, seeds crossed with classes and queries nested in "
+            "these. "
             "Overlap of two intervals is no test; the paired comparison is."
         )
     return (

@@ -10,6 +10,8 @@ from suite.reporting.decisions import decided, each
 from suite.reporting.evidence import CONTROLS, DatasetEvidence, Evidence
 from suite.reporting.model import AP, count, interval, listing, metric_name, number, with_interval
 
+# The control that has learnt by no loss and yet reaches other values over the set than the frozen features'.
+REACHING = "whitened"
 WORDS = {"below": "smaller for", "above": "larger for"}
 _MOVES = "A gap also moves with the AP over the set, so a difference is not by itself due to the form of a loss."
 
@@ -63,7 +65,8 @@ def gap(evidence: Evidence, data: DatasetEvidence) -> str:
         difference(evidence, table[(table["control"] == control) & (table["measure_batch_size"] == size)], most)
         for control, most in (("frozen", None), ("random", 2))
     ]
-    return " ".join([text, *(sentence for sentence in told if sentence), _MOVES])
+    equal = matched(evidence, data, size, (REACHING,))
+    return " ".join([text, *(sentence for sentence in told if sentence), _MOVES, *equal])
 
 
 def difference(evidence: Evidence, rows: pd.DataFrame, most: int | None = None) -> str:
@@ -86,13 +89,39 @@ def comparisons(evidence: Evidence, data: DatasetEvidence) -> list[str]:
         for control in (control for control in CONTROLS if control in set(table["control"])):
             rows = table[(table["measure_batch_size"] == size) & (table["control"] == control)]
             if len(rows):
-                sentences.append(f"Measured at {size}. {difference(evidence, rows, None if control == 'frozen' else 2)}")
+                sentences.append(
+                    f"Measured at {size}. {difference(evidence, rows, None if control == 'frozen' else 2)}"
+                )
     partitions = int(table["partitions"].iloc[0]) if "partitions" in table else evidence.params.measure.partitions
     sentences.append(
         "These are differences paired by partition, tested by t over seeds with Holm's correction over the losses of a "
         f"measuring size. Intervals are over seeds, conditional on the same {count(partitions, 'partition')}; the "
         f"error over partitions stands beside them in the table. {_MOVES}"
     )
+    return sentences
+
+
+def matched(
+    evidence: Evidence, data: DatasetEvidence, size: int, references: tuple[str, ...] | None = None
+) -> list[str]:
+    """How far each loss's gap differs from each reference's where both have the same AP over the set.
+
+    `references` None: all on record.
+    """
+    table = data.gap_matched
+    table = table[(table["metric"] == "AP") & (table["measure_batch_size"] == size)]
+    table = table if references is None else table[table["reference"].isin(references)]
+    sentences = []
+    for reference, rows in table.groupby("reference", sort=False):
+        met = rows["seeds"] > 1
+        why = "fewer than two seeds with an AP over the set in common"
+        rows = rows.assign(reason=rows["reason"].where(met, why), p_holm=rows["p_holm"].where(met))
+        values = rows.loc[met, "set_value"]
+        at = f" (AP {number(values.min())} to {number(values.max())})" if len(values) else ""
+        sentences.append(
+            f"At equal AP over the set{at}, against {_lower(evidence, reference)}, the gap in batches of {size} is "
+            f"{decided(rows, WORDS, _named(evidence))}."
+        )
     return sentences
 
 
@@ -180,12 +209,14 @@ def along(evidence: Evidence, data: DatasetEvidence) -> str:
         mine = rows[rows["loss"] == loss].sort_values("epoch")
         first, last = mine.iloc[0], mine.iloc[-1]
         parts.append(
-            f"{evidence.label(loss)} {number(first['gap'])} to {with_interval(last['gap'], last.gap_low, last.gap_high)} "
+            f"{evidence.label(loss)} {number(first['gap'])} to "
+            f"{with_interval(last['gap'], last.gap_low, last.gap_high)} "
             f"(AP over the set {number(first.set_value)} to {number(last.set_value)})"
         )
     return (
         f"From the first to the last validation, the gap of AP in batches of {size} went from: {'; '.join(parts)}. "
-        "A head that retrieves better over the set has another gap for that alone, so losses are to be compared at equal "
+        "A head that retrieves better over the set has another gap for that alone, so losses are to be compared at "
+        "equal "
         "AP over the set, not at equal epochs."
     )
 
@@ -198,7 +229,8 @@ def generalisation(table: pd.DataFrame, evidence: Evidence, size: int) -> str:
     drop = trained["train_set_value"] - trained["test_set_value"]
     change = trained["train_gap"] - trained["test_gap"]
     text = (
-        f"AP over the set is higher on training classes than on unseen ones by {_range(drop)} between losses (means over "
+        f"AP over the set is higher on training classes than on unseen ones by {_range(drop)} between losses (means "
+        "over "
         f"seeds), and the gap in batches of {size} differs by {_range(change)} (training minus unseen)."
     )
     frozen = table[table["loss"] == "frozen"]
@@ -228,7 +260,8 @@ def metrics_in_words(evidence: Evidence, data: DatasetEvidence) -> str:
         f"{metric_name(row.metric)} {number(row.gap)} {interval(row.gap_low, row.gap_high)}".strip()
         for row in rows[rows["measure_batch_size"] == size].itertuples()
     ]
-    return f"Every metric has a gap of its own: for {_lower(evidence, board['loss'].iloc[0])} in batches of {size}, {listing(parts)}."
+    leader = evidence.label(board["loss"].iloc[0])
+    return f"Every metric has a gap of its own: for {leader} in batches of {size}, {listing(parts)}."
 
 
 def _named(evidence: Evidence) -> Any:
@@ -237,4 +270,4 @@ def _named(evidence: Evidence) -> Any:
 
 def _lower(evidence: Evidence, loss: str) -> str:
     label = evidence.label(loss)
-    return label.lower() if loss in CONTROLS else label
+    return label.lower() if loss in (*CONTROLS, REACHING) else label

@@ -83,7 +83,8 @@ def costs(table: pd.DataFrame) -> str:
         if rows["batch_size"].nunique() > 1:
             first, last = (rows.loc[rows["batch_size"].idxmin()], rows.loc[rows["batch_size"].idxmax()])
             parts.append(
-                f"{label} {milliseconds(first.seconds)} ms at {first.batch_size} and {milliseconds(last.seconds)} ms at "
+                f"{label} {milliseconds(first.seconds)} ms at {first.batch_size} and {milliseconds(last.seconds)} ms "
+                "at "
                 f"{last.batch_size}"
             )
     if not parts:

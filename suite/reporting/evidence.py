@@ -135,7 +135,9 @@ def read_evidence(params: Params, root: Path, recipes: Path = RECIPES) -> Eviden
     Raises:
         SuiteError: naming the table that is missing and the stage that makes it.
     """
-    compare = {name: _table(root / "compare" / f"{name}.parquet", "compare") for name in (*BY_LOSS, "pairwise", "friedman")}
+    compare = {
+        name: _table(root / "compare" / f"{name}.parquet", "compare") for name in (*BY_LOSS, "pairwise", "friedman")
+    }
     benchmark, precision = (root / "benchmark" / name for name in ("benchmark.json", "precision.csv"))
     conformance = root / "conformance" / "conformance.parquet"
     friedman = compare.pop("friedman")

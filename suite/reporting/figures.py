@@ -218,7 +218,6 @@ def lines(
         by: column that tells the lines apart.
         sizes: whether `x` holds batch sizes: the axis is then logarithmic, with a tick a size.
     """
-    mean, low, high = columns
     keys = [key for key in look if key in set(table[by])]
     for place, key in enumerate(keys):
         rows = table[table[by] == key].sort_values(x)

@@ -127,7 +127,7 @@ def generalisation_figure(table: pd.DataFrame, size: int, look: Looks, narrow: b
     """Training classes across, unseen classes up: AP over the set, and the gap; a point a loss, equality a line.
 
     Args:
-        table: a row a loss with `train_set_value`, `test_set_value`, `train_gap`, `test_gap`, each with `_low`, `_high`.
+        table: a row a loss; `train_set_value`, `test_set_value`, `train_gap`, `test_gap`, each with `_low`, `_high`.
         size: measuring batch size of the gap.
         look: of the losses.
         narrow: whether panels stand below each other.
@@ -135,9 +135,7 @@ def generalisation_figure(table: pd.DataFrame, size: int, look: Looks, narrow: b
     figure, panels = _panels(2, narrow)
     titles = {"set_value": "AP over the set", "gap": f"gap of AP in batches of {size}"}
     for axes, (name, title) in zip(panels, titles.items(), strict=True):
-        across, up = (
-            tuple(f"{split}_{name}{end}" for end in ("", "_low", "_high")) for split in ("train", "test")
-        )
+        across, up = (tuple(f"{split}_{name}{end}" for end in ("", "_low", "_high")) for split in ("train", "test"))
         for key in (key for key in look if key in set(table["loss"])):
             rows = table[table["loss"] == key]
             points(axes, rows[across[0]], rows, up, look[key], across=across)

@@ -222,6 +222,11 @@ def measured(mean: float, low: float, high: float, digits: int = 3, sign: bool =
     return Cell(number(mean, digits, sign), value, interval(low, high, digits, sign), strong)
 
 
+def plain(value: float | None, digits: int = 3) -> Cell:
+    """A cell with a number alone."""
+    return Cell(number(value, digits), None if value is None or pd.isna(value) else float(value))
+
+
 def worded(name: str) -> str:
     """A column's name as words."""
     return name.replace("_", " ")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import matplotlib
 import pandas as pd
 from matplotlib.colors import to_hex
@@ -109,13 +107,11 @@ def _size_looks(sizes: pd.Series) -> Looks:
     """Batch sizes as looks: light to dark, a marker each."""
     ordered = sorted(sizes.unique())
     shades = matplotlib.colormaps["viridis_r"]
-    first = Look("", "", "")
     return {
-        size: replace(
-            first,
-            label=f"trained at {size}",
-            colour=to_hex(shades(0.25 + 0.75 * place / max(1, len(ordered) - 1))),
-            marker=MARKERS[place % len(MARKERS)],
+        size: Look(
+            f"trained at {size}",
+            to_hex(shades(0.25 + 0.75 * place / max(1, len(ordered) - 1))),
+            MARKERS[place % len(MARKERS)],
         )
         for place, size in enumerate(ordered)
     }
