@@ -202,7 +202,7 @@ def study(name: str | None) -> None:
     click.echo(f"params.yaml: study '{name}', {len(added)} batch sizes of {len(losses)} losses added")
     if added:
         click.echo(
-            "They start from the learning rate of the nearest size; search them with `ranksuite tune` before `dvc repro`"
+            "They start from the learning rate of the nearest size: search them with `ranksuite tune`, then `dvc repro`"
         )
 
 

@@ -125,7 +125,7 @@ def test_the_command_lists_applies_and_says_what_to_do(settings):
     assert listed.output == f"thorough: {list_studies()['thorough'].summary}\n"
     applied = CliRunner().invoke(main, ["study", "thorough"])
     assert applied.exit_code == 0
-    assert "search them with `ranksuite tune` before `dvc repro`" in applied.output
+    assert "search them with `ranksuite tune`, then `dvc repro`" in applied.output
     again = CliRunner().invoke(main, ["study", "thorough"])
     assert again.output == "params.yaml: study 'thorough', 0 batch sizes of 0 losses added\n"
 
