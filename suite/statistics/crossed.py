@@ -6,11 +6,13 @@ has both as random factors, as readers and cases are in studies of diagnostic im
 Obuchowski and Rockette, 1995). With S seeds, C classes of n_c queries, N in all, and y_sc the mean of class c under
 seed s, the mean over queries is a ratio of sums over classes, so it is analysed by its influence values
 
-    u_sc = w_c (y_sc - M),   w_c = C n_c / N,   M = mean over s of sum_c n_c y_sc / N,
+    seeds    M_s - M,                          M_s = sum_c n_c y_sc / N,   M = mean over s of M_s
+    classes  w_c (y_c - M),                    w_c = C n_c / N,            y_c = mean over s of y_sc
+    rest     w_c (y_sc - M_s - y_c + M),
 
-whose two-way table has the mean squares of textbooks for seeds, classes and the rest, the latter two with each class
-divided by 1 - 2 h_c + sum h^2, h_c = n_c / N: its residual has that share of the variance of a class (as in Bell and
-McCaffrey's CR2, 2002, for class effects of one variance), and with classes of one size this is the textbook's C - 1.
+whose mean squares are those of the textbook's two-way table when classes are of one size. Else each class of the latter
+two is divided by 1 - 2 h_c + sum h^2, h_c = n_c / N: its residual has that share of the variance of a class (as in Bell
+and McCaffrey's CR2, 2002, for class effects of one variance); with one size this is the textbook's C - 1.
 The variance is that of Hillis (2007): (MS_seed + max(MS_class - MS_rest, 0)) / (S C).
 
 Its degrees of freedom were chosen by simulation (docs/statistics.md). With r the share of MS_seed in the sum,
@@ -112,7 +114,10 @@ def crossed_ratio(
     top, bottom = values.mean(axis=(0, 1)), floor.mean(axis=0)
     positive = (top > 0) & (bottom > 0)
     top, bottom = np.where(positive, top, 1.0), np.where(positive, bottom, 1.0)
-    logarithm = crossed_mean(values / top - floor / bottom, classes, confidence)
+    relative = values / top
+    logarithm = crossed_classes(
+        *class_means(relative - floor / bottom, classes), confidence, np.abs(relative).max(axis=(0, 1))
+    )
     shift = np.log(top / bottom) - logarithm.mean
     changed = {name: np.exp(getattr(logarithm, name) + shift) for name in ("mean", "low", "high")}
     changed["p"] = 2 * stats.t.sf(np.abs(np.log(top / bottom)) / _divisor(logarithm.se), logarithm.df)
@@ -136,7 +141,8 @@ def class_interval(values: np.ndarray, classes: np.ndarray, confidence: float = 
     freedom = np.full(mean.shape, class_freedom(table.effective))
     none = np.full(mean.shape, np.nan)
     sd_class = np.sqrt(table.cls * table.effective / table.classes)
-    return _student(mean, table.cls / table.classes, freedom, _scale(means), confidence, (none, sd_class, none, none))
+    scale = np.abs(means).max(axis=(0, 1))
+    return _student(mean, table.cls / table.classes, freedom, scale, confidence, (none, sd_class, none, none))
 
 
 def class_means(values: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -161,8 +167,15 @@ def class_means(values: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np
     return totals / _along_classes(sizes, totals.ndim), sizes
 
 
-def crossed_classes(means: np.ndarray, sizes: np.ndarray, confidence: float = CONFIDENCE) -> Crossed:
-    """`crossed_mean` from the (S, C, ...) means of classes and their (C,) numbers of queries."""
+def crossed_classes(
+    means: np.ndarray, sizes: np.ndarray, confidence: float = CONFIDENCE, scale: np.ndarray | None = None
+) -> Crossed:
+    """`crossed_mean` from the (S, C, ...) means of classes and their (C,) numbers of queries.
+
+    `scale` (...) is the size of what the values were formed from, beside which a spread may be rounding alone; by
+    default their own greatest magnitude.
+    """
+    scale = np.abs(means).max(axis=(0, 1)) if scale is None else scale
     mean, table = mean_squares(means, sizes)
     if table.seeds < 2 or table.classes < 2:
         return _without_interval(mean)
@@ -178,7 +191,7 @@ def crossed_classes(means: np.ndarray, sizes: np.ndarray, confidence: float = CO
         np.sqrt(table.rest / weight),
         share,
     )
-    return _student(mean, variance, freedom, _scale(means), confidence, spread)
+    return _student(mean, variance, freedom, scale, confidence, spread)
 
 
 def mean_squares(means: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, MeanSquares]:
@@ -194,18 +207,17 @@ def mean_squares(means: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, Mean
     concentration = float((shares**2).sum())
     weights = _along_classes(shares * classes, means.ndim)
     mean = (weights * means).mean(axis=(0, 1))
-    influence = weights * (means - mean)
-    by_seed, by_class = influence.mean(axis=1), influence.mean(axis=0)
+    of_seed, of_class = (weights * means).mean(axis=1), means.mean(axis=0)
     none = np.full(mean.shape, np.nan)
     seed = cls = rest = none
     if seeds > 1:
-        seed = classes * (by_seed**2).sum(axis=0) / (seeds - 1)
+        seed = classes * ((of_seed - mean) ** 2).sum(axis=0) / (seeds - 1)
     if classes > 1:
-        kept = _along_classes(1.0 - 2.0 * shares + concentration, means.ndim)[0]
-        cls = seeds * (by_class**2 / kept).mean(axis=0)
+        scale = weights**2 / _along_classes(1.0 - 2.0 * shares + concentration, means.ndim)
+        cls = seeds * (scale[0] * (of_class - mean) ** 2).mean(axis=0)
         if seeds > 1:
-            left = influence - by_seed[:, None] - by_class[None]
-            rest = ((left**2).sum(axis=0) / kept).mean(axis=0) / (seeds - 1)
+            left = means - of_seed[:, None] - of_class[None] + mean
+            rest = (scale * left**2).sum(axis=0).mean(axis=0) / (seeds - 1)
     return mean, MeanSquares(seed, cls, rest, seeds, classes, 1.0 / concentration)
 
 
@@ -248,7 +260,3 @@ def _along_classes(sizes: np.ndarray, dimensions: int) -> np.ndarray:
 
 def _divisor(values: np.ndarray) -> np.ndarray:
     return np.where(values > 0, values, 1.0)
-
-
-def _scale(means: np.ndarray) -> np.ndarray:
-    return np.abs(means).max(axis=(0, 1))
