@@ -216,12 +216,11 @@ def study(name: str | None) -> None:
             click.echo(f"{known}: {overlay.summary}")
         return
     added = apply_study(name)
-    losses = dict.fromkeys(loss for loss, *_ in added)
+    losses = {loss for loss, *_ in added}
     click.echo(f"params.yaml: study '{name}', {len(added)} batch sizes of {len(losses)} losses added")
     if added:
         click.echo(
-            "They start from the learning rate of the nearest size; before `dvc repro`, search them: ranksuite tune"
-            + "".join(f" --loss {loss}" for loss in losses)
+            "They start from the learning rate of the nearest size: search them with `ranksuite tune`, then `dvc repro`"
         )
 
 

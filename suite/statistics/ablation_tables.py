@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from suite.config import Ablation, Budget, Params
-from suite.statistics.class_values import TestValues
+from suite.statistics.class_values import ClassReader
 from suite.statistics.comparisons import holm, paired_comparison, verdict
 from suite.statistics.crossed import crossed_classes
 from suite.statistics.intervals import t_interval
@@ -32,7 +32,9 @@ _NONE = dict.fromkeys(("difference", "difference_low", "difference_high", "p"), 
 _NO_ARM = dict.fromkeys(("mean", "low", "high"), np.nan) | _NONE
 
 
-def ablations(runs: pd.DataFrame, tested: Mapping[str, TestValues], gaps: pd.DataFrame, params: Params) -> pd.DataFrame:
+def ablations(
+    runs: pd.DataFrame, tested: Mapping[str, ClassReader], gaps: pd.DataFrame, params: Params
+) -> pd.DataFrame:
     """Each arm minus the first at every batch size and budget that `params.yaml` gives both, at their common seeds.
 
     Test metrics by seeds crossed with classes; gaps, run by run on the same partitions, by t over seeds. An arm's mean
@@ -82,7 +84,7 @@ def _arm(loss: str, ablation: Ablation, params: Params) -> dict[str, Any]:
     }
 
 
-def _metrics(arms: list[str], tested: TestValues, place: tuple[str, str, int]) -> list[dict[str, Any]]:
+def _metrics(arms: list[str], tested: ClassReader, place: tuple[str, str, int]) -> list[dict[str, Any]]:
     """A row an arm and compared test metric."""
     _, budget, size = place
     runs = {loss: tested.of(loss, budget, size) for loss in arms}

@@ -10,6 +10,7 @@ import pandas as pd
 
 from suite.statistics.crossed import class_means
 from suite.statistics.queries import QueryReader
+from suite.statistics.records import fingerprints
 
 
 class ClassValues(NamedTuple):
@@ -17,7 +18,7 @@ class ClassValues(NamedTuple):
 
     Attributes:
         metrics: M names.
-        means: (S, C, M) mean over the queries of each class under each seed.
+        means: (S, ..., C, M) mean over the queries of each class under each seed.
         sizes: (C,) queries a class.
     """
 
@@ -26,11 +27,11 @@ class ClassValues(NamedTuple):
     sizes: np.ndarray
 
     def over_queries(self) -> np.ndarray:
-        """(S, M) mean over all queries: what a run's `metrics.json` holds."""
-        return np.tensordot(self.means, self.sizes / self.sizes.sum(), axes=(1, 0))
+        """(S, ..., M) mean over all queries: of a run, what its `metrics.json` holds."""
+        return np.einsum("...cm,c->...m", self.means, self.sizes / self.sizes.sum())
 
 
-class Tested(NamedTuple):
+class RunValues(NamedTuple):
     """The finished runs of a loss at one budget and batch size.
 
     Attributes:
@@ -53,7 +54,7 @@ class Tested(NamedTuple):
         return chosen
 
 
-class TestValues:
+class ClassReader:
     """Reads the test metrics of one data set's finished runs, each run once.
 
     Args:
@@ -61,14 +62,12 @@ class TestValues:
         runs: the `runs` table.
     """
 
-    __test__ = False
-
     def __init__(self, reader: QueryReader, runs: pd.DataFrame):
         self._reader = reader
-        self._runs = runs[(runs["dataset"] == reader.dataset) & (runs["status"] == "finished")]
-        self._read: dict[tuple[str, str, int], Tested] = {}
+        self._runs = runs
+        self._read: dict[tuple[str, str, int], RunValues] = {}
 
-    def of(self, loss: str, budget: str, batch_size: int) -> Tested:
+    def of(self, loss: str, budget: str, batch_size: int) -> RunValues:
         """The runs of a loss at a budget and batch size; of no seed where none finished.
 
         Raises:
@@ -76,18 +75,9 @@ class TestValues:
         """
         key = loss, budget, batch_size
         if key not in self._read:
-            runs = self._runs
-            chosen = runs[(runs["loss"] == loss) & (runs["budget"] == budget) & (runs["batch_size"] == batch_size)]
-            found = self._reader.runs(loss, dict(zip(chosen["seed"], chosen["fingerprint"], strict=True)))
-            self._read[key] = (
-                Tested((), [])
-                if found is None
-                else Tested(
-                    found.seeds,
-                    [
-                        ClassValues(family.metrics, *class_means(family.values, family.classes))
-                        for family in found.families()
-                    ],
-                )
-            )
+            named = fingerprints(self._runs, self._reader.dataset, loss, batch_size, budget)
+            found = self._reader.runs(loss, named)
+            families = [] if found is None else found.families()
+            reduced = [ClassValues(one.metrics, *class_means(one.values, one.classes)) for one in families]
+            self._read[key] = RunValues(() if found is None else found.seeds, reduced)
         return self._read[key]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from suite.config import Budget, Params
-from suite.statistics.class_values import TestValues
+from suite.statistics.class_values import ClassReader, ClassValues
 from suite.statistics.comparisons import holm, paired_comparison, verdict
 from suite.statistics.crossed import crossed_classes
 from suite.statistics.intervals import t_interval
@@ -62,7 +62,7 @@ class _Ladder(NamedTuple):
     seeds: list[int]
 
 
-def scaling(runs: pd.DataFrame, tested: Mapping[str, TestValues], params: Params) -> pd.DataFrame:
+def scaling(runs: pd.DataFrame, tested: Mapping[str, ClassReader], params: Params) -> pd.DataFrame:
     """Mean and interval of every metric at every trained batch size and budget.
 
     Test: over seeds crossed with classes. Validation, of which no query is on record: t over seeds.
@@ -98,33 +98,33 @@ def scaling(runs: pd.DataFrame, tested: Mapping[str, TestValues], params: Params
 
 
 def scaling_effect(
-    runs: pd.DataFrame, tested: Mapping[str, TestValues], gaps: pd.DataFrame, params: Params
+    runs: pd.DataFrame, tested: Mapping[str, ClassReader], gaps: pd.DataFrame, params: Params
 ) -> pd.DataFrame:
     """Change per doubling, from end to end, and any change at all, of the compared test metrics and of every gap.
 
     Holm's correction is over the losses of one data set, budget, metric and quantity.
     """
     rows: list[dict[str, Any]] = []
-    by_run = run_gaps(gaps, params)
+    gap_of_run = run_gaps(gaps, params)
     for ladder in _ladders(runs, params):
         where = _where(ladder, params)
         if not ladder.seeds:
             continue
-        for metrics, means, sizes in _stacked(ladder, tested[ladder.dataset]):
-            by_seed = np.tensordot(means, sizes / sizes.sum(), axes=(2, 0))
+        for family in _families(ladder, tested[ladder.dataset]):
             for name, contrast in _CONTRASTS.items():
-                found = crossed_classes(contrast(means, ladder.sizes), sizes)
+                found = crossed_classes(contrast(family.means, ladder.sizes), family.sizes)
                 rows += [
                     where
-                    | {"metric": metric, "quantity": name, "classes": len(sizes), "floor": 0.0}
+                    | {"metric": metric, "quantity": name, "classes": len(family.sizes), "floor": 0.0}
                     | dict(zip(("estimate", "low", "high", "p"), values, strict=True))
-                    for metric, *values in zip(metrics, found.mean, found.low, found.high, found.p, strict=True)
+                    for metric, *values in zip(family.metrics, found.mean, found.low, found.high, found.p, strict=True)
                 ]
+            by_run = family.over_queries()
             rows += [
-                where | {"metric": metric} | _any(by_seed[..., place], ladder.sizes)
-                for place, metric in enumerate(metrics)
+                where | {"metric": metric} | _any(by_run[..., place], ladder.sizes)
+                for place, metric in enumerate(family.metrics)
             ]
-        for metric, values in _gap_values(by_run, ladder):
+        for metric, values in _gap_values(gap_of_run, ladder):
             for name, contrast in _CONTRASTS.items():
                 changes = contrast(values, ladder.sizes)
                 found = paired_comparison(changes, np.zeros_like(changes))
@@ -147,21 +147,21 @@ def scaling_effect(
 
 
 def scaling_fits(
-    runs: pd.DataFrame, tested: Mapping[str, TestValues], gaps: pd.DataFrame, params: Params
+    runs: pd.DataFrame, tested: Mapping[str, ClassReader], gaps: pd.DataFrame, params: Params
 ) -> pd.DataFrame:
     """Every candidate curve through mAP and through the gap of AP at each measuring size, a row a parameter."""
     rows: list[dict[str, Any]] = []
-    by_run = run_gaps(gaps, params)
+    gap_of_run = run_gaps(gaps, params)
     for ladder in _ladders(runs, params):
         if not ladder.seeds:
             continue
         series = [
-            (metric, np.tensordot(means, sizes / sizes.sum(), axes=(2, 0))[..., place])
-            for metrics, means, sizes in _stacked(ladder, tested[ladder.dataset])
-            for place, metric in enumerate(metrics)
+            (metric, family.over_queries()[..., place])
+            for family in _families(ladder, tested[ladder.dataset])
+            for place, metric in enumerate(family.metrics)
             if metric == _FITTED
         ]
-        series += [pair for pair in _gap_values(by_run, ladder) if pair[0].startswith("gap_AP_at_")]
+        series += [pair for pair in _gap_values(gap_of_run, ladder) if pair[0].startswith("gap_AP_at_")]
         for metric, values in series:
             where = _where(ladder, params) | {"metric": metric, "points": values.size}
             for fit in fit_curves(values, np.array(ladder.sizes)):
@@ -212,22 +212,24 @@ def _where(ladder: _Ladder, params: Params) -> dict[str, Any]:
     }
 
 
-def _stacked(ladder: _Ladder, tested: TestValues) -> Iterator[tuple[list[str], np.ndarray, np.ndarray]]:
-    """Compared metrics over the same queries: names (M), means of classes (S, B, C, M), queries a class (C,)."""
+def _families(ladder: _Ladder, tested: ClassReader) -> Iterator[ClassValues]:
+    """Compared metrics of the ladder's runs, those of the same queries together; means (S, B, C, M)."""
     by_size = [
         tested.of(ladder.loss, ladder.budget, size).at(ladder.seeds, COMPARED.fullmatch) for size in ladder.sizes
     ]
     for families in zip(*by_size, strict=True):
-        yield families[0].metrics, np.stack([family.means for family in families], axis=1), families[0].sizes
+        yield families[0]._replace(means=np.stack([family.means for family in families], axis=1))
 
 
-def _gap_values(by_run: pd.DataFrame, ladder: _Ladder) -> Iterator[tuple[str, np.ndarray]]:
-    """Every gap of the ladder's runs, (S, B)."""
+def _gap_values(gap_of_run: pd.DataFrame, ladder: _Ladder) -> Iterator[tuple[str, np.ndarray]]:
+    """Every gap of the ladder's runs, (S, B); one that a run lacks is left out."""
     where = (
-        (by_run["dataset"] == ladder.dataset) & (by_run["loss"] == ladder.loss) & (by_run["budget"] == ladder.budget)
+        (gap_of_run["dataset"] == ladder.dataset)
+        & (gap_of_run["loss"] == ladder.loss)
+        & (gap_of_run["budget"] == ladder.budget)
     )
-    for name in (name for name in by_run.columns if name.startswith("gap_")):
-        table = by_run[where].pivot(index="seed", columns="batch_size", values=name)
+    for name in (name for name in gap_of_run.columns if name.startswith("gap_")):
+        table = gap_of_run[where].pivot(index="seed", columns="batch_size", values=name)
         values = table.reindex(index=ladder.seeds, columns=ladder.sizes).to_numpy()
         if np.isfinite(values).all():
             yield name, values

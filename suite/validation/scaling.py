@@ -26,7 +26,14 @@ CLASSES = 60
 # Standard deviations of a metric: of a run about its expectation, of what a seed shares over its runs, of a seed's
 # change per doubling, of a class, of a class's change per doubling, of a class under one run.
 RUN, SEED, SEED_SLOPE, CLASS, CLASS_SLOPE, REST = 0.005, 0.005, 0.001, 0.15, 0.005, 0.03
-EFFECTS = ("none", "none, small batches three times as noisy", "trend", "optimum inside", "smallest size worse")
+NULL, NOISY, TREND, STEEP, INSIDE, SMALLEST = EFFECTS = (
+    "none",
+    "none, small batches three times as noisy",
+    "trend",
+    "trend, twice as steep",
+    "optimum inside",
+    "smallest size worse",
+)
 # From the lowest to the highest size mean, in standard deviations of a run.
 EFFECT_SIZE = 4.0
 TEST_COLUMNS = ("design", "effect", "test", "studies", "rejected", "rejected_se")
@@ -111,15 +118,15 @@ def _effect(name: str, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     place = (x - x[0]) / (x[-1] - x[0])
     height = EFFECT_SIZE * RUN
     noise = np.full(len(x), RUN)
-    if name == EFFECTS[0]:
-        return np.zeros(len(x)), noise
-    if name == EFFECTS[1]:
-        return np.zeros(len(x)), RUN * (3 - 2 * place)
-    if name == EFFECTS[2]:
-        return height * place, noise
-    if name == EFFECTS[3]:
-        return height * 4 * place * (1 - place), noise
-    return height * (place > 0), noise
+    if name == NOISY:
+        noise = RUN * (3 - 2 * place)
+    shape = {
+        TREND: place,
+        STEEP: 2 * place,
+        INSIDE: 4 * place * (1 - place),
+        SMALLEST: (place > 0).astype(float),
+    }
+    return height * shape.get(name, np.zeros(len(x))), noise
 
 
 def _study(

@@ -10,7 +10,7 @@ import pandas as pd
 import study_settings as settings
 
 from suite.config import Params
-from suite.statistics.class_values import TestValues
+from suite.statistics.class_values import ClassReader
 from suite.statistics.queries import QueryReader
 
 DATASET = "emoji"
@@ -22,6 +22,11 @@ COUNTS = np.where(LABELS == CLASSES, 0, 3)
 SLOPES = {"supap": 0.02, "triplet": 0.0, "mixed": 0.02}
 SHIFTS = {"supap": 0.0, "triplet": 0.0, "mixed": 0.05}
 MEASURED = (16, 64)
+# Of `gap.parquet`, what comparisons between runs look at.
+GAP_COLUMNS = (
+    "dataset", "loss", "budget", "train_batch_size", "seed", "fingerprint", "epoch", "split", "sampler",
+    "measure_batch_size", "metric", "partition", "gap",
+)  # fmt: skip
 
 
 class ScalingStudy:
@@ -69,14 +74,14 @@ class ScalingStudy:
                 rows.append(row)
                 gaps += measured
         self.runs = pd.DataFrame(rows).astype({"epochs": "Int64", "steps": "Int64"})
-        self.gaps = pd.DataFrame(gaps).astype({"epoch": "Int64"})
+        self.gaps = pd.DataFrame(gaps, columns=list(GAP_COLUMNS)).astype({"epoch": "Int64"})
 
     @property
-    def tested(self) -> dict[str, TestValues]:
-        return {DATASET: TestValues(QueryReader(self.root, DATASET), self.runs)}
+    def tested(self) -> dict[str, ClassReader]:
+        return {DATASET: ClassReader(QueryReader(self.root, DATASET), self.runs)}
 
     @property
-    def arguments(self) -> tuple[pd.DataFrame, dict[str, TestValues], pd.DataFrame, Params]:
+    def arguments(self) -> tuple[pd.DataFrame, dict[str, ClassReader], pd.DataFrame, Params]:
         return self.runs, self.tested, self.gaps, self.params
 
     def queries(self, row: pd.Series) -> pd.DataFrame:

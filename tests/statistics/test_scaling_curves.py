@@ -1,4 +1,4 @@
-"""Candidate curves: exact ones are found again, intervals are those of a t test over seeds, what is not there is said."""
+"""Candidate curves: exact ones are found again, intervals are those of a t test over seeds, and gaps are named."""
 
 import numpy as np
 import pytest

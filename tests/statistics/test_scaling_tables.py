@@ -70,7 +70,10 @@ def test_slope_and_ends_are_contrasts_of_each_seed_and_query(study, effects):
     assert list(effects.columns) == list(SCALING_EFFECT)
     values = per_query(study, "supap")
     x = np.array([5.0, 6, 7, 8]) - 6.5
-    for quantity, contrast in (("slope", np.einsum("b,sbq->sq", x / 5, values)), ("ends", values[:, -1] - values[:, 0])):
+    for quantity, contrast in (
+        ("slope", np.einsum("b,sbq->sq", x / 5, values)),
+        ("ends", values[:, -1] - values[:, 0]),
+    ):
         row = one(effects, loss="supap", budget="epochs", metric="level0/AP", quantity=quantity)
         expected = crossed_mean(contrast, CLASS_OF)
         np.testing.assert_allclose(
@@ -119,7 +122,7 @@ def test_every_curve_stands_beside_the_others(study):
     for fit in fit_curves(values, np.array([32, 64, 128, 256])):
         rows = pick(table, loss="supap", budget="epochs", metric="level0/AP", model=fit.model)
         assert rows["parameter"].tolist() == [parameter.name for parameter in fit.parameters]
-        np.testing.assert_allclose(rows["estimate"], [parameter.estimate for parameter in fit.parameters])
+        np.testing.assert_allclose(rows["estimate"], [parameter.estimate for parameter in fit.parameters], rtol=1e-5)
         assert set(rows["points"]) == {12}
         assert rows["aicc"].iloc[0] == pytest.approx(fit.aicc, nan_ok=True)
     slope = one(table, loss="supap", budget="epochs", metric="level0/AP", model="logarithmic", parameter="b")
@@ -161,7 +164,7 @@ def test_one_seed_decides_nothing(tmp_path):
     study = ScalingStudy(tmp_path, seeds=(4,))
     table = scaling_effect(*study.arguments)
     assert set(table["decision"]) == {"undecided"}
-    assert set(table["reason"]) == {"cannot be decided: fewer than two equal seeds"}
+    assert set(table["reason"]) == {"fewer than two equal seeds"}
     assert table[["low", "high", "p", "p_holm"]].isna().all(axis=None)
     fits = scaling_fits(*study.arguments)
     assert fits[["low", "high"]].isna().all(axis=None)
