@@ -76,6 +76,18 @@ def read_gaps(params: Params, root: Path, runs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table[list(GAP_COLUMNS)] for table in tables if len(table)], ignore_index=True)
 
 
+def read_whitened(params: Params, root: Path) -> pd.DataFrame:
+    """The recorded gap of the whitened features of every data set.
+
+    Raises:
+        SuiteError: naming the file that is missing and the stage that makes it.
+    """
+    columns = ("strength", *GAP_COLUMNS)
+    paths = {dataset: root / "controls" / dataset / "whitened.parquet" for dataset in params.datasets}
+    tables = [_read_table(path, f"controls@{dataset}", columns)[list(columns)] for dataset, path in paths.items()]
+    return pd.concat(tables, ignore_index=True)
+
+
 def label(loss: str, params: Params) -> str:
     """What a loss or a control is called."""
     return LABELS[loss] if loss in LABELS else params.losses[loss].label

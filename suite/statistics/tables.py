@@ -12,9 +12,11 @@ from suite.config import Params
 from suite.files import atomic_directory, write_table
 from suite.statistics.comparisons import holm, paired_comparison, verdict
 from suite.statistics.controls import FROZEN, SPLITS
-from suite.statistics.gap_tables import gap_comparison, gap_table
+from suite.statistics.gap_comparison import gap_comparison
+from suite.statistics.gap_matched import gap_matched
+from suite.statistics.gap_tables import gap_generalisation, gap_table, gap_training
 from suite.statistics.intervals import ratio_interval, t_interval
-from suite.statistics.records import label, read_gaps, read_runs, typed
+from suite.statistics.records import label, read_gaps, read_runs, read_whitened, typed
 
 _GROUP = {"dataset": "str", "loss": "str", "label": "str", "batch_size": "int64"}
 _METRIC = {"split": "str", "metric": "str"}
@@ -55,6 +57,9 @@ def compare(params: Params, root: Path = Path("artifacts")) -> None:
         "scaling_comparison": scaling_comparison(runs, params),
         "gap": gap_table(gaps, params),
         "gap_comparison": gap_comparison(gaps, params),
+        "gap_training": gap_training(gaps, params),
+        "gap_generalisation": gap_generalisation(gaps, params),
+        "gap_matched": gap_matched(gaps, read_whitened(params, root), params),
     }
     with atomic_directory(root / "compare") as folder:
         for name, table in tables.items():
