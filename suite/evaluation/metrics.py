@@ -25,6 +25,7 @@ def per_query_metrics(
     levels: Sequence[int] | None = None,
     hierarchical: bool = True,
     ties: Ties = "worst",
+    score_dtype: torch.dtype | None = None,
 ) -> dict[str, np.ndarray]:
     """Metrics of every query against a gallery, or, without one, against all other queries (leave one out).
 
@@ -43,8 +44,21 @@ def per_query_metrics(
     - `H_AP` (HAPPIER): relevance rel_j = t_j / (number of items with exactly that t), H-rank_j = rel_j + sum
       over k ranked before j of min(rel_k, rel_j), H_AP = sum_j (H-rank_j / rank_j) / sum_j rel_j.
 
-    Ties count against the query: at equal score the item that shares fewer levels stands first. That is the worst
-    order at every level if the levels nest; what holds if they do not is said in `suite.evaluation.ranks`.
+    At equal score `ties` decides:
+
+    - `worst`: the item that shares fewer levels stands first; of two that share as many, the one whose finest shared
+      levels are finer. No metric then depends on the order of the rows, and embeddings that collapse into one point
+      are worth what the worst order is worth. It is the worst order at every level if the levels nest (who shares a
+      level shares all coarser ones); if they do not, no one order is. It is the worst for NDCG and ASI too, but not
+      always for H-AP, whose relevance need not rise with the levels shared.
+    - `best`: the same order turned round.
+    - `mean`: the expectation over all orders of the tied items, equally likely, exact for every metric here
+      (McSherry & Najork, ECIR 2008; `suite.evaluation.compiled.expected`). `R_at_k` is the chance of a hit.
+
+    A row of zeros is legal: it scores 0 with everything, so its ranking is one run of ties. A cut-off beyond the
+    gallery is legal too: the top k is then the whole gallery, and `P_at_k` is still n_k / k.
+
+    Embeddings on a CUDA device are compared there; values differ from the CPU's where two products round differently.
 
     Args:
         query: (Q, D) embeddings, compared by dot product as they are; float64 is kept, else float32 is used.
@@ -53,8 +67,10 @@ def per_query_metrics(
         gallery_labels: (G,) or (G, L), required with a gallery.
         ks: cut-offs.
         levels: levels to give metrics of; all by default.
-        hierarchical: whether to give `NDCG`, `ASI` and `H_AP`. A selection of levels without these is much
-            faster.
+        hierarchical: whether to give `NDCG`, `ASI` and `H_AP`. A selection of levels without these is faster.
+        ties: which order of items of equal score is judged.
+        score_dtype: a type that scores are rounded to before they are compared, as a search in it would; None: no
+            rounding.
 
     Returns:
         (Q,) float64 arrays by name, `level0/AP`, `level0/R_at_1`, ..., `NDCG`, and (Q,) int64
@@ -63,37 +79,10 @@ def per_query_metrics(
     Raises:
         ValueError: naming the argument that is at fault.
     """
-    return _judged(query, query_labels, gallery, gallery_labels, ks, levels, hierarchical, check_ties(ties))
-
-
-def rounded_metrics(
-    query: Any,
-    query_labels: Any,
-    gallery: Any,
-    gallery_labels: Any,
-    ks: Sequence[int],
-    ties: Ties,
-    scores: torch.dtype | None,
-) -> dict[str, np.ndarray]:
-    """`per_query_metrics` on scores that are rounded to a coarser type first."""
-    return _judged(query, query_labels, gallery, gallery_labels, ks, None, True, check_ties(ties), scores)
-
-
-def _judged(
-    query: Any,
-    query_labels: Any,
-    gallery: Any,
-    gallery_labels: Any,
-    ks: Sequence[int],
-    levels: Sequence[int] | None,
-    hierarchical: bool,
-    ties: Ties,
-    rounding: torch.dtype | None = None,
-) -> dict[str, np.ndarray]:
     # Loaded where it is first needed: numba takes half a second.
     from suite.evaluation.sweep import Asked, judge_queries, shared_labels
 
-    ks = check_ks(ks)
+    ks, ties = check_ks(ks), check_ties(ties)
     embedded = as_embedded(query, gallery)
     query_classes = as_labels(query_labels, "query_labels", len(embedded.queries), "query")
     alone = gallery is None
@@ -117,9 +106,8 @@ def _judged(
 
     used = tuple(range(depth)) if hierarchical else tuple(sorted(set(wanted)))
     relevance = shared_labels(*encode_labels(query_classes, item_classes), used, alone)
-    found = judge_queries(
-        Products(embedded, rounding), relevance, Asked(ties, wanted, ks, depth if hierarchical else 0)
-    )
+    asked = Asked(ties, wanted, ks, depth if hierarchical else 0)
+    found = judge_queries(Products(embedded, score_dtype), relevance, asked)
     return name_columns(found, [f"level{level}" for level in wanted], ks, hierarchical)
 
 

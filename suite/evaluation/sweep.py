@@ -80,7 +80,7 @@ def shared_labels(query_codes: np.ndarray, item_codes: np.ndarray, used: tuple[i
 
 
 def stated_pairs(pairs: np.ndarray, queries: int, junk: np.ndarray | None = None) -> Pairs:
-    """Relevance by (N, 2) pairs of query and gallery row, and pairs to take out of the ranking; a repeat counts once."""
+    """Relevance by (N, 2) pairs of query and gallery row, `junk` taken out of the ranking; a repeat counts once."""
     sides = []
     for listed in (pairs, np.empty((0, 2), dtype=np.int64) if junk is None else junk):
         distinct = np.unique(listed.astype(np.int64, copy=False), axis=0).reshape(-1, 2)

@@ -53,7 +53,9 @@ def rank_pairs(source: Products | Given, pairs: Pairs, size: int) -> np.ndarray:
         counted = _count_block(source, pairs, first, size, WORST)
         place = np.arange(counted.values.shape[1])
         # Items at or above an item, less the relevant ones among them: the last of its equals stands behind all.
-        last = np.stack([np.searchsorted(-row, -row, side="right") for row in counted.values]).reshape(counted.counts.shape)
+        last = np.stack([np.searchsorted(-row, -row, side="right") for row in counted.values]).reshape(
+            counted.counts.shape
+        )
         found = counted.counts - last + place + 1
         ranks.append(found[place < counted.numbers[:, None]])
     return np.concatenate(ranks).astype(np.int64)
@@ -98,7 +100,10 @@ def _shared(relevance: Labels | Pairs, first: int, scores: Tensor) -> Tensor:
             itself = torch.arange(rows, device=device)
             shared[itself, first + itself], scores[itself, first + itself] = 0, -torch.inf
     else:
-        for listed, starts, junk in ((relevance.items, relevance.starts, False), (relevance.junk, relevance.junk_starts, True)):
+        for listed, starts, junk in (
+            (relevance.items, relevance.starts, False),
+            (relevance.junk, relevance.junk_starts, True),
+        ):
             bounds = starts[first : first + rows + 1]
             owner = torch.from_numpy(np.repeat(np.arange(rows), np.diff(bounds))).to(device)
             item = torch.from_numpy(listed[bounds[0] : bounds[-1]]).to(device)
@@ -112,7 +117,5 @@ def _shared(relevance: Labels | Pairs, first: int, scores: Tensor) -> Tensor:
 def _at_or_above(bounds: Tensor, negated: Tensor) -> Tensor:
     """(b, P) int64: how many of a row's (b, G) negated scores are at or above each of its bounds, which descend."""
     rows, width = bounds.shape
-    slots = torch.searchsorted(-bounds, negated).add_(
-        torch.arange(rows, device=bounds.device)[:, None] * (width + 1)
-    )
+    slots = torch.searchsorted(-bounds, negated).add_(torch.arange(rows, device=bounds.device)[:, None] * (width + 1))
     return torch.bincount(slots.ravel(), minlength=rows * (width + 1)).view(rows, width + 1)[:, :width].cumsum(1)

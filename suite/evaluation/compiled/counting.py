@@ -102,13 +102,14 @@ def count_at_or_above(row, bounds, count, lowest, scale, table, counts):
             counts[place] = above
         return
     counts[: count + 1] = 0
-    highest = bounds[0]
+    # In the type of the scores, as when the table was filled: else a score on the edge of a bucket could change sides.
+    low, step, highest = row.dtype.type(lowest), row.dtype.type(scale), bounds[0]
     for item in range(row.shape[0]):
         score = row[item]
-        if score >= lowest:
+        if score >= low:
             place = np.int64(0)
             if score < highest:
-                bucket = np.int64((score - lowest) * scale)
+                bucket = np.int64((score - low) * step)
                 place = np.int64(table[bucket + 1])
                 if bounds[place] > score:
                     place = _first_not_above(bounds, place + 1, np.int64(table[bucket]), score)

@@ -187,9 +187,7 @@ def _lesser(size, members, drawn, bound):
     # Of the two tails beside the bound the one that falls from there on.
     step = -1 if bound < mean else 1
     value = bound + step
-    chance = math.exp(
-        _choices(members, value) + _choices(size - members, drawn - value) - _choices(size, drawn)
-    )
+    chance = math.exp(_choices(members, value) + _choices(size - members, drawn - value) - _choices(size, drawn))
     missed = 0.0
     while lowest <= value <= highest and chance * size > _NEGLIGIBLE:
         missed += abs(value - bound) * chance
