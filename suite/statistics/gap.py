@@ -47,10 +47,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
-from suite.evaluation.inputs import as_embeddings, as_labels, encode_labels
-from suite.evaluation.ranks import Scorer, query_blocks
-from suite.statistics import gap_kernels as kernels
+from suite.evaluation.inputs import Embedded, as_labels, as_matrix, encode_labels
+from suite.evaluation.ranks import query_blocks
+from suite.evaluation.scoring import Products
+from suite.statistics.compiled import gap as kernels
 from suite.statistics.gap_samplers import BatchSampler, SamplerError
 
 PARTS = (
@@ -105,7 +107,7 @@ def decomposability_gap(
         SamplerError: a sampler cannot fill a batch; names the sampler and the setting (a ValueError).
         ValueError: naming any other argument that is at fault.
     """
-    items = as_embeddings(embeddings, "embeddings")
+    items = as_matrix(embeddings, "embeddings")
     classes = as_labels(labels, "labels", len(items), "embeddings")
     if level not in range(classes.shape[1]):
         raise ValueError(f"level: expected 0..{classes.shape[1] - 1}, found {level}")
@@ -159,7 +161,7 @@ class _Draw:
 
 @dataclass(frozen=True)
 class _Draws:
-    """All drawn batches: those of draw d are first[d] up to first[d + 1]; the rest as `gap_kernels.sweep` takes it."""
+    """All drawn batches: those of draw d are first[d] up to first[d + 1]; the rest as `compiled.gap.sweep` takes it."""
 
     draws: list[_Draw]
     first: np.ndarray
@@ -191,7 +193,7 @@ def _draw(codes: np.ndarray, samplers: Mapping[str, BatchSampler], partitions: i
 
 
 def _sweep(
-    items: np.ndarray, families: list[np.ndarray], draws: _Draws, cutoffs: tuple[int, ...]
+    items: torch.Tensor, families: list[np.ndarray], draws: _Draws, cutoffs: tuple[int, ...]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Sums over the queries of every batch, and how many these are, for each family of (L, N) labels."""
     batches = len(draws.starts) - 1
@@ -201,10 +203,13 @@ def _sweep(
         (np.zeros((batches, kernels.RECALL + len(ks), kernels.SETTINGS)), np.zeros(batches, dtype=np.int64))
         for _ in families
     ]
-    scorer = Scorer(items)
+    products = Products(Embedded(items, items))
     for block in query_blocks(len(items), len(items)):
-        # Adding zero turns -0.0 into 0.0.
-        distances = scorer.distances(items[block]).astype(np.float32) + np.float32(0)
+        scores = torch.empty((block.stop - block.start, len(items)), dtype=items.dtype, device=items.device)
+        products.fill(block.start, scores)
+        # Equal rows score alike, bit by bit; and subtracting from zero leaves no -0.0.
+        distances = 0 - scores.to(torch.float32).cpu().numpy()
+        distances[:, products.copies] = distances[:, products.originals]
         for codes, (totals, counts) in zip(families, results, strict=True):
             kernels.sweep(
                 distances,

@@ -6,8 +6,11 @@ stand above it. A batch of B items then costs B look-ups and one pass over the r
 
 from __future__ import annotations
 
-import numba
+from pathlib import Path
+
 import numpy as np
+
+from suite.compiling import compiler
 
 # The arguments of M: all or the batch's positives, and all or the batch's negatives (capitals are all).
 WHOLE, FEW_NEGATIVES, FEW_POSITIVES, BATCH = range(4)
@@ -15,8 +18,7 @@ SETTINGS = 4
 # Places of the metrics; recall at each cut-off follows.
 AVERAGE_PRECISION, GAIN, RECALL = range(3)
 
-# All that is called is in this file, so a change of it is a change of what numba keeps.
-_compiled = numba.njit(cache=True, error_model="numpy")
+_compiled = compiler(Path(__file__).parent, error_model="numpy")
 
 _SIGN = np.uint32(0x80000000)
 _GRADE = np.uint64(28)
