@@ -161,6 +161,24 @@ def conformance(output: Path) -> None:
     click.echo(as_text(write_conformance(output)))
 
 
+@main.command("validate-statistics")
+@click.option("--studies", type=click.IntRange(min=50), default=10_000, show_default=True, help="Simulated a cell.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random.")
+@click.option("--cells", help="Only these cells, by name and comma: they are printed and nothing is written.")
+@click.option("--retrain", is_flag=True, help="Train the runs of the real null although they are on record.")
+def validate_statistics(studies: int, seed: int, cells: str | None, retrain: bool) -> None:
+    """Simulate studies with a known truth, test a real null, and write docs/statistics.md."""
+    from suite.validation.command import simulate_cells, validate
+
+    params = load_params()
+    if cells:
+        table = simulate_cells(tuple(cells.split(",")), studies, seed, params.workers.processes)
+        click.echo(table.to_string(index=False, float_format="{:.3f}".format))
+        return
+    validate(params, ROOT, studies=studies, seed=seed, retrain=retrain)
+    click.echo("docs/statistics.md, docs/images/statistics.png and suite/recipes/validation are written")
+
+
 @main.command()
 def report() -> None:
     """Write the HTML and the PDF report from the recorded tables."""

@@ -26,7 +26,7 @@ def controls_stage(params: Params, dataset: str, root: Path) -> None:
     frozen = ((data.features - mean) / deviation).numpy()
     labels, plan = data.labels.numpy(), gap_plan(params, dataset, data.labels.shape[1])
     measured = {"test": data.evaluation_rows(), "train": data.rows("train")}
-    metrics, gap = control_tables(
+    metrics, queries, gap = control_tables(
         frozen,
         labels,
         {split: data.judged(split) for split in SPLITS},
@@ -39,6 +39,7 @@ def controls_stage(params: Params, dataset: str, root: Path) -> None:
     whitened = whitened_gaps(frozen, labels, measured["test"], measured["train"], dataset=dataset, plan=plan)
     with atomic_directory(root / "controls" / dataset) as target:
         metrics.to_parquet(target / "metrics.parquet", index=False)
+        queries.to_parquet(target / "queries.parquet", index=False)
         gap.to_parquet(target / "gap.parquet", index=False)
         whitened.to_parquet(target / "whitened.parquet", index=False)
         table = neighbour_table(lambda rows: normalise(frozen[rows]), data.official, dataset)

@@ -78,8 +78,8 @@ def control_tables(
     random_width: int,
     seeds: Sequence[int],
     plan: GapPlan,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Metrics and gap of both controls.
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Metrics, values of every test query, and gap of both controls.
 
     Args:
         frozen: (N, F) backbone features, standardised by the caller; L2-normalised here.
@@ -92,7 +92,8 @@ def control_tables(
         plan: how the gap is measured; `train` by the main sampler and of `frozen` alone.
 
     Returns:
-        Metrics with columns `METRIC_COLUMNS`, gap with columns `measures.GAP_COLUMNS`.
+        Metrics with columns `METRIC_COLUMNS`; `control`, `seed`, `item` (row) and a column a metric; gap with columns
+        `measures.GAP_COLUMNS`.
 
     Raises:
         SuiteError: if the classes cannot fill a batch.
@@ -107,10 +108,14 @@ def control_tables(
     draws = [(FROZEN, 0, features)]
     draws += [(RANDOM, seed, random_embeddings(len(features), random_width, seed)) for seed in seeds]
     metrics: list[tuple[str, int, str, str, float]] = []
-    gaps = []
+    gaps, queries = [], []
     for control, seed, embeddings in draws:
         for split, chosen in judged.items():
-            means = mean_metrics(judge(embeddings.__getitem__, classes, chosen))
+            per_query = judge(embeddings.__getitem__, classes, chosen)
+            means = mean_metrics(per_query)
+            if split == "test":
+                run = {"control": control, "seed": seed, "item": chosen.queries}
+                queries.append(pd.DataFrame(run | per_query))
             metrics += [(control, seed, split, name, value) for name, value in means.items()]
         samplers = {"test": plan.every | plan.others} | ({"train": plan.every} if control == FROZEN else {})
         gaps += [
@@ -128,7 +133,11 @@ def control_tables(
             )
             for split, chosen in samplers.items()
         ]
-    return pd.DataFrame(metrics, columns=list(METRIC_COLUMNS)), pd.concat(gaps, ignore_index=True)
+    return (
+        pd.DataFrame(metrics, columns=list(METRIC_COLUMNS)),
+        pd.concat(queries, ignore_index=True),
+        pd.concat(gaps, ignore_index=True),
+    )
 
 
 def whitened_gaps(

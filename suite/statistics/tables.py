@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +10,25 @@ import pandas as pd
 from suite.config import Params
 from suite.files import atomic_directory, write_table
 from suite.statistics.comparisons import holm, paired_comparison, verdict
-from suite.statistics.controls import FROZEN, SPLITS
+from suite.statistics.friedman import friedman
 from suite.statistics.gap_comparison import gap_comparison
 from suite.statistics.gap_matched import gap_matched
 from suite.statistics.gap_tables import gap_generalisation, gap_table, gap_training
-from suite.statistics.intervals import ratio_interval, t_interval
-from suite.statistics.records import label, read_gaps, read_runs, read_whitened, typed
+from suite.statistics.intervals import t_interval
+from suite.statistics.leaderboard import leaderboard
+from suite.statistics.pairwise import pairwise
+from suite.statistics.queries import QueryReader
+from suite.statistics.records import label, metric_values, read_gaps, read_runs, read_whitened, typed
 
 _GROUP = {"dataset": "str", "loss": "str", "label": "str", "batch_size": "int64"}
 _METRIC = {"split": "str", "metric": "str"}
 _MEAN = {"seeds": "int64", "mean": "float64", "low": "float64", "high": "float64"}
-LEADERBOARD = _GROUP | _METRIC | _MEAN | dict.fromkeys(("lift", "lift_low", "lift_high"), "float64")
 SCALING = _GROUP | _METRIC | _MEAN | {"epochs": "Int64", "steps": "Int64"}
 _DECIDED = (
     {"seeds": "int64"}
     | dict.fromkeys(("difference", "low", "high", "p", "p_holm"), "float64")
     | {"decision": "str", "reason": "str"}
 )
-PAIRWISE = {"dataset": "str"} | _METRIC | {"loss_a": "str", "loss_b": "str"} | _DECIDED
 SCALING_COMPARISON = (
     {"dataset": "str", "loss": "str", "label": "str"} | _METRIC | {"smallest": "int64", "largest": "int64"} | _DECIDED
 )
@@ -41,7 +41,7 @@ def compare(params: Params, root: Path = Path("artifacts")) -> None:
 
     Args:
         params: the study; data sets and losses are taken from it, in its order.
-        root: the folder that holds `runs`, `measures` and `controls`.
+        root: the folder that holds `datasets`, `runs`, `measures` and `controls`.
 
     Raises:
         SuiteError: naming the file that is missing and the stage that makes it.
@@ -49,10 +49,13 @@ def compare(params: Params, root: Path = Path("artifacts")) -> None:
     root = Path(root)
     runs = read_runs(params, root)
     gaps = read_gaps(params, root, runs)
+    readers = {dataset: QueryReader(root, dataset) for dataset in params.datasets}
+    board = leaderboard(runs, readers, params)
     tables = {
         "runs": runs,
-        "leaderboard": leaderboard(runs, params),
-        "pairwise": pairwise(runs, params),
+        "leaderboard": board,
+        "pairwise": pairwise(runs, readers, params),
+        "friedman": friedman(board, params),
         "scaling": scaling(runs, params),
         "scaling_comparison": scaling_comparison(runs, params),
         "gap": gap_table(gaps, params),
@@ -66,23 +69,6 @@ def compare(params: Params, root: Path = Path("artifacts")) -> None:
             write_table(folder / name, table)
 
 
-def leaderboard(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
-    """Mean and interval over seeds of each metric at the main batch size, and ratio to the frozen floor."""
-    parts = []
-    for dataset in params.datasets:
-        floor = _values(runs, dataset, FROZEN, 0)
-        for loss, size in [(FROZEN, 0), *((loss, params.main_batch_size) for loss in params.losses)]:
-            values = _values(runs, dataset, loss, size)
-            if len(values):
-                lift = ratio_interval(values.to_numpy(), floor.to_numpy()[0])
-                parts.append(
-                    _summary(values, dataset, loss, size, params).assign(
-                        lift=lift.mean, lift_low=lift.low, lift_high=lift.high
-                    )
-                )
-    return typed(parts, LEADERBOARD)
-
-
 def scaling(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
     """Mean and interval over seeds of every metric at every trained batch size."""
     parts = []
@@ -90,28 +76,13 @@ def scaling(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
         for loss in params.losses:
             trained = runs[(runs["dataset"] == dataset) & (runs["loss"] == loss) & (runs["status"] == "finished")]
             for size, group in trained.groupby("batch_size", sort=True):
-                values = _values(runs, dataset, loss, size)
+                values = metric_values(runs, dataset, loss, size)
                 parts.append(
                     _summary(values, dataset, loss, size, params).assign(
                         epochs=group["epochs"].max(), steps=group["steps"].max()
                     )
                 )
     return typed(parts, SCALING)
-
-
-def pairwise(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
-    """Every pair of losses at the main batch size and equal seeds; Holm over the pairs of a metric."""
-    parts = []
-    for dataset in params.datasets:
-        values = {loss: _values(runs, dataset, loss, params.main_batch_size) for loss in params.losses}
-        pairs = list(combinations(values, 2))
-        if not pairs:
-            continue
-        compared = _compared([(values[a], values[b]) for a, b in pairs])
-        parts += [
-            table.assign(dataset=dataset, loss_a=a, loss_b=b) for (a, b), table in zip(pairs, compared, strict=True)
-        ]
-    return typed(parts, PAIRWISE)
 
 
 def scaling_comparison(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
@@ -126,7 +97,7 @@ def scaling_comparison(runs: pd.DataFrame, params: Params) -> pd.DataFrame:
             trained = runs[(runs["dataset"] == dataset) & (runs["loss"] == loss) & (runs["status"] == "finished")]
             if trained["batch_size"].nunique() > 1:
                 ends[loss] = small, large = trained["batch_size"].min(), trained["batch_size"].max()
-                values.append((_values(runs, dataset, loss, large), _values(runs, dataset, loss, small)))
+                values.append((metric_values(runs, dataset, loss, large), metric_values(runs, dataset, loss, small)))
         if not ends:
             continue
         for (loss, (small, large)), table in zip(ends.items(), _compared(values), strict=True):
@@ -165,23 +136,6 @@ def _compared(pairs: list[tuple[pd.DataFrame, pd.DataFrame]]) -> list[pd.DataFra
             )
         )
     return tables
-
-
-def _values(runs: pd.DataFrame, dataset: str, loss: str, batch_size: int) -> pd.DataFrame:
-    """Metrics of the finished runs, a row a seed (the index), a column a `split/metric` (no counts)."""
-    chosen = (
-        (runs["dataset"] == dataset)
-        & (runs["loss"] == loss)
-        & (runs["batch_size"] == batch_size)
-        & (runs["status"] == "finished")
-    )
-    columns = [
-        name
-        for split in SPLITS
-        for name in runs.columns
-        if name.startswith(f"{split}/") and not name.endswith("queries")
-    ]
-    return runs[chosen].set_index("seed")[columns].sort_index()
 
 
 def _summary(values: pd.DataFrame, dataset: str, loss: str, batch_size: int, params: Params) -> pd.DataFrame:

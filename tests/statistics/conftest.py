@@ -19,6 +19,9 @@ from suite.statistics.measures import GAP_COLUMNS, gap_plan
 METRICS = {"level0/AP": 0.3, "level0/R_at_1": 0.5, "NDCG": 0.7}
 # What training adds to the mean of each loss, and the spread over seeds.
 EFFECTS = {"supap": 0.10, "triplet": 0.02, "contrastive": 0.02}
+# Sixteen classes of five images, the last eight of them tested.
+LABELS = np.repeat(np.arange(16), 5)
+TESTED = np.flatnonzero(LABELS >= 8)
 
 
 class Study:
@@ -45,8 +48,9 @@ class Study:
         )
 
     def write(self, params: Params, failed: tuple[tuple[str, int, int], ...] = ()) -> None:
-        """Controls, runs and measures of `params`; `failed`: (loss, batch size, seed) of failing runs."""
+        """Data sets, controls, runs and measures of `params`; `failed`: (loss, batch size, seed) of failing runs."""
         for dataset in params.datasets:
+            self.write_dataset(dataset)
             self.write_controls(dataset, params)
             for place, loss in enumerate(params.losses):
                 gaps = []
@@ -66,6 +70,14 @@ class Study:
                 folder.mkdir(parents=True)
                 table = pd.concat(gaps) if gaps else pd.DataFrame(columns=list(GAP_COLUMNS))
                 table.to_parquet(folder / "gap.parquet", index=False)
+
+    def write_dataset(self, dataset: str) -> None:
+        folder = self.root / "datasets" / dataset
+        folder.mkdir(parents=True)
+        (folder / "card.json").write_text(json.dumps({"levels": ["class"]}))
+        split = np.where(np.isin(np.arange(len(LABELS)), TESTED), "test", "val")
+        items = pd.DataFrame({"split": split, "class": [f"class-{label:02d}" for label in LABELS]})
+        items.to_parquet(folder / "items.parquet", index=False)
 
     def write_run(self, dataset: str, loss: str, batch_size: int, seed: int, place: int, failed: bool = False) -> dict:
         generator = np.random.default_rng([place, batch_size, seed])
@@ -93,36 +105,51 @@ class Study:
         (folder / "run.json").write_text(json.dumps(run))
         if not failed:
             shift = EFFECTS[loss] + generator.normal(scale=0.01)
-            metrics = {f"{split}/{name}": value + shift for split in ("val", "test") for name, value in METRICS.items()}
+            queries = self._queries(shift, place, generator)
+            queries.to_parquet(folder / "queries.parquet", index=False)
+            metrics = {f"val/{name}": value + shift for name, value in METRICS.items()}
+            metrics |= {f"test/{name}": queries[name].mean() for name in METRICS}
             counts = {f"{split}/{name}": 40.0 for split in ("val", "test") for name in ("queries", "level0/queries")}
             (folder / "metrics.json").write_text(json.dumps(metrics | counts))
         return run
 
     def write_controls(self, dataset: str, params: Params) -> None:
         generator = np.random.default_rng(0)
-        labels = np.repeat(np.arange(16), 5)
-        frozen, test, train = generator.normal(size=(80, 6)), np.flatnonzero(labels >= 8), np.flatnonzero(labels < 8)
+        frozen, train = generator.normal(size=(80, 6)), np.flatnonzero(LABELS < 8)
         plan = gap_plan(params, dataset, 1)
-        metrics, gap = control_tables(
+        metrics, queries, gap = control_tables(
             frozen,
-            labels,
-            {"val": Judged(train, None, (1,)), "test": Judged(test, None, (1,))},
-            {"test": test, "train": train},
+            LABELS,
+            {"val": Judged(train, None, (1,)), "test": Judged(TESTED, None, (1,))},
+            {"test": TESTED, "train": train},
             dataset=dataset,
             random_width=4,
             seeds=params.seeds.scaling,
             plan=plan,
         )
-        whitened = whitened_gaps(frozen, labels, test, train, dataset=dataset, plan=plan)
+        whitened = whitened_gaps(frozen, LABELS, TESTED, train, dataset=dataset, plan=plan)
         wanted = [*METRICS, "queries", "level0/queries"]
         folder = self.root / "controls" / dataset
         folder.mkdir(parents=True)
         metrics[metrics["metric"].isin(wanted)].to_parquet(folder / "metrics.parquet", index=False)
+        columns = ["control", "seed", "item", *METRICS, "level0/num_positives"]
+        queries[columns].to_parquet(folder / "queries.parquet", index=False)
         gap.to_parquet(folder / "gap.parquet", index=False)
         whitened.to_parquet(folder / "whitened.parquet", index=False)
 
     def table(self, name: str) -> pd.DataFrame:
         return pd.read_parquet(self.root / "compare" / f"{name}.parquet")
+
+    @staticmethod
+    def _queries(shift: float, place: int, generator: np.random.Generator) -> pd.DataFrame:
+        """Values of every test query: classes differ for all losses alike, and a little for each loss."""
+        shared = np.random.default_rng(7).normal(scale=0.1, size=16)[LABELS[TESTED]]
+        own = np.random.default_rng([8, place]).normal(scale=0.01, size=16)[LABELS[TESTED]]
+        values = {
+            name: value + shift + shared + own + generator.normal(scale=0.02, size=len(TESTED))
+            for name, value in METRICS.items()
+        }
+        return pd.DataFrame({"item": TESTED, **values, "level0/num_positives": 4})
 
     @staticmethod
     def _gaps(params: Params, run: dict) -> pd.DataFrame:
