@@ -8,7 +8,7 @@ from suite.config import Params
 from suite.files import atomic_directory, atomic_file
 from suite.recipes import RECIPES
 from suite.reporting import figures, method, results
-from suite.reporting.conclusions import summary
+from suite.reporting.conclusions import NOTE, summary
 from suite.reporting.evidence import Evidence, read_evidence
 from suite.reporting.html import render_html
 from suite.reporting.model import AP, Figure, Report, Table
@@ -63,5 +63,6 @@ def build_report(evidence: Evidence) -> Report:
         title=f"Rank losses compared: study “{params.study}”",
         subtitle=subtitle,
         summary=summary(evidence),
+        note=NOTE,
         sections=(*parts, *method.sections(evidence, look)),
     )

@@ -8,26 +8,34 @@ import pandas as pd
 
 from suite.reporting import conclusions_ablations, conclusions_gap, conclusions_scaling
 from suite.reporting.evidence import DatasetEvidence, Evidence
-from suite.reporting.model import AP, count, listing, number, signed, with_interval
+from suite.reporting.model import AP, Summary, count, listing, number, signed, with_interval
+
+# How intervals and decisions go together.
+NOTE = (
+    "Intervals are 95 %, each for itself; decisions are at the 5 % level after Holm's correction over a family of "
+    "comparisons, so that an interval may leave zero out and its case be undecided all the same. What cannot be "
+    "decided "
+    "is not thereby equal."
+)
 
 
-def summary(evidence: Evidence) -> tuple[str, ...]:
+def summary(evidence: Evidence) -> tuple[Summary, ...]:
     """The sentences that open the report, data set by data set."""
-    sentences = []
-    for data in evidence.datasets:
-        lead = f"{data.short}: " if len(evidence.datasets) > 1 else ""
-        for text in (
-            leader(evidence, data),
-            " ".join(filter(None, (rivals(evidence, data), detectable(data)))),
-            lift(data),
-            conclusions_gap.gap(evidence, data),
-            *conclusions_ablations.summary(evidence, data),
-            *conclusions_scaling.scaling(data),
-            failures(data),
-        ):
-            if text:
-                sentences.append(lead + text)
-    return tuple(sentences)
+    several = len(evidence.datasets) > 1
+    return tuple(Summary(data.short if several else "", _sentences(evidence, data)) for data in evidence.datasets)
+
+
+def _sentences(evidence: Evidence, data: DatasetEvidence) -> tuple[str, ...]:
+    told = (
+        leader(evidence, data),
+        " ".join(filter(None, (rivals(evidence, data), detectable(data)))),
+        lift(data),
+        conclusions_gap.gap(evidence, data),
+        *conclusions_ablations.summary(evidence, data),
+        *conclusions_scaling.scaling(data),
+        failures(data),
+    )
+    return tuple(text for text in told if text)
 
 
 def leader(evidence: Evidence, data: DatasetEvidence) -> str:
@@ -92,8 +100,6 @@ def rivals(evidence: Evidence, data: DatasetEvidence) -> str:
     others = count(len(board) - 1, "other loss", "other losses")
     compared = f", compared with {_label(evidence, best)}" if len(leaders(board)) > 1 else ""
     text = f"Of the {others}{compared}, {'; '.join(parts)}."
-    if found["undecided"]:
-        text += " An undecided pair is not a proof of equality."
     return text
 
 
@@ -120,10 +126,10 @@ def detectable(data: DatasetEvidence) -> str:
         return f"{text} What difference could have been found cannot be told."
     ends = dict.fromkeys((number(known.min()), number(known.max())))
     return (
-        f"{text} With 80 % power, at these seeds and classes, it takes a true difference of test mAP of "
+        f"{text} With 80 % power, at these seeds and classes, it takes a true difference of "
         f"{' to '.join(ends)}{', depending on the pair' if len(ends) > 1 else ''}, to be decided after that "
         "correction: "
-        "smaller ones this study could not be expected to see."
+        "smaller ones this study cannot be expected to see."
     )
 
 

@@ -27,19 +27,25 @@ def summary(evidence: Evidence, data: DatasetEvidence) -> list[str]:
 def effect(data: DatasetEvidence, name: str, label: str, quantities: list[str]) -> str:
     """What every arm of an ablation did to some quantities, budget by budget."""
     table = data.ablations[data.ablations["ablation"] == name]
-    sentences = []
+    paragraphs = []
     for budget, rows in table.groupby("budget", sort=False):
         parts = []
         for quantity in quantities:
             mine = rows[(rows["quantity"] == quantity) & (rows["decision"] != "")]
             if len(mine):
-                parts.append(f"{_subject(quantity)} is {decided(mine, _WORDS, _case, CHANGE, _by_arm)}")
+                parts.append(f"{subject(quantity)}: {decided(mine, _WORDS, _case, CHANGE, _by_arm)}.")
         if parts:
             first = rows[rows["decision"] == ""].iloc[0]
-            sentences.append(f"at equal {budget}, against {_arm(first)}, {'; and '.join(parts)}")
-    if not sentences:
+            paragraphs.append(f"{label}, at equal {budget}, against {_arm(first)}. {' '.join(parts)}")
+    if not paragraphs:
         return f"{label}: nothing is on record, so nothing can be said about it."
-    return f"{label}: {'; '.join(sentences)}."
+    return " ".join(paragraphs)
+
+
+def subject(quantity: str) -> str:
+    """A quantity at the head of a sentence or panel."""
+    name = quantity_name(quantity)
+    return f"{name[0].upper()}{name[1:]}" if name.startswith("gap") else f"Test {name}"
 
 
 def _by_arm(rows: pd.DataFrame) -> str:
@@ -61,8 +67,3 @@ def _case(row: Any) -> str:
 def _arm(row: Any) -> str:
     """The number of an arm, or the loss's label where its value is text."""
     return row.label if pd.isna(row.value_number) else row.value
-
-
-def _subject(quantity: str) -> str:
-    name = quantity_name(quantity)
-    return f"the {name}" if name.startswith("gap") else f"test {name}"

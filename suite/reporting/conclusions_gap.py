@@ -65,7 +65,7 @@ def gap(evidence: Evidence, data: DatasetEvidence) -> str:
         difference(evidence, table[(table["control"] == control) & (table["measure_batch_size"] == size)], most)
         for control, most in (("frozen", None), ("random", 2))
     ]
-    equal = matched(evidence, data, size, (REACHING,))
+    equal = matched(evidence, data, size, (REACHING,), most=2)
     return " ".join([text, *(sentence for sentence in told if sentence), _MOVES, *equal])
 
 
@@ -76,7 +76,7 @@ def difference(evidence: Evidence, rows: pd.DataFrame, most: int | None = None) 
     control = evidence.label(rows["control"].iloc[0]).lower()
     name = _named(evidence)
     told = decided(rows, WORDS, name, tell=lambda some: each(some, name, most=most))
-    return f"Against {control}, the gap is {told}."
+    return f"Against {control}, the gap is: {told}."
 
 
 def comparisons(evidence: Evidence, data: DatasetEvidence) -> list[str]:
@@ -102,12 +102,17 @@ def comparisons(evidence: Evidence, data: DatasetEvidence) -> list[str]:
 
 
 def matched(
-    evidence: Evidence, data: DatasetEvidence, size: int, references: tuple[str, ...] | None = None
+    evidence: Evidence,
+    data: DatasetEvidence,
+    size: int,
+    references: tuple[str, ...] | None = None,
+    most: int | None = None,
 ) -> list[str]:
     """How far each loss's gap differs from each reference's where both have the same AP over the set.
 
-    `references` None: all on record.
+    `references` None: all on record; more losses of one side than `most` are told together.
     """
+    name = _named(evidence)
     table = data.gap_matched
     table = table[(table["metric"] == "AP") & (table["measure_batch_size"] == size)]
     table = table if references is None else table[table["reference"].isin(references)]
@@ -119,8 +124,8 @@ def matched(
         values = rows.loc[met, "set_value"]
         at = f" (AP {number(values.min())} to {number(values.max())})" if len(values) else ""
         sentences.append(
-            f"At equal AP over the set{at}, against {_lower(evidence, reference)}, the gap in batches of {size} is "
-            f"{decided(rows, WORDS, _named(evidence))}."
+            f"At equal AP over the set{at}, against {_lower(evidence, reference)}, the gap in batches of {size} is: "
+            f"{decided(rows, WORDS, name, tell=lambda some: each(some, name, most=most))}."
         )
     return sentences
 
@@ -187,10 +192,10 @@ def by_training_batch(evidence: Evidence, data: DatasetEvidence, size: int) -> s
     sentences = []
     for budget, rows in table.groupby("budget", sort=False):
         told = decided(
-            rows, {"higher": "raises it for", "lower": "lowers it for"}, _named(evidence), ("estimate", "low", "high")
+            rows, {"higher": "a rise for", "lower": "a fall for"}, _named(evidence), ("estimate", "low", "high")
         )
         sentences.append(
-            f"At equal {budget}, a doubling of the training batch changes the gap of AP in batches of {size} thus: "
+            f"Change of the gap of AP in batches of {size} for a doubling of the training batch at equal {budget}: "
             f"{told}."
         )
     return " ".join(sentences)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from suite.reporting.decisions import decided
 from suite.reporting.evidence import DatasetEvidence
-from suite.reporting.model import AP, count, listing, number, quantity_name
+from suite.reporting.model import AP, listing, number, quantity_name
 
 ESTIMATE = ("estimate", "low", "high")
 NOT_VARIED = "Training batch size was not varied, so nothing can be said about it."
@@ -17,7 +17,7 @@ MEANS = {
     "epochs": "so a larger batch also means fewer steps",
     "steps": "so a larger batch also sees more images",
 }
-_DIRECTION = {"higher": "raises it for", "lower": "lowers it for"}
+_DIRECTION = {"higher": "a rise for", "lower": "a fall for"}
 
 
 def studied(data: DatasetEvidence, metric: str, budget: str | None = None) -> pd.DataFrame:
@@ -49,14 +49,14 @@ def bought(data: DatasetEvidence, metric: str, budget: str) -> str:
     slope = effects(data, metric, budget, "slope")
     if slope.empty:
         return ""
-    name = quantity_name(metric)
+    told = decided(slope, _DIRECTION, _label, ESTIMATE)
     text = (
-        f"At equal {budget}, {MEANS[budget]}, a doubling of the training batch within {_sizes(slope)} changes "
-        f"test {name} thus: {decided(slope, _DIRECTION, _label, ESTIMATE)}."
+        f"Change of test {quantity_name(metric)} for a doubling of the training batch, {_sizes(slope)}, at equal "
+        f"{budget}, {MEANS[budget]}: {told}."
     )
     whole = effects(data, metric, budget, "any")
     if len(whole):
-        text += f" Whether size matters in any form at all: {_any(whole)}."
+        text += f" An effect of any form: {_any(whole)}."
     return text
 
 
@@ -67,7 +67,7 @@ def ends(data: DatasetEvidence, metric: str, budget: str) -> str:
         return ""
     words = {"higher": "higher for", "lower": "lower for"}
     text = (
-        f"At equal {budget}, test {quantity_name(metric)} at the largest batch against the smallest is "
+        f"At equal {budget}, test {quantity_name(metric)} at the largest batch against the smallest is: "
         f"{decided(rows, words, _label, ESTIMATE)}."
     )
     inner = [peak for _, part in studied(data, metric, budget).groupby("loss", sort=False) if (peak := _peak(part))]
@@ -98,15 +98,12 @@ def milliseconds(seconds: float) -> str:
 
 
 def _any(rows: pd.DataFrame) -> str:
-    """The omnibus test, which has no interval: its estimate is the range of the means."""
-    found = rows[rows["decision"] == "differs"]
-    parts = [f"it does for {listing(_ranged(row) for row in found.itertuples())}"] if len(found) else []
-    rest = decided(rows[rows["decision"] != "differs"], {}, _label, ESTIMATE)
-    return "; ".join([*parts, rest] if rest else parts)
+    """The omnibus test, which has no interval: its estimate is how far the means of the sizes lie apart."""
 
+    def apart(some: pd.DataFrame) -> str:
+        return listing(f"{row.label} (means up to {number(row.estimate)} apart)" for row in some.itertuples())
 
-def _ranged(row: Any) -> str:
-    return f"{row.label} (means {number(row.estimate)} apart)"
+    return decided(rows, {"differs": "found for"}, _label, ESTIMATE, apart)
 
 
 def _peak(rows: pd.DataFrame) -> str:
@@ -118,12 +115,7 @@ def _peak(rows: pd.DataFrame) -> str:
 
 
 def _sizes(rows: pd.DataFrame) -> str:
-    found = sorted({(row.smallest, row.largest) for row in rows.itertuples()})
-    if len(found) == 1:
-        seeds = sorted(set(rows["seeds"].astype(int)))
-        over = f" ({count(seeds[0], 'seed')} a size)" if len(seeds) == 1 else ""
-        return f"{found[0][0]} to {found[0][1]}{over}"
-    return f"{min(low for low, _ in found)} to {max(high for _, high in found)}"
+    return f"{rows['smallest'].min()} to {rows['largest'].max()}"
 
 
 def _label(row: Any) -> str:

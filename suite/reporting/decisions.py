@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from suite.reporting.model import interval, listing, number, signed
+from suite.reporting.model import count, interval, listing, number, signed
 
 DIFFERENCE = ("difference", "low", "high")
 # How the tables begin a reason why no test at this size could have decided.
@@ -21,7 +21,7 @@ def decided(
     columns: tuple[str, str, str] = DIFFERENCE,
     tell: Callable[[pd.DataFrame], str] | None = None,
 ) -> str:
-    """`smaller for A (−0.1 [−0.2, −0.05]); it cannot be decided for B (…); no test was possible for C (why)`.
+    """`smaller for A (−0.1 [−0.2, −0.05]); cannot be decided for B (…) or C (why)`, to stand after a colon.
 
     Args:
         rows: of a table with `decision`, `reason` and `p_holm`.
@@ -40,19 +40,19 @@ def decided(
     reasons = undecided["reason"].fillna("")
     barred = undecided["p_holm"].isna() | reasons.str.startswith(_CANNOT)
     if (~barred).any():
-        parts.append(f"it cannot be decided for {tell(undecided[~barred])}")
+        parts.append(f"cannot be decided for {tell(undecided[~barred])}")
     for reason, mine in undecided[barred].groupby(reasons[barred].str.removeprefix(_CANNOT), sort=False):
         why = f" ({reason})" if reason else ""
-        parts.append(f"it cannot be decided for {listing(name(row) for row in mine.itertuples())}{why}")
+        parts.append(f"cannot be decided for {listing(name(row) for row in mine.itertuples())}{why}")
     return "; ".join(parts)
 
 
 def each(
     rows: pd.DataFrame, name: Callable[[Any], str], columns: tuple[str, str, str] = DIFFERENCE, most: int | None = None
 ) -> str:
-    """Every row by name with its estimate and interval; of more than `most`, what they span together."""
+    """Every row by name with its estimate and interval; of more losses than `most`, what they span together."""
     if most is not None and len(rows) > most:
-        return f"{listing(name(row) for row in rows.itertuples())} ({spread(rows, columns)})"
+        return f"{count(len(rows), 'loss', 'losses')} ({spread(rows, columns)})"
     return listing(f"{name(row)} ({signed(*(getattr(row, one) for one in columns))})" for row in rows.itertuples())
 
 

@@ -13,6 +13,7 @@ import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
@@ -271,6 +272,7 @@ def legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:
             found.setdefault(label, handle)
     # The floor's line belongs after the losses; the sort is stable, so these keep their order.
     labels = sorted(found, key=lambda label: isinstance(found[label], Line2D))
+    renderer = FigureCanvasAgg(figure).get_renderer()
     for ncols in range(min(columns, len(labels)), 0, -1):
         drawn = figure.legend(
             [found[label] for label in labels],
@@ -280,8 +282,7 @@ def legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:
             columnspacing=1.2,
         )
         # Long labels need fewer columns: a legend wider than its figure would be cut at both ends.
-        figure.draw_without_rendering()
-        if ncols == 1 or drawn.get_window_extent().width <= figure.bbox.width:
+        if ncols == 1 or drawn.get_window_extent(renderer).width <= figure.bbox.width:
             return
         drawn.remove()
 

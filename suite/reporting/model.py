@@ -162,12 +162,21 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Summary:
+    """What a data set allows to be said; `title` is empty where there is one data set alone."""
+
+    title: str
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Report:
-    """The whole report."""
+    """The whole report; `note` says how its summary is to be read."""
 
     title: str
     subtitle: str
-    summary: tuple[str, ...]
+    summary: tuple[Summary, ...]
+    note: str
     sections: tuple[Section, ...]
 
     def blocks(self, kind: type) -> list:
@@ -185,6 +194,8 @@ def number(value: float | None, digits: int = 3, sign: bool = False) -> str:
     if value is None or not math.isfinite(value):
         return MISSING
     text = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+    # What rounds to nothing has no side.
+    text = text if float(text) else f"{0:.{digits}f}"
     return text.replace("-", "−")
 
 

@@ -48,7 +48,11 @@ class _Content:
         return {
             "title": report.title,
             "subtitle": report.subtitle,
-            "summary": [_text(sentence) for sentence in report.summary],
+            "summary": [
+                {"title": part.title, "sentences": [_text(sentence) for sentence in part.sentences]}
+                for part in report.summary
+            ],
+            "note": _text(report.note),
             "sections": [self.section(section) for section in report.sections],
         }
 
