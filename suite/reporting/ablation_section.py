@@ -18,7 +18,6 @@ from suite.reporting.model import (
     listing,
     measured,
     number,
-    p_value,
     quantity_name,
     whole,
 )
@@ -96,39 +95,36 @@ def _axis(ablation: Ablation) -> str:
 
 
 def _table(data: DatasetEvidence, name: str, ablation: Ablation, table: pd.DataFrame, shown: list[str]) -> Table:
-    rows = tuple(
-        (
-            Cell(row["value"], None if pd.isna(row["value_number"]) else float(row["value_number"])),
-            whole(row["batch_size"]),
-            Cell(row["budget"]),
-            Cell(quantity_name(row["quantity"])),
-            whole(row["seeds"]),
-            measured(*(row[column] for column in _ARM)),
-            measured(*(row[column] for column in _CHANGE), sign=True, strong=row["decision"] in ("higher", "lower")),
-            p_value(row["p_holm"]),
-            Cell(row["decision"] or "held against", strong=row["decision"] in ("higher", "lower")),
-        )
-        for quantity in shown
-        for row in table[table["quantity"] == quantity].to_dict("records")
-    )
+    cells = table.set_index(["loss", "budget", "batch_size", "quantity"])
+    cases = table.drop_duplicates(["loss", "budget", "batch_size"]).sort_values(["budget", "batch_size"], kind="stable")
+    rows = []
+    for case in cases.to_dict("records"):
+        value = None if pd.isna(case["value_number"]) else float(case["value_number"])
+        row = [Cell(case["value"], value), whole(case["batch_size"]), Cell(case["budget"]), whole(case["seeds"])]
+        for quantity in shown:
+            key = (case["loss"], case["budget"], case["batch_size"], quantity)
+            if key not in cells.index:
+                row += [Cell(number(None))] * 2
+                continue
+            found = cells.loc[key]
+            strong = found["decision"] in ("higher", "lower")
+            row += [measured(*found[_ARM]), measured(*found[_CHANGE], sign=True, strong=strong)]
+        rows.append(tuple(row))
+    titles = [title for quantity in shown for title in (quantity_name(quantity), "change")]
     columns = (
         Column("Value"),
         Column("Batch", True),
         Column("Equal"),
-        Column("Quantity"),
         Column("Seeds", True),
-        Column("Mean", True),
-        Column("Change", True),
-        Column("p (Holm)", True),
-        Column("Decision"),
+        *(Column(title, True) for title in titles),
     )
     first = next(iter(ablation.arms.values()))
     value = first if isinstance(first, str) else number(first, 0 if float(first).is_integer() else 1)
     caption = (
         f"{ablation.label}: mean of each value and its change against “{value}” at the seeds of both, above their 95 % "
-        "intervals, of metrics for new seeds and new classes, of gaps over seeds; p after Holm's correction over "
-        "values "
-        "and batch sizes of a quantity. The CSV has the other metrics and measuring sizes, and the reasons."
+        "intervals, of metrics for new seeds and new classes, of gaps over seeds. Bold: decided at 5 % after Holm's "
+        "correction over values and batch sizes of a quantity. The CSV has the other metrics and measuring sizes, p, "
+        "and why a case is undecided."
     )
     frame = table.drop(columns="dataset")
-    return Table(f"{data.name}-ablation-{name}", caption, columns, rows, frame, sortable=True, folded=len(rows) > 12)
+    return Table(f"{data.name}-ablation-{name}", caption, columns, tuple(rows), frame, sortable=True)

@@ -12,10 +12,9 @@ from suite.reporting.model import AP, Summary, count, listing, number, signed, w
 
 # How intervals and decisions go together.
 NOTE = (
-    "Intervals are 95 %, each for itself; decisions are at the 5 % level after Holm's correction over a family of "
-    "comparisons, so that an interval may leave zero out and its case be undecided all the same. What cannot be "
-    "decided "
-    "is not thereby equal."
+    "Intervals are 95 %, each for itself: of test metrics for new seeds and new classes, of gaps for new seeds on the "
+    "same partitions. Decisions are at the 5 % level after Holm's correction over a family of comparisons, so that an "
+    "interval may leave zero out and its case be undecided all the same. What cannot be decided is not thereby equal."
 )
 
 
@@ -32,7 +31,7 @@ def _sentences(evidence: Evidence, data: DatasetEvidence) -> tuple[str, ...]:
         lift(data),
         conclusions_gap.gap(evidence, data),
         *conclusions_ablations.summary(evidence, data),
-        *conclusions_scaling.scaling(data),
+        *conclusions_scaling.scaling(evidence, data),
         failures(data),
     )
     return tuple(text for text in told if text)

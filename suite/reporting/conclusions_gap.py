@@ -86,13 +86,13 @@ def comparisons(evidence: Evidence, data: DatasetEvidence) -> list[str]:
         return ["Without a control on record no difference between a loss and it can be claimed."]
     sentences = []
     for size in sorted(table["measure_batch_size"].unique()):
-        for control in (control for control in CONTROLS if control in set(table["control"])):
-            rows = table[(table["measure_batch_size"] == size) & (table["control"] == control)]
-            if len(rows):
-                sentences.append(
-                    f"Measured at {size}. {difference(evidence, rows, None if control == 'frozen' else 2)}"
-                )
-    partitions = int(table["partitions"].iloc[0]) if "partitions" in table else evidence.params.measure.partitions
+        rows = table[table["measure_batch_size"] == size]
+        told = [
+            difference(evidence, rows[rows["control"] == control], most)
+            for control, most in (("frozen", None), ("random", 2))
+        ]
+        sentences.append(f"Measured at {size}. {' '.join(filter(None, told))}")
+    partitions = int(table["partitions"].iloc[0])
     sentences.append(
         "These are differences paired by partition, tested by t over seeds with Holm's correction over the losses of a "
         f"measuring size. Intervals are over seeds, conditional on the same {count(partitions, 'partition')}; the "
@@ -122,7 +122,8 @@ def matched(
         why = "fewer than two seeds with an AP over the set in common"
         rows = rows.assign(reason=rows["reason"].where(met, why), p_holm=rows["p_holm"].where(met))
         values = rows.loc[met, "set_value"]
-        at = f" (AP {number(values.min())} to {number(values.max())})" if len(values) else ""
+        ends = dict.fromkeys((number(values.min()), number(values.max()))) if len(values) else ()
+        at = f" (AP {' to '.join(ends)})" if ends else ""
         sentences.append(
             f"At equal AP over the set{at}, against {_lower(evidence, reference)}, the gap in batches of {size} is: "
             f"{decided(rows, WORDS, name, tell=lambda some: each(some, name, most=most))}."
@@ -181,8 +182,8 @@ def sampler_name(evidence: Evidence, key: str) -> str:
     if sampler.kind == "random":
         return "at random"
     if sampler.kind == "hierarchical":
-        return f"{sampler.samples_per_class} a class, {sampler.super_classes} super-classes"
-    return f"{sampler.samples_per_class} a class"
+        return f"{sampler.samples_per_class} images a class, {sampler.super_classes} super-classes"
+    return f"{sampler.samples_per_class} images a class"
 
 
 def by_training_batch(evidence: Evidence, data: DatasetEvidence, size: int) -> str:
@@ -201,10 +202,15 @@ def by_training_batch(evidence: Evidence, data: DatasetEvidence, size: int) -> s
     return " ".join(sentences)
 
 
+def followed(evidence: Evidence, data: DatasetEvidence) -> pd.DataFrame:
+    """Gap of AP of the compared losses along training."""
+    table = data.gap_training
+    return table[(table["metric"] == "AP") & table["loss"].isin(list(evidence.params.compared))]
+
+
 def along(evidence: Evidence, data: DatasetEvidence) -> str:
     """How the gap moved from the first validation kept to the last."""
-    table = data.gap_training
-    table = table[table["metric"] == "AP"]
+    table = followed(evidence, data)
     if table.empty:
         return ""
     size = int(table["measure_batch_size"].min())

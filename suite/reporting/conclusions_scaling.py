@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from suite.reporting.decisions import decided
-from suite.reporting.evidence import DatasetEvidence
+from suite.reporting.evidence import DatasetEvidence, Evidence
 from suite.reporting.model import AP, listing, number, quantity_name
 
 ESTIMATE = ("estimate", "low", "high")
@@ -20,12 +20,15 @@ MEANS = {
 _DIRECTION = {"higher": "a rise for", "lower": "a fall for"}
 
 
-def studied(data: DatasetEvidence, metric: str, budget: str | None = None) -> pd.DataFrame:
-    """Test rows of the batch-size study: losses on record at two batch sizes or more of a budget."""
+def studied(evidence: Evidence, data: DatasetEvidence, metric: str, budget: str | None = None) -> pd.DataFrame:
+    """Test rows of the batch-size study: losses on record at several batch sizes of a budget.
+
+    Two sizes are enough for a compared loss; another with two has them for an ablation.
+    """
     table = data.scaling[(data.scaling["metric"] == metric) & (data.scaling["split"] == "test")].dropna(subset=["mean"])
     table = table if budget is None else table[table["budget"] == budget]
     sizes = table.groupby(["loss", "budget"])["batch_size"].transform("nunique")
-    return table[sizes > 1]
+    return table[sizes > table["loss"].isin(list(evidence.params.compared)).map({True: 1, False: 2})]
 
 
 def effects(data: DatasetEvidence, metric: str, budget: str, quantity: str) -> pd.DataFrame:
@@ -34,12 +37,12 @@ def effects(data: DatasetEvidence, metric: str, budget: str, quantity: str) -> p
     return table[(table["metric"] == metric) & (table["budget"] == budget) & (table["quantity"] == quantity)]
 
 
-def scaling(data: DatasetEvidence) -> list[str]:
+def scaling(evidence: Evidence, data: DatasetEvidence) -> list[str]:
     """What batch size bought in test mAP, a paragraph a budget; that it was not varied, where it was not."""
     sentences = [text for budget in MEANS if (text := bought(data, AP, budget))]
     if not sentences:
         return [NOT_VARIED]
-    if len(sentences) == 1 and studied(data, AP, "steps").empty:
+    if len(sentences) == 1 and studied(evidence, data, AP, "steps").empty:
         sentences[0] += " At equal steps nothing was trained, so the two are not separated."
     return sentences
 
@@ -60,7 +63,7 @@ def bought(data: DatasetEvidence, metric: str, budget: str) -> str:
     return text
 
 
-def ends(data: DatasetEvidence, metric: str, budget: str) -> str:
+def ends(evidence: Evidence, data: DatasetEvidence, metric: str, budget: str) -> str:
     """The largest against the smallest batch, and means that lie highest between them."""
     rows = effects(data, metric, budget, "ends")
     if rows.empty:
@@ -70,7 +73,9 @@ def ends(data: DatasetEvidence, metric: str, budget: str) -> str:
         f"At equal {budget}, test {quantity_name(metric)} at the largest batch against the smallest is: "
         f"{decided(rows, words, _label, ESTIMATE)}."
     )
-    inner = [peak for _, part in studied(data, metric, budget).groupby("loss", sort=False) if (peak := _peak(part))]
+    inner = [
+        peak for _, part in studied(evidence, data, metric, budget).groupby("loss", sort=False) if (peak := _peak(part))
+    ]
     if inner:
         text += f" The highest mean lies between the ends for {listing(inner)}."
     return text

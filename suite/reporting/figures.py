@@ -256,6 +256,17 @@ def points(
     )
 
 
+def panel_grid(amount: int, narrow: bool, columns: int = 3) -> tuple[Figure, list[Axes]]:
+    """A figure of panels: one below the other where it is narrow, else in rows of at most `columns`."""
+    columns = 1 if narrow else min(amount, columns)
+    rows = -(-amount // columns)
+    figure = Figure(figsize=(NARROW, 0.9 + 2.4 * rows) if narrow else (WIDE, 0.8 + 2.4 * rows))
+    panels = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    for axes in panels[amount:]:
+        axes.remove()
+    return figure, panels[:amount]
+
+
 def size_axis(axes: Axes, values: pd.Series) -> None:
     """Batch sizes on a logarithmic horizontal axis, a tick each."""
     axes.set_xscale("log", base=2)

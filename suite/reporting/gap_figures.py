@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from suite.reporting.figures import NARROW, WIDE, Looks, floor_line, legend, lines, points
+from suite.reporting.figures import NARROW, WIDE, Looks, floor_line, legend, lines, panel_grid, points
 from suite.reporting.model import metric_name
 
 GAP = ("gap", "gap_low", "gap_high")
@@ -41,7 +41,7 @@ def gap_figure(gap: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
 def difference_figure(comparison: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
     """Gap of each loss minus that of a control against measuring batch size, a panel a control."""
     controls = list(comparison["control"].unique())
-    figure, panels = _panels(len(controls), narrow)
+    figure, panels = panel_grid(len(controls), narrow)
     for axes, control in zip(panels, controls, strict=True):
         part = comparison[comparison["control"] == control]
         lines(axes, part, "measure_batch_size", ("difference", "low", "high"), look)
@@ -56,7 +56,7 @@ def difference_figure(comparison: pd.DataFrame, look: Looks, narrow: bool) -> Fi
 def metrics_figure(gap: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
     """The gap against measuring batch size, a panel a metric."""
     metrics = list(gap["metric"].unique())
-    figure, panels = _panels(len(metrics), narrow)
+    figure, panels = panel_grid(len(metrics), narrow)
     for axes, metric in zip(panels, metrics, strict=True):
         lines(axes, gap[gap["metric"] == metric], "measure_batch_size", GAP, look)
         _zero(axes)
@@ -70,7 +70,7 @@ def metrics_figure(gap: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
 def trained_figure(gap: pd.DataFrame, controls: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
     """The gap against training batch size, one panel a measuring size; the frozen control goes across."""
     sizes = sorted(gap["measure_batch_size"].unique())[:6]
-    figure, panels = _panels(len(sizes), narrow, columns=2)
+    figure, panels = panel_grid(len(sizes), narrow, columns=2)
     for axes, size in zip(panels, sizes, strict=True):
         lines(axes, gap[gap["measure_batch_size"] == size], "train_batch_size", GAP, look)
         frozen = controls[(controls["loss"] == "frozen") & (controls["measure_batch_size"] == size)]
@@ -91,7 +91,7 @@ def along_figure(training: pd.DataFrame, controls: pd.DataFrame, look: Looks, na
     A ring marks the last validation of each loss.
     """
     sizes = sorted(training["measure_batch_size"].unique())
-    figure, panels = _panels(len(sizes), narrow)
+    figure, panels = panel_grid(len(sizes), narrow)
     for axes, size in zip(panels, sizes, strict=True):
         for key in (key for key in look if key in set(training["loss"])):
             rows = training[(training["loss"] == key) & (training["measure_batch_size"] == size)].sort_values("epoch")
@@ -132,7 +132,7 @@ def generalisation_figure(table: pd.DataFrame, size: int, look: Looks, narrow: b
         look: of the losses.
         narrow: whether panels stand below each other.
     """
-    figure, panels = _panels(2, narrow)
+    figure, panels = panel_grid(2, narrow)
     titles = {"set_value": "AP over the set", "gap": f"gap of AP in batches of {size}"}
     for axes, (name, title) in zip(panels, titles.items(), strict=True):
         across, up = (tuple(f"{split}_{name}{end}" for end in ("", "_low", "_high")) for split in ("train", "test"))
@@ -146,17 +146,6 @@ def generalisation_figure(table: pd.DataFrame, size: int, look: Looks, narrow: b
         axes.set_ylabel("unseen classes")
     legend(figure, panels, 2 if narrow else 4)
     return figure
-
-
-def _panels(amount: int, narrow: bool, columns: int = 3) -> tuple[Figure, list[Axes]]:
-    """A grid of panels: one below the other where it is narrow, else in rows of at most `columns`."""
-    columns = 1 if narrow else min(amount, columns)
-    rows = -(-amount // columns)
-    figure = Figure(figsize=(NARROW, 0.9 + 2.4 * rows) if narrow else (WIDE, 0.8 + 2.4 * rows))
-    panels = list(figure.subplots(rows, columns, squeeze=False).ravel())
-    for axes in panels[amount:]:
-        axes.remove()
-    return figure, panels[:amount]
 
 
 def _zero(axes: Axes) -> None:

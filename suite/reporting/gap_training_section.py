@@ -7,7 +7,7 @@ import pandas as pd
 
 from suite.reporting import conclusions_gap, figures, gap_figures
 from suite.reporting.evidence import DatasetEvidence, Evidence
-from suite.reporting.model import Block, Cell, Column, Figure, Paragraph, Table, measured, p_value, plain, whole
+from suite.reporting.model import Block, Cell, Column, Figure, Paragraph, Points, Table, measured, p_value, plain, whole
 from suite.statistics.intervals import t_interval
 
 _BOTH = ["train_set_value", "test_set_value", "train_gap", "test_gap"]
@@ -20,7 +20,7 @@ def matched(evidence: Evidence, data: DatasetEvidence) -> list[Block]:
         return [Paragraph("No loss and reference were compared at equal AP over the set.")]
     size = int(table["measure_batch_size"].min())
     shown = table[(table["measure_batch_size"] == size) & table["difference"].notna()]
-    blocks: list[Block] = [Paragraph(" ".join(conclusions_gap.matched(evidence, data, size)))]
+    blocks: list[Block] = [Points(tuple(conclusions_gap.matched(evidence, data, size)))]
     if shown.empty:
         return blocks
     rows = tuple(
@@ -51,7 +51,7 @@ def matched(evidence: Evidence, data: DatasetEvidence) -> list[Block]:
 
 def along(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
     """Gap against AP over the set, validation by validation."""
-    table = data.gap_training[data.gap_training["metric"] == "AP"]
+    table = conclusions_gap.followed(evidence, data)
     if table.empty:
         return [Paragraph("No run was followed along training, so the gap along it cannot be shown.")]
     main = conclusions_gap.at_main(evidence, conclusions_gap.measured(evidence, data))
@@ -64,19 +64,19 @@ def along(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> lis
         "are points. Bars: 95 % t intervals over seeds. Lines that lie apart at the same AP tell losses apart; places "
         "along one line do not."
     )
-    frame = data.gap_training.drop(columns="dataset")
+    sizes = sorted(table["measure_batch_size"].unique())
+    cells = table.set_index(["loss", "epoch", "measure_batch_size"])
     rows = tuple(
         (
             Cell(row.label),
-            whole(row.measure_batch_size),
             whole(row.epoch),
             whole(row.seeds),
             plain(row.set_value),
-            measured(row.gap, row.gap_low, row.gap_high),
+            *(measured(*cells.loc[(row.loss, row.epoch, size), list(gap_figures.GAP)]) for size in sizes),
         )
-        for row in table.itertuples()
+        for row in table.drop_duplicates(["loss", "epoch"]).itertuples()
     )
-    titles = ("Measured at", "Validation", "Seeds", "AP over set", "Gap of AP")
+    titles = ("Epoch", "Seeds", "AP over set", *(f"gap at {size}" for size in sizes))
     return [
         Paragraph(conclusions_gap.along(evidence, data)),
         Figure(
@@ -88,10 +88,11 @@ def along(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> lis
         ),
         Table(
             f"{data.name}-gap-along",
-            "Gap of AP along training: mean over seeds above its 95 % interval. The CSV has the other metrics.",
+            "Gap of AP along training: mean over seeds above its 95 % interval. The CSV has the other losses and "
+            "metrics.",
             (Column("Loss"), *(Column(title, True) for title in titles)),
             rows,
-            frame,
+            data.gap_training.drop(columns="dataset"),
             sortable=True,
             folded=True,
         ),

@@ -58,7 +58,7 @@ def main_figure_data(evidence: Evidence, data: DatasetEvidence, look: figures.Lo
 
 def _varied(evidence: Evidence, data: DatasetEvidence) -> pd.DataFrame:
     """The compared losses against batch size, at equal epochs."""
-    table = studied(data, AP, "epochs")
+    table = studied(evidence, data, AP, "epochs")
     return table[table["loss"].isin(list(evidence.params.compared))]
 
 

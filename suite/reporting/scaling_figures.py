@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from suite.reporting.figures import MARKERS, NARROW, WIDE, Look, Looks, floor_line, legend, lines
+from suite.reporting.figures import MARKERS, NARROW, WIDE, Look, Looks, floor_line, legend, lines, panel_grid
 from suite.reporting.model import quantity_name
 
 BUDGETS = {"epochs": "equal epochs", "steps": "equal steps"}
@@ -74,9 +74,7 @@ def weight_figure(arms: pd.DataFrame, axis: str, narrow: bool) -> Figure:
         narrow: whether panels stand below each other.
     """
     quantities = list(arms["quantity"].unique())
-    shape = (len(quantities), 1) if narrow else (1, len(quantities))
-    figure = Figure(figsize=(NARROW, 0.9 + 2.5 * len(quantities)) if narrow else (WIDE, 3.2))
-    panels = figure.subplots(*shape, squeeze=False).ravel()
+    figure, panels = panel_grid(len(quantities), narrow, columns=2)
     look = _size_looks(arms["batch_size"])
     for axes, quantity in zip(panels, quantities, strict=True):
         lines(axes, arms[arms["quantity"] == quantity], "value_number", _ARM, look, "batch_size", sizes=False)
@@ -90,9 +88,7 @@ def weight_figure(arms: pd.DataFrame, axis: str, narrow: bool) -> Figure:
 def switch_figure(arms: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
     """Change against the first arm over training batch size, a panel a quantity, a line an arm, zero a line."""
     quantities = list(arms["quantity"].unique())
-    shape = (len(quantities), 1) if narrow else (1, len(quantities))
-    figure = Figure(figsize=(NARROW, 0.9 + 2.5 * len(quantities)) if narrow else (WIDE, 3.2))
-    panels = figure.subplots(*shape, squeeze=False).ravel()
+    figure, panels = panel_grid(len(quantities), narrow, columns=2)
     for axes, quantity in zip(panels, quantities, strict=True):
         lines(axes, arms[arms["quantity"] == quantity], "batch_size", _CHANGE, look)
         axes.axhline(0, color="#999999", linewidth=0.8, zorder=1)

@@ -33,8 +33,8 @@ _QUANTITIES = {"slope": "a doubling", "ends": "largest − smallest", "any": "an
 
 def scaling(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
     """Metrics against training batch size at each budget, the effects, the curves, and what an update costs."""
-    table = studied(data, AP)
-    told = [Paragraph(text) for text in conclusions_scaling.scaling(data)]
+    table = studied(evidence, data, AP)
+    told = [Paragraph(text) for text in conclusions_scaling.scaling(evidence, data)]
     if table.empty:
         return told
     budgets = [budget for budget in conclusions_scaling.MEANS if budget in set(table["budget"])]
@@ -42,7 +42,7 @@ def scaling(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> l
         text
         for budget in budgets
         for text in (
-            conclusions_scaling.ends(data, AP, budget),
+            conclusions_scaling.ends(evidence, data, AP, budget),
             conclusions_scaling.bought(data, "level0/R_at_1", budget),
         )
         if text
@@ -52,14 +52,14 @@ def scaling(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> l
         _figure(evidence, data, table, look),
         *(Paragraph(text) for text in others),
         *_effects(data, look),
-        _table(data, table, look),
+        _table(evidence, data, table, look),
         *_fits(data, look),
         *_costs(evidence, data, look),
     ]
 
 
 def _figure(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame, look: figures.Looks) -> Figure:
-    shown = pd.concat([studied(data, metric) for metric in _SHOWN])
+    shown = pd.concat([studied(evidence, data, metric) for metric in _SHOWN])
     floors = {metric: data.floor(metric) for metric in _SHOWN if metric in set(shown["metric"])}
     wide, narrow = figures.render(scaling_figures.scaling_figure, shown, floors, look)
     caption = (
@@ -75,10 +75,10 @@ def _figure(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame, look
     return Figure(f"{data.name}-scaling", caption, f"{alt}.", wide, narrow)
 
 
-def _table(data: DatasetEvidence, table: pd.DataFrame, look: figures.Looks) -> Table:
-    metrics = [metric for metric in HEADLINE if not studied(data, metric).empty]
+def _table(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame, look: figures.Looks) -> Table:
+    metrics = [metric for metric in HEADLINE if not studied(evidence, data, metric).empty]
     keys = ["loss", "budget", "batch_size"]
-    values = {metric: studied(data, metric).set_index(keys) for metric in metrics}
+    values = {metric: studied(evidence, data, metric).set_index(keys) for metric in metrics}
     rows = tuple(
         (
             Cell(look[row.loss].label),
@@ -231,7 +231,7 @@ def _costs(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> li
             ),
             Cell(number(row.bytes / 2**20, 1), None if pd.isna(row.bytes) else row.bytes / 2**20),
         )
-        for row in epochs.itertuples()
+        for row in varied.itertuples()
     )
     columns = (
         Column("Loss"),
