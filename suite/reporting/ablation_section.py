@@ -38,7 +38,7 @@ def ablations(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) ->
         table = data.ablations[data.ablations["ablation"] == name]
         shown = _shown(evidence, data, table)
         blocks.append(Paragraph(conclusions_ablations.effect(data, name, ablation.label, shown)))
-        if len(table):
+        if shown:
             blocks += [*_figure(data, name, ablation, table, shown, look), _table(data, name, ablation, table, shown)]
     return blocks
 
@@ -72,8 +72,7 @@ def _figure(
         caption = (
             f"{ablation.label}: gap and test metrics against it{budget}, heads trained at batch {sizes}. Bars: 95 % "
             "intervals, of metrics for new seeds and new classes, of gaps over seeds. What a change is worth is for "
-            "the "
-            "paired differences in the table to say."
+            "the paired differences in the table to say."
         )
     else:
         arms = table[table["difference"].notna()]
@@ -91,7 +90,7 @@ def _figure(
 
 def _axis(ablation: Ablation) -> str:
     """The label of the horizontal axis: short enough to stand under a panel."""
-    return ablation.label if len(ablation.label) <= 32 else f"{ablation.label[:31].rsplit(' ', 1)[0]} …"
+    return ablation.label if len(ablation.label) <= 44 else f"{ablation.label[:43].rsplit(' ', 1)[0]} …"
 
 
 def _table(data: DatasetEvidence, name: str, ablation: Ablation, table: pd.DataFrame, shown: list[str]) -> Table:

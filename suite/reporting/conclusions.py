@@ -127,8 +127,7 @@ def detectable(data: DatasetEvidence) -> str:
     return (
         f"{text} With 80 % power, at these seeds and classes, it takes a true difference of "
         f"{' to '.join(ends)}{', depending on the pair' if len(ends) > 1 else ''}, to be decided after that "
-        "correction: "
-        "smaller ones this study cannot be expected to see."
+        "correction: smaller ones this study cannot be expected to see."
     )
 
 
@@ -200,8 +199,7 @@ def across_datasets(evidence: Evidence) -> str:
     if ranks.empty:
         return (
             "Ranks over data sets (Friedman's test with Nemenyi's critical difference) take data sets as blocks and "
-            "need "
-            f"five of them; this study has {len(evidence.datasets)}, and seeds are no substitute."
+            f"need five of them; this study has {len(evidence.datasets)}, and seeds are no substitute."
         )
     first = ranks.iloc[0]
     order = ranks.sort_values("mean_rank", kind="stable")
@@ -211,8 +209,7 @@ def across_datasets(evidence: Evidence) -> str:
         return f"{text} There is no test of them: {first.reason}."
     return (
         f"{text} Friedman's test: p = {number(first.p)}; ranks further apart than "
-        f"{number(first.critical_difference, 2)} "
-        "(Nemenyi, 95 %) differ."
+        f"{number(first.critical_difference, 2)} (Nemenyi, 95 %) differ."
     )
 
 
@@ -226,8 +223,7 @@ def intervals_note(data: DatasetEvidence) -> str:
     if data.board(AP)["low"].notna().any():
         return (
             "Intervals are 95 %, for new seeds and new classes, seeds crossed with classes and queries nested in "
-            "these. "
-            "Overlap of two intervals is no test; the paired comparison is."
+            "these. Overlap of two intervals is no test; the paired comparison is."
         )
     return (
         "With one seed a loss there are no intervals, and the order of the losses cannot be told "

@@ -227,22 +227,18 @@ def along(evidence: Evidence, data: DatasetEvidence) -> str:
     return (
         f"From the first to the last validation, the gap of AP in batches of {size} went from: {'; '.join(parts)}. "
         "A head that retrieves better over the set has another gap for that alone, so losses are to be compared at "
-        "equal "
-        "AP over the set, not at equal epochs."
+        "equal AP over the set, not at equal epochs."
     )
 
 
 def generalisation(table: pd.DataFrame, evidence: Evidence, size: int) -> str:
     """How training classes differ from unseen ones, in AP and in gap; `table` has a row a loss."""
     trained = table[~table["loss"].isin(CONTROLS)]
-    if trained.empty:
-        return ""
     drop = trained["train_set_value"] - trained["test_set_value"]
     change = trained["train_gap"] - trained["test_gap"]
     text = (
         f"AP over the set is higher on training classes than on unseen ones by {_range(drop)} between losses (means "
-        "over "
-        f"seeds), and the gap in batches of {size} differs by {_range(change)} (training minus unseen)."
+        f"over seeds), and the gap in batches of {size} differs by {_range(change)} (training minus unseen)."
     )
     frozen = table[table["loss"] == "frozen"]
     if len(frozen):

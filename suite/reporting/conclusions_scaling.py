@@ -89,8 +89,7 @@ def costs(table: pd.DataFrame) -> str:
             first, last = (rows.loc[rows["batch_size"].idxmin()], rows.loc[rows["batch_size"].idxmax()])
             parts.append(
                 f"{label} {milliseconds(first.seconds)} ms at {first.batch_size} and {milliseconds(last.seconds)} ms "
-                "at "
-                f"{last.batch_size}"
+                f"at {last.batch_size}"
             )
     if not parts:
         return ""

@@ -61,12 +61,11 @@ def _estimand(evidence: Evidence, data: DatasetEvidence) -> str:
     return (
         "The gap is the AP of a query within its batch minus the AP of the same query over the whole evaluation set, "
         f"{where}averaged over batches drawn with {drawn} ({count(measure.partitions, 'partition')} a run and size, "
-        "the "
-        "same for every run). A batch has fewer negatives, which raises AP, and fewer positives. How much is due to "
-        "which depends on the one that is changed first; each of the two shares shown is the average over both orders, "
-        "so that they sum to the gap. Changing one alone gives the literal parts, in the CSV of the gap table: they do "
-        "not sum to the gap, since the two interact. Batch size of measuring and batch size of training are two "
-        "variables."
+        "the same for every run). A batch has fewer negatives, which raises AP, and fewer positives. How much is due "
+        "to which depends on the one that is changed first; each of the two shares shown is the average over both "
+        "orders, so that they sum to the gap. Changing one alone gives the literal parts, in the CSV of the gap table: "
+        "they do not sum to the gap, since the two interact. Batch size of measuring and batch size of training are "
+        "two variables."
     )
 
 
@@ -79,9 +78,8 @@ def _main_figure(evidence: Evidence, data: DatasetEvidence, main: pd.DataFrame, 
     caption = (
         f"Decomposability gap of AP against measuring batch size, heads trained at batch "
         f"{evidence.params.main_batch_size}, with the two shares it is the sum of. Frozen features and random "
-        "embeddings "
-        "are controls: what their gap does with batch size owes nothing to learning here, so compare a loss with them "
-        "at the same size. Bars: 95 % t intervals over seeds."
+        "embeddings are controls: what their gap does with batch size owes nothing to learning here, so compare a loss "
+        "with them at the same size. Bars: 95 % t intervals over seeds."
     )
     return Figure(f"{data.name}-gap", caption, f"{alt}.", wide, narrow)
 
@@ -149,8 +147,7 @@ def _by_sampler(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) 
     caption = (
         f"Gap of AP in batches of {size} by how they are drawn: mean over seeds above its 95 % interval, heads trained "
         f"at batch {evidence.params.main_batch_size}. The same queries stand in both terms of a gap, but samplers do "
-        "not "
-        "draw the same batches, so compare losses within a column."
+        "not draw the same batches, so compare losses within a column."
     )
     return [
         Paragraph(conclusions_gap.sampling(evidence, data, table)),
@@ -240,9 +237,8 @@ def _comparison_table(evidence: Evidence, data: DatasetEvidence, table: pd.DataF
     caption = (
         f"Gap of AP of heads trained at batch {evidence.params.main_batch_size} minus that of each control on the same "
         "partitions: mean over seeds above its 95 % interval, which is conditional on the partitions; ± part.: "
-        "standard "
-        "error over partitions; p after Holm's correction over the losses of a measuring size. Bold: decided at 5 %. "
-        "The CSV has every metric, training batch size and budget."
+        "standard error over partitions; p after Holm's correction over the losses of a measuring size. Bold: decided "
+        "at 5 %. The CSV has every metric, training batch size and budget."
     )
     return Table(
         f"{data.name}-gap-comparison",

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from suite.reporting import conclusions_gap, figures, gap_figures
-from suite.reporting.evidence import DatasetEvidence, Evidence
+from suite.reporting.evidence import CONTROLS, DatasetEvidence, Evidence
 from suite.reporting.model import Block, Cell, Column, Figure, Paragraph, Points, Table, measured, p_value, plain, whole
 from suite.statistics.intervals import t_interval
 
@@ -39,10 +39,9 @@ def matched(evidence: Evidence, data: DatasetEvidence) -> list[Block]:
     titles = ("Matched seeds", "AP over set", "Gap", "Gap of reference", "Difference", "p (Holm)")
     caption = (
         f"Gap of AP in batches of {size} at equal AP over the set, the largest that loss and reference both reach, "
-        "seed "
-        "by seed along training; difference above its 95 % t interval over seeds. Bold: decided at 5 % after Holm's "
-        "correction over the losses of a reference. Pairs without an AP in common are in the CSV with the reason, "
-        "beside the other metrics and sizes."
+        "seed by seed along training; difference above its 95 % t interval over seeds. Bold: decided at 5 % after "
+        "Holm's correction over the losses of a reference. Pairs without an AP in common are in the CSV with the "
+        "reason, beside the other metrics and sizes."
     )
     columns = (Column("Loss"), Column("Reference"), *(Column(title, True) for title in titles))
     frame = data.gap_matched.drop(columns="dataset")
@@ -103,7 +102,7 @@ def generalisation(evidence: Evidence, data: DatasetEvidence, look: figures.Look
     """AP and gap on the training classes beside those on unseen ones."""
     every = data.gap_generalisation[data.gap_generalisation["metric"] == "AP"]
     every = conclusions_gap.at_main(evidence, every)
-    if every.empty:
+    if every[~every["loss"].isin(CONTROLS)].empty:
         return [Paragraph("The gap was not measured on training classes, so it cannot be held against generalisation.")]
     size = int(every["measure_batch_size"].min())
     table = over_seeds(every[every["measure_batch_size"] == size], look)

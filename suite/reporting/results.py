@@ -74,8 +74,7 @@ def leaderboard(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) 
         f"Test mAP on {data.short} at batch size {evidence.params.main_batch_size}, best on top"
         + ("; and against training batch size at equal epochs, in the same colours and markers" if varied else "")
         + ". Bars: 95 % intervals for new seeds and new classes; dashed: frozen features. Look first at how far the "
-        "bars lie from "
-        "the dashed line; which losses differ from one another is for the paired comparison to say."
+        "bars lie from the dashed line; which losses differ from one another is for the paired comparison to say."
     )
     alt = "Test mAP, best first: " + "; ".join(
         f"{look[row.loss].label} {with_interval(row.mean, row.low, row.high)}" for row in board.itertuples()
@@ -101,8 +100,7 @@ def comparison(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
     labels = {key: look[key].label for key in order}
     text = (
         "Losses are compared at equal seeds, query by query: the difference of test mAP, an interval and a test for "
-        "new "
-        f"seeds and new classes, and Holm's correction over the {count(len(pairs), 'pair')}. "
+        f"new seeds and new classes, and Holm's correction over the {count(len(pairs), 'pair')}. "
         f"{conclusions.detectable(data)}"
     )
     if decided < len(pairs):
@@ -111,9 +109,8 @@ def comparison(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
     wide, narrow = figures.render(figures.pairwise_figure, pairs, order, look)
     caption = (
         "Difference of test mAP, row minus column, in hundredths, best loss first. Bold on a fill: "
-        "decided after Holm's "
-        "correction over the pairs of this metric (none across metrics), the fill saying which is higher; "
-        "hatched: undecided."
+        "decided after Holm's correction over the pairs of this metric (none across metrics), the fill saying which is "
+        "higher; hatched: undecided."
     )
     figure = Figure(
         f"{data.name}-pairwise",
@@ -156,10 +153,8 @@ def comparison(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
         "Every pair: difference of test mAP over common seeds above its 95 % interval for new seeds and new classes; p "
         "after Holm's correction over these pairs, and the decision at 5 %. Over runs on these classes: P(a > b), the "
         "probability that a run of a beats one of b, and the effect size, Hedges' g, in standard deviations from run "
-        "to "
-        "run. Detectable: the smallest true difference found with 80 % power. The CSV has intervals over seeds alone "
-        "and "
-        "of the hierarchical bootstrap, and the other metrics, each a family of its own.",
+        "to run. Detectable: the smallest true difference found with 80 % power. The CSV has intervals over seeds "
+        "alone and of the hierarchical bootstrap, and the other metrics, each a family of its own.",
         columns,
         rows,
         data.pairwise.drop(columns="dataset"),
@@ -177,9 +172,8 @@ def levels(evidence: Evidence, data: DatasetEvidence) -> list[Block]:
         return [Paragraph("Results at one hierarchy level alone are on record.")]
     text = (
         f"The classes of the leaderboard are the finest level, {worded(data.levels[0])}. Coarser levels ask "
-        f"whether what is retrieved "
-        "is at least of the right kind. A loss sees finest classes alone unless its settings, under "
-        "Tuning, name another level."
+        "whether what is retrieved is at least of the right kind. A loss sees finest classes alone unless its "
+        "settings, under Tuning, name another level."
     )
     return [
         Paragraph(text),
@@ -189,8 +183,7 @@ def levels(evidence: Evidence, data: DatasetEvidence) -> list[Block]:
             f"{data.name}-levels",
             metrics,
             "Test mAP at each hierarchy level, finest first: mean over seeds above its 95 % interval for new seeds "
-            "and new classes. Random retrieval "
-            "already scores more at a coarser level, so compare within a column.",
+            "and new classes. Random retrieval already scores more at a coarser level, so compare within a column.",
         ),
     ]
 

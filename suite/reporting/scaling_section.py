@@ -100,8 +100,7 @@ def _table(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame, look:
     return Table(
         f"{data.name}-scaling",
         "Test metrics by training batch size and by what is held equal: mean over seeds above its 95 % interval for "
-        "new "
-        "seeds and new classes.",
+        "new seeds and new classes.",
         (Column("Loss"), Column("Equal"), *(Column(title, True) for title in titles)),
         rows,
         data.scaling.drop(columns="dataset"),
@@ -155,9 +154,8 @@ def _fits(data: DatasetEvidence, look: figures.Looks) -> list[Block]:
     text = (
         f"Candidate curves ({models}) were fitted to mAP against batch size. None is crowned: "
         f"{' or '.join(str(size) for size in sizes)} sizes bound few of their parameters, and curves that differ "
-        "widely "
-        "beyond these sizes fit alike within them. Intervals have the seed as their unit; one that is open is not "
-        "bounded by the runs."
+        "widely beyond these sizes fit alike within them. Intervals have the seed as their unit; one that is open is "
+        "not bounded by the runs."
     )
     rows = tuple(
         (
@@ -186,9 +184,8 @@ def _fits(data: DatasetEvidence, look: figures.Looks) -> list[Block]:
     )
     caption = (
         "Every candidate curve through test mAP with the 95 % intervals of its parameters over seeds, B the batch "
-        "size; "
-        "residual sd: of a run about the curve, the offset of its seed taken off. AICc compares curves of one loss and "
-        "budget. The CSV has the curves through the gap."
+        "size; residual sd: of a run about the curve, the offset of its seed taken off. AICc compares curves of one "
+        "loss and budget. The CSV has the curves through the gap."
     )
     return [
         Paragraph(text),
@@ -216,8 +213,7 @@ def _costs(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> li
         f"Time and memory of an update against training batch size, on the machines under How it was made, "
         f"{count(evidence.params.workers.processes, 'process', 'processes')} at a time. Time: median over runs of each "
         "run's median update, bars from the fastest run to the slowest; memory: the most that an update held beyond "
-        "what "
-        "stood before it."
+        "what stood before it."
     )
     rows = tuple(
         (

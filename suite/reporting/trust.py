@@ -38,10 +38,8 @@ def _in_words(coverage: pd.DataFrame, null: pd.DataFrame) -> str:
     text = (
         f"In {studies:,} simulated studies a case ({cells} ways in which seeds, classes and queries vary, "
         f"{_listed(ours['seeds'])} seeds), 95 % intervals of the suite cover {_range(ours['coverage'])} % of the time; "
-        "where "
-        f"two losses do not differ, {_range(100 - misses['coverage'])} % of comparisons find a difference. At the "
-        "smallest "
-        f"difference that the tables call detectable, {_range(misses['power'])} % find it."
+        f"where two losses do not differ, {_range(100 - misses['coverage'])} % of comparisons find a difference. At "
+        f"the smallest difference that the tables call detectable, {_range(misses['power'])} % find it."
     )
     usual = coverage[(coverage["method"] == "queries") & (coverage["quantity"] == "difference")]
     if len(usual):
@@ -87,9 +85,8 @@ def _methods_table(coverage: pd.DataFrame, null: pd.DataFrame) -> Table:
     )
     caption = (
         "How often 95 % intervals hold the truth, lowest to highest over all simulated cases, of the mean of a loss "
-        "and "
-        "of a difference; null: how often they call a difference between real runs where none is true, by the seeds of "
-        "both groups (should be 5 %). The first row is what this report uses; the others are usual ones."
+        "and of a difference; null: how often they call a difference between real runs where none is true, by the "
+        "seeds of both groups (should be 5 %). The first row is what this report uses; the others are usual ones."
     )
     return Table("trust", caption, columns, tuple(rows), pd.DataFrame(flat))
 
@@ -128,11 +125,9 @@ def _cells_table(coverage: pd.DataFrame) -> Table:
     caption = (
         "Case by case: percent of studies whose 95 % interval holds the truth, of the mean of a loss and of the "
         "difference of two, which is truly zero (what it lacks to 100 is the share of false decisions), the latter "
-        "also "
-        "by the hierarchical bootstrap, t over seeds alone, the bootstrap of seed means and queries as if independent; "
-        "and how often the suite's test finds the stated true effect, the smallest that it calls detectable. The CSV "
-        "has "
-        "every method and the standard errors."
+        "also by the hierarchical bootstrap, t over seeds alone, the bootstrap of seed means and queries as if "
+        "independent; and how often the suite's test finds the stated true effect, the smallest that it calls "
+        "detectable. The CSV has every method and the standard errors."
     )
     return Table("trust-cells", caption, columns, tuple(rows), coverage, sortable=True, folded=True)
 

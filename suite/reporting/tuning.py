@@ -126,15 +126,15 @@ def _budget(trials: pd.DataFrame) -> str:
         rates, seeds, each = next(iter(grids))
         return (
             f"The search for each of the {count(cases, 'case')} (a loss at a batch size, at equal epochs or at equal "
-            "steps) on record was the same, on "
-            f"validation classes: learning rates {listing(f'{rate:g}' for rate in rates)}, "
+            "steps) on record was the same, on validation classes: learning rates "
+            f"{listing(f'{rate:g}' for rate in rates)}, "
             f"{count(len(seeds), 'seed')} each, so {count(each, 'trial')} a case and {total}."
         )
     sizes = sorted(each for _, _, each in grids)
     return (
         f"The {count(cases, 'case')} (a loss at a batch size, at equal epochs or at equal steps) on record were not "
-        f"searched alike: from {sizes[0]} to "
-        f"{count(sizes[-1], 'trial')} a case on validation classes, {total}. A loss with more trials had more chances."
+        f"searched alike: from {sizes[0]} to {count(sizes[-1], 'trial')} a case on validation classes, {total}. A loss "
+        "with more trials had more chances."
     )
 
 

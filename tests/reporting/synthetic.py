@@ -52,7 +52,7 @@ class Study:
 
 def make_study(root: Path, study: Study) -> Params:
     """Write the whole tree under `root` and return the settings it belongs to."""
-    params = _params(study)
+    params = settings(study)
     generator = np.random.default_rng(7)
     for dataset in study.datasets:
         items = write_dataset(root, dataset)
@@ -98,7 +98,8 @@ def write_trials(recipes: Path, params: Params, dataset: str = "emoji", without:
     return table
 
 
-def _params(study: Study) -> Params:
+def settings(study: Study) -> Params:
+    """The settings of a study."""
     seeds = list(range(study.seeds))
     varied = study.ablations and study.losses == len(LOSSES)
     losses = {key: _loss(key, study) for key in list(LOSSES)[: study.losses]}
@@ -205,7 +206,7 @@ PEERS = {"pml_smoothap": "smoothap", "pml_fastap": "fastap", "matrix_products": 
 
 def _write_benchmark(root: Path, params: Params) -> None:
     cases = []
-    for place, key in enumerate([*params.losses, "supndcg", "arcface", *PEERS]):
+    for place, key in enumerate([*params.compared, "supndcg", "arcface", *PEERS]):
         family, largest = TIMED.get(key, ("Average precision", 16384))
         if key in PEERS:
             largest = 512 if PEERS[key] else 16384

@@ -42,7 +42,7 @@ QUALITY = dict(zip(LOSSES, (0.250, 0.262, 0.268, 0.291, 0.306, 0.308, 0.289, 0.2
 QUALITY |= {"roadmap_30": 0.300, "roadmap_60": 0.270, "recall_at_k_simix": 0.297}
 SCALED = ("smoothap", "supap", "roadmap", "recall_at_k", "recall_at_k_simix")
 STEPPED = ("supap", "recall_at_k")
-MEASURES = (32, 128, 512, 2048)
+MEASURES = (32, 128, 512)
 FACTORS = {
     "level0/AP": 1,
     "level0/R_at_1": 1.7,
@@ -52,7 +52,7 @@ FACTORS = {
     "level1/AP": 1.1,
     "level2/AP": 1.3,
 }
-GAP_FACTORS = {"AP": 1.0, "R_at_1": 0.7, "NDCG": 0.5, "H_AP": 0.9}
+GAP_FACTORS = {"AP": 1.0, "R_at_1": 0.7}
 MAIN = 256
 CONTROLS = {"frozen": 0.205, "random": 0.04}
 
@@ -178,9 +178,7 @@ def _measured(params: Params, others: bool = False) -> Iterator[tuple[str, int]]
             yield from ((name, size) for size in sampler.batch_sizes)
 
 
-def _run_gaps(
-    params: Params, record: dict, level: float, place: int, generator: np.random.Generator
-) -> pd.DataFrame:
+def _run_gaps(params: Params, record: dict, level: float, place: int, generator: np.random.Generator) -> pd.DataFrame:
     """What measuring leaves of a run: every run on test; a main one by each sampler, on train, and along training."""
     main = record["role"] == "main"
     run = {name: record[name] for name in ("dataset", "loss", "budget", "seed", "fingerprint")}
@@ -217,7 +215,13 @@ def _gaps(
             rows.append(
                 run
                 | {"epoch": epoch, "split": split, "sampler": sampler, "measure_batch_size": size, "metric": metric}
-                | {"partition": partition, "batches": 2, "queries": 72, "queries_without_positive": 0, "images_never_drawn": 0}
+                | {
+                    "partition": partition,
+                    "batches": 2,
+                    "queries": 72,
+                    "queries_without_positive": 0,
+                    "images_never_drawn": 0,
+                }
                 | dict(zip(PARTS, parts, strict=True))
             )
     return pd.DataFrame(rows)[list(GAP_COLUMNS)].astype({"epoch": "Int64"})

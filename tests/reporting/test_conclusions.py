@@ -10,8 +10,8 @@ import pytest
 from synthetic import Study, make_study
 
 from suite.reporting import conclusions
-from suite.reporting.conclusions import AP
 from suite.reporting.evidence import DatasetEvidence, Evidence, read_evidence
+from suite.reporting.model import AP
 from suite.reporting.results import leaderboard
 
 
@@ -48,9 +48,9 @@ def test_a_rival_above_the_leader_at_common_seeds_is_not_called_below(three) -> 
     data = with_means(data, contrastive=0.31, triplet=0.40, fastap=0.30)
     pairs = {("contrastive", "triplet"): "a", ("triplet", "fastap"): "a"}
     text = conclusions.rivals(evidence, with_decisions(data, pairs))
-    assert "one is below it by a paired test over seeds with Holm's correction: FastAP" in text
+    assert "one is below it by a paired test over seeds and classes with Holm's correction: FastAP (" in text
     assert "one is above it at the seeds both finished, by a paired test" in text
-    assert text.split("above it at the seeds both finished")[1].endswith(": Contrastive.")
+    assert ": Contrastive (" in text.split("above it at the seeds both finished")[1]
 
 
 @pytest.mark.parametrize(
@@ -84,19 +84,19 @@ def test_losses_that_share_the_highest_mean_are_all_named(three) -> None:
 def test_a_floor_that_is_not_reached_is_not_lifted(three) -> None:
     _, data = three
     text = conclusions.lift(with_means(data, contrastive=0.1, triplet=0.12, fastap=0.15))
-    assert "the best loss does not lift it: it reaches 0.73" in text
-    assert "0 of 3 losses have their whole interval above the floor." in text
-    assert text.endswith("3 losses have their whole interval below it.")
+    assert f"the best loss does not lift it: it reaches {0.15 / data.floor(AP):.2f} [" in text
+    assert "0 of 3 losses have the whole interval of this ratio above 1." in text
+    assert text.endswith("3 losses have it below 1.")
 
 
 def test_intervals_are_counted_over_the_losses_that_have_one(three) -> None:
     _, data = three
     data = with_means(data, contrastive=0.3, triplet=0.1, fastap=0.4)
     table = data.leaderboard.copy()
-    table.loc[table["loss"] == "fastap", ["low", "high"]] = float("nan")
+    table.loc[table["loss"] == "fastap", ["lift_low", "lift_high"]] = float("nan")
     text = conclusions.lift(replace(data, leaderboard=table))
-    assert "1 of 2 losses with an interval has its whole interval above the floor." in text
-    assert text.endswith("1 loss has its whole interval below it.")
+    assert "1 of 2 losses with an interval has the whole interval of this ratio above 1." in text
+    assert text.endswith("1 loss has it below 1.")
 
 
 def test_runs_that_failed_at_the_main_batch_alone_leave_the_others_standing(tmp_path: Path) -> None:
@@ -109,70 +109,33 @@ def test_runs_that_failed_at_the_main_batch_alone_leave_the_others_standing(tmp_
     assert [block.text for block in leaderboard(evidence, data, {})] == [expected]
 
 
-def with_gaps(data: DatasetEvidence, **rows: tuple[str, float]) -> DatasetEvidence:
-    """The same data set with other decisions and adjusted p values of the gap at the smallest measuring batch."""
-    table = data.gap_comparison.copy()
-    for loss, (decision, p) in rows.items():
-        mine = (table["loss"] == loss) & (table["control"] == "frozen") & (table["measure_batch_size"] == 32)
-        table.loc[mine, ["decision", "p_holm"]] = decision, p
-        table.loc[mine, "reason"] = "fewer than two equal seeds"
-    return replace(data, gap_comparison=table)
-
-
-def test_gaps_are_told_apart_by_the_test_and_not_by_eye(three) -> None:
+def test_a_difference_is_told_from_the_side_of_the_rival(three) -> None:
     evidence, data = three
-    data = with_gaps(data, contrastive=("below", 0.01), triplet=("undecided", 0.3), fastap=("undecided", float("nan")))
-    text = conclusions.gap_difference(evidence, data)
-    assert "is smaller than that of frozen features for Contrastive; it is not set apart from it for Triplet." in text
-    assert "No test was possible for FastAP: fewer than two equal seeds." in text
-    assert "Holm's correction over 2 tests" in text
-    assert "intervals are over seeds, conditional on the same 4 partitions" in text
+    data = with_means(data, contrastive=0.31, triplet=0.40, fastap=0.30)
+    pairs = data.pairwise.copy()
+    mine = (pairs["loss_a"] == "triplet") & (pairs["loss_b"] == "fastap")
+    pairs.loc[mine, ["difference", "low", "high", "decision"]] = 0.1, 0.08, 0.13, "a"
+    text = conclusions.rivals(evidence, replace(data, pairwise=pairs))
+    assert "FastAP (−0.100 [−0.130, −0.080])" in text
 
 
-def test_a_gap_above_the_control_is_not_called_smaller(three) -> None:
-    evidence, data = three
-    every = dict.fromkeys(("contrastive", "triplet", "fastap"), ("above", 0.001))
-    text = conclusions.gap_difference(evidence, with_gaps(data, **every))
-    assert "is larger than that of frozen features for Contrastive, Triplet and FastAP." in text
-    assert "smaller" not in text
+def test_decided_pairs_and_what_could_have_been_seen_are_told(three) -> None:
+    _, data = three
+    pairs = data.pairwise.copy()
+    pairs.loc[pairs["metric"] == AP, "detectable"] = [0.0101, 0.02, 0.0304]
+    text = conclusions.detectable(replace(data, pairwise=pairs))
+    decided = int((pairs.loc[pairs["metric"] == AP, "decision"] != "undecided").sum())
+    assert text.startswith(f"{decided} of 3 pairs {'is' if decided == 1 else 'are'} decided at the 5 % level.")
+    assert "a true difference of 0.010 to 0.030, depending on the pair" in text
+    pairs["detectable"] = float("nan")
+    assert "cannot be told" in conclusions.detectable(replace(data, pairwise=pairs))
 
 
-def test_one_seed_tells_no_gap_apart(tmp_path: Path) -> None:
-    evidence, data = record(tmp_path, Study(losses=2, seeds=1))
-    text = conclusions.gap_difference(evidence, data)
-    assert text == "No test was possible for Contrastive and Triplet: fewer than two equal seeds."
-
-
-def with_scaling(data: DatasetEvidence, means: tuple[float, ...], decision: str) -> DatasetEvidence:
-    """The same data set with other means of Smooth-AP at its batch sizes, intervals far apart, and a decision."""
-    table, tests = data.scaling.copy(), data.scaling_comparison.copy()
-    rows = table[(table["loss"] == "smoothap") & (table["metric"] == AP) & (table["split"] == "test")]
-    for place, mean in zip(rows.sort_values("batch_size").index, means, strict=True):
-        table.loc[place, ["mean", "low", "high"]] = mean, mean - 1e-6, mean + 1e-6
-    tests.loc[tests["loss"] == "smoothap", "decision"] = decision
-    return replace(data, scaling=table, scaling_comparison=tests)
-
-
-@pytest.fixture(scope="module")
-def scaled(tmp_path_factory: pytest.TempPathFactory) -> DatasetEvidence:
-    return record(tmp_path_factory.mktemp("scaled"), Study(losses=4, seeds=3))[1]
-
-
-@pytest.mark.parametrize("side", ["higher", "lower"])
-def test_batch_sizes_are_told_apart_by_the_paired_test(scaled: DatasetEvidence, side: str) -> None:
-    text = conclusions.scaling(with_scaling(scaled, (0.1, 0.2, 0.3, 0.4, 0.5), side))
-    expected = (
-        f"test mAP is {side} at the largest training batch than at the smallest for Smooth-AP (0.100 at 32, 0.500"
-    )
-    assert expected in text
-    assert "mean at batch" not in text
-
-
-def test_intervals_apart_decide_nothing_about_batch_sizes(scaled: DatasetEvidence) -> None:
-    text = conclusions.scaling(with_scaling(scaled, (0.1, 0.2, 0.3, 0.4, 0.5), "undecided"))
-    assert "cannot be decided by these seeds for Smooth-AP" in text
-
-
-def test_an_extremum_between_the_ends_is_mentioned(scaled: DatasetEvidence) -> None:
-    text = conclusions.scaling(with_scaling(scaled, (0.3, 0.1, 0.2, 0.5, 0.4), "higher"))
-    assert "highest mean at batch 512: 0.500, lowest mean at batch 128: 0.100" in text
+def test_ranks_need_five_data_sets(three) -> None:
+    evidence, _ = three
+    assert "need five of them; this study has 1" in conclusions.across_datasets(evidence)
+    row = {"metric": AP, "datasets": 6, "statistic": 9.0, "p": 0.011, "critical_difference": 1.35, "reason": ""}
+    ranks = pd.DataFrame([row | {"loss": "triplet", "mean_rank": 1.5}, row | {"loss": "fastap", "mean_rank": 2.5}])
+    text = conclusions.across_datasets(replace(evidence, friedman=ranks))
+    assert "Mean ranks over 6 data sets, 1 the best: Triplet 1.50 and FastAP 2.50." in text
+    assert "p = 0.011; ranks further apart than 1.35" in text

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from suite.reporting import figures
+from suite.reporting import figures, scaling_figures
 
 LONG = "Sup-AP and calibration (ROADMAP)"
 
@@ -13,13 +13,14 @@ def drawn():
     look = {f"loss{place}": figures.Look(f"{LONG} {place}", "#0072b2", "o") for place in range(5)}
     look["frozen"] = figures.Look("Frozen features", "#444444", "x", "--")
     rows = [
-        {"loss": loss, "batch_size": size, "mean": 0.3, "low": 0.2, "high": 0.4}
+        {"loss": loss, "metric": metric, "budget": "epochs", "batch_size": size, "mean": 0.3, "low": 0.2, "high": 0.4}
         for loss in look
         if loss != "frozen"
+        for metric in ("level0/AP", "level0/R_at_1")
         for size in (32, 128, 512)
     ]
-    table = pd.DataFrame(rows)
-    return lambda narrow: figures.scaling_figure({"mAP": (table, 0.2), "R@1": (table, 0.3)}, look, narrow)
+    floors = {"level0/AP": 0.2, "level0/R_at_1": 0.3}
+    return lambda narrow: scaling_figures.scaling_figure(pd.DataFrame(rows), floors, look, narrow)
 
 
 @pytest.mark.parametrize("narrow", [False, True])

@@ -11,9 +11,9 @@ from synthetic import Study, make_study
 
 from suite.datasets.protocols import Protocol
 from suite.reporting import conclusions
-from suite.reporting.batchsize import gap
 from suite.reporting.evidence import DatasetEvidence, Evidence, read_evidence
 from suite.reporting.figures import looks
+from suite.reporting.gap_section import gap
 from suite.reporting.method import licences
 from suite.reporting.model import Paragraph, Table
 from suite.reporting.retrieval import gallery, marks

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -14,15 +15,19 @@ from pathlib import Path
 import pandas as pd
 import pypdfium2
 import pytest
-from synthetic import LOSSES, Study, make_study, write_trials
+from synthetic import Study, make_study, settings, write_trials
+from synthetic_runs import ARMS, LOSSES
 
 from suite.errors import SuiteError
+from suite.recipes import RECIPES
 from suite.reporting import write_reports
 from suite.reporting.figures import looks
 from suite.reporting.retrieval import choose
 
 VOID = {"meta", "img", "source", "br", "link", "input", "hr"}
 FAILED = (("triplet", 2), ("supap", 1))
+# Compared losses at the main batch; four at four other sizes; two at equal steps; the arms of ablations.
+RUNS = 8 * 5 + 4 * 4 * 3 + 2 * 5 * 3 + 2 * (5 + 3) + (5 + 4 * 3)
 
 
 @dataclass
@@ -90,6 +95,7 @@ def build(folder: Path, study: Study) -> tuple[Path, Path]:
     root, destination = folder / "artifacts", folder / "reports"
     params, recipes = make_study(root, study), folder / "recipes"
     if study.optional:
+        shutil.copytree(RECIPES / "validation", recipes / "validation")
         for dataset in study.datasets:
             write_trials(recipes, params, dataset)
     write_reports(params, root, destination, recipes=recipes)
@@ -120,37 +126,77 @@ def test_leaderboard_shows_the_recorded_numbers(full: tuple[Path, Path]) -> None
                 assert f"[{truth['low']:.3f}, {truth['high']:.3f}]" in cell["text"]
 
 
-def test_gap_scaling_and_pairwise_tables_show_the_recorded_numbers(full: tuple[Path, Path]) -> None:
-    root, destination = full
-    tables = parse(destination / "report.html").tables
-    gap = pd.read_parquet(root / "compare" / "gap.parquet")
+def recorded_table(full: tuple[Path, Path], name: str) -> pd.DataFrame:
+    return pd.read_parquet(full[0] / "compare" / f"{name}.parquet")
+
+
+def test_gap_tables_show_the_recorded_numbers(full: tuple[Path, Path]) -> None:
+    tables = parse(full[1] / "report.html").tables
+    gap = recorded_table(full, "gap")
+    shown = gap[(gap["metric"] == "AP") & (gap["sampler"] == "m4") & (gap["split"] == "test")]
+    shown = shown[shown["budget"] == "epochs"]
     for place, column in ((4, "gap"), (5, "gap_partition_se")):
-        shown = sorted(float(cell["value"]) for row in tables["emoji-gap"][1:] for cell in row[place::2])
-        assert shown == sorted(gap[column])
-    versus = pd.read_parquet(root / "compare" / "gap_comparison.parquet")
-    versus = versus[versus["train_batch_size"] == 256]
+        cells = [cell["value"] for row in tables["emoji-gap"][1:] for cell in row[place::2]]
+        assert sorted(float(value) for value in cells if value is not None) == sorted(shown[column])
+    versus = recorded_table(full, "gap_comparison")
+    versus = versus[(versus["train_batch_size"] == 256) & (versus["metric"] == "AP") & (versus["budget"] == "epochs")]
     for place, control in ((2, "frozen"), (5, "random")):
-        shown = [float(row[place]["value"]) for row in tables["emoji-gap-comparison"][1:]]
-        assert shown == list(versus.loc[versus["control"] == control, "difference"])
-    scaling = pd.read_parquet(root / "compare" / "scaling.parquet")
+        cells = [float(row[place]["value"]) for row in tables["emoji-gap-comparison"][1:]]
+        assert cells == list(versus.loc[versus["control"] == control, "difference"])
+    other = gap[(gap["metric"] == "AP") & (gap["measure_batch_size"] == 128) & (gap["sampler"] == "random")]
+    cells = [float(row[3]["value"]) for row in tables["emoji-gap-samplers"][1:]]
+    assert sorted(cells) == sorted(other.loc[~other["loss"].isin(ARMS), "gap"])
+
+
+def test_scaling_tables_show_the_recorded_numbers(full: tuple[Path, Path]) -> None:
+    tables = parse(full[1] / "report.html").tables
+    scaling = recorded_table(full, "scaling")
     scaling = scaling[(scaling["split"] == "test") & (scaling["metric"] == "level0/AP")]
-    studied = scaling[scaling.groupby("loss")["batch_size"].transform("nunique") > 1]
-    assert sorted(float(row[5]["value"]) for row in tables["emoji-scaling"][1:]) == sorted(studied["mean"])
-    pairs = pd.read_parquet(root / "compare" / "pairwise.parquet")
+    studied = scaling[scaling.groupby(["loss", "budget"])["batch_size"].transform("nunique") > 2]
+    assert sorted(float(row[6]["value"]) for row in tables["emoji-scaling"][1:]) == sorted(studied["mean"])
+    effects = recorded_table(full, "scaling_effect")
+    for metric, name in (("level0/AP", "mAP"), ("level0/R_at_1", "R@1")):
+        slopes = effects[(effects["metric"] == metric) & (effects["quantity"] == "slope")]
+        rows = [row for row in tables["emoji-scaling-effect"][1:] if row[2]["text"] == name]
+        assert sorted(float(row[3]["value"]) for row in rows) == sorted(slopes["estimate"])
+    fits = recorded_table(full, "scaling_fits")
+    assert len(tables["emoji-scaling-fits"]) == 1 + (fits["metric"] == "level0/AP").sum()
+
+
+def test_ablation_tables_show_the_recorded_numbers(full: tuple[Path, Path]) -> None:
+    tables = parse(full[1] / "report.html").tables
+    ablations = recorded_table(full, "ablations")
+    for name in ("gap_loss", "simix"):
+        mine = ablations[(ablations["ablation"] == name) & (ablations["quantity"] == "level0/AP")]
+        head = [cell["text"] for cell in tables[f"emoji-ablation-{name}"][0]]
+        place = head.index("mAP")
+        rows = tables[f"emoji-ablation-{name}"][1:]
+        assert sorted(float(row[place]["value"]) for row in rows) == sorted(mine["mean"])
+        changes = [row[place + 1]["value"] for row in rows]
+        assert sorted(float(value) for value in changes if value is not None) == sorted(mine["difference"].dropna())
+
+
+def test_pairs_show_the_recorded_numbers(full: tuple[Path, Path]) -> None:
+    pairs = recorded_table(full, "pairwise")
     pairs = pairs[(pairs["split"] == "test") & (pairs["metric"] == "level0/AP")]
-    rows = tables["emoji-pairwise"][1:]
-    assert [float(row[3]["value"]) for row in rows] == list(pairs["difference"])
+    rows = parse(full[1] / "report.html").tables["emoji-pairwise"][1:]
+    for place, column in ((3, "difference"), (5, "improvement"), (6, "effect_size"), (7, "detectable")):
+        assert [float(row[place]["value"]) for row in rows] == list(pairs[column])
     for row, decision in zip(rows, pairs["decision"], strict=True):
         winner = {"a": row[0]["text"], "b": row[1]["text"]}.get(decision)
-        assert row[6]["text"].startswith("undecided" if winner is None else f"{winner} higher")
+        assert row[8]["text"] == ("undecided" if winner is None else f"{winner} higher")
 
 
 def test_csv_tables_keep_every_digit(full: tuple[Path, Path]) -> None:
     root, destination = full
-    recorded = pd.read_parquet(root / "compare" / "gap.parquet").drop(columns="dataset")
-    again = pd.read_csv(destination / "tables" / "emoji-gap.csv")
-    pd.testing.assert_frame_equal(again, recorded, rtol=1e-14, check_dtype=False)
-    assert len(pd.read_csv(destination / "tables" / "runs.csv")) == 8 * 5 + 4 * 4 * 3
+    for name, recorded in (("gap", "gap"), ("ablation-simix", "ablations"), ("scaling-effect", "scaling_effect")):
+        table = pd.read_parquet(root / "compare" / f"{recorded}.parquet").drop(columns="dataset")
+        table = table[table["ablation"] == "simix"].reset_index(drop=True) if recorded == "ablations" else table
+        again = pd.read_csv(destination / "tables" / f"emoji-{name}.csv", keep_default_na=False, na_values=[""])
+        texts = [column for column in table if not pd.api.types.is_numeric_dtype(table[column])]
+        again[texts] = again[texts].fillna("")
+        pd.testing.assert_frame_equal(again, table, rtol=1e-14, check_dtype=False)
+    assert len(pd.read_csv(destination / "tables" / "runs.csv")) == RUNS
 
 
 def test_page_is_whole_and_alone(full: tuple[Path, Path]) -> None:
@@ -182,22 +228,26 @@ def test_summary_follows_the_numbers(full: tuple[Path, Path]) -> None:
     mine = pairs[(pairs["loss_a"] == best.loss) | (pairs["loss_b"] == best.loss)]
     undecided = int((mine["decision"] == "undecided").sum())
     assert undecided > 0
-    assert ("one is" if undecided == 1 else f"{undecided} are") + " not told apart from it by these seeds" in text
-    assert "2 runs of 88 failed" in text
+    assert ("one is" if undecided == 1 else f"{undecided} are") + " not told apart from it: " in text
+    assert f"2 runs of {RUNS} failed" in text
     assert text.count("loss became NaN at step 12") == len(FAILED)
 
 
 def test_pdf_says_the_same(full: tuple[Path, Path]) -> None:
     pages, text = pdf_text(full[1] / "report.pdf")
-    assert 8 <= pages <= 17
+    assert 8 <= pages <= 40
     assert f"1 / {pages}" in text
     for words in (
         "Summary",
         "Leaderboard",
         "Decomposability gap",
+        "Ablations",
+        "Training batch size",
+        "How far the intervals can be trusted",
         "How it was made",
-        "Figure 8.",
-        "Table 18.",
+        "Figure 14.",
+        "Table 28.",
+        f"{RUNS} rows: see tables/runs.csv.",
         *LOSSES.values(),
     ):
         assert words in text
@@ -219,13 +269,13 @@ def test_figures_and_tables_are_numbered_alike(full: tuple[Path, Path]) -> None:
 def test_same_records_give_the_same_bytes_in_another_process(full: tuple[Path, Path], tmp_path: Path) -> None:
     root, destination = full
     script = (
-        "import sys; from pathlib import Path; from synthetic import Study, make_study; from "
+        "import sys; from pathlib import Path; from synthetic import Study, settings; from "
         "suite.reporting import write_reports;"
-        f"params = make_study(Path(sys.argv[1]), Study(failed={FAILED!r}));"
-        "root = Path(sys.argv[2]);"
-        "write_reports(params, root, Path(sys.argv[3]), recipes=root.parent / 'recipes')"
+        "root = Path(sys.argv[1]);"
+        f"params = settings(Study(failed={FAILED!r}));"
+        "write_reports(params, root, Path(sys.argv[2]), recipes=root.parent / 'recipes')"
     )
-    command = [sys.executable, "-c", script, str(tmp_path / "drawn"), str(root), str(tmp_path / "again")]
+    command = [sys.executable, "-c", script, str(root), str(tmp_path / "again")]
     repository = Path(__file__).parents[2]
     paths = os.pathsep.join([str(repository), str(repository / "tests"), str(Path(__file__).parent)])
     subprocess.run(
@@ -260,7 +310,9 @@ def test_provenance_is_told(full: tuple[Path, Path]) -> None:
         "c0ffee",
         "3.11.2",
         "main 0, 1, 2, 3, 4",
-        "86 finished, 2 failed",
+        f"{RUNS - 2} finished, 2 failed",
+        "other batch sizes and equal steps 0, 1, 2",
+        "followed 0, 1, 2",
     ):
         assert fact in cells
 
@@ -271,11 +323,31 @@ def test_provenance_is_told(full: tuple[Path, Path]) -> None:
         (Study(losses=1), ["only loss with finished runs", "no second loss to compare"]),
         (
             Study(losses=3, seeds=1),
-            ["one seed gives no interval", "not told apart from it by these seeds", "luck of a run"],
+            [
+                "one seed gives no interval",
+                "2 are not told apart from it",
+                "luck of a run",
+                "fewer than two equal seeds",
+            ],
         ),
         (
             Study(losses=4, scaling=False, optional=False),
-            ["Training batch size was not varied", "No benchmark is on record"],
+            [
+                "Training batch size was not varied",
+                "No benchmark is on record",
+                "No simulation of the intervals and tests is on record",
+                "there is no ablation to tell of",
+            ],
+        ),
+        (
+            Study(losses=4, seeds=2, steps=False, gap_extras=False),
+            [
+                "At equal steps nothing was trained",
+                "The gap was measured under one sampler alone",
+                "The gap was measured for AP alone",
+                "No run was followed along training",
+                "cannot be held against generalisation",
+            ],
         ),
         (
             Study(
@@ -290,7 +362,7 @@ def test_provenance_is_told(full: tuple[Path, Path]) -> None:
             ["only loss with finished runs", "2 runs failed"],
         ),
     ],
-    ids=["one-loss", "one-seed", "nothing-optional", "all-failed", "one-loss-failed"],
+    ids=["one-loss", "one-seed", "nothing-optional", "no-extras", "all-failed", "one-loss-failed"],
 )
 def test_what_cannot_be_concluded_is_said(study: Study, sentences: list[str], tmp_path: Path) -> None:
     _, destination = build(tmp_path, study)
@@ -328,10 +400,13 @@ def test_labels_are_text_not_markup(tmp_path: Path) -> None:
     assert "<b>#sharp</b> *x* $y$" in pdf_text(tmp_path / "reports" / "report.pdf")[1]
 
 
-def test_every_loss_has_a_look_of_its_own(tmp_path: Path) -> None:
-    params = make_study(tmp_path, Study())
+def test_every_loss_has_a_look_of_its_own() -> None:
+    params = settings(Study())
     table = looks(params)
-    assert list(table) == [*LOSSES, "frozen", "random"]
+    assert list(table) == [*LOSSES, *ARMS, "frozen", "random"]
+    assert len({(look.colour, look.marker) for look in table.values()}) == len(table)
+    assert table["recall_at_k_simix"].colour == table["recall_at_k"].colour
+    assert table["recall_at_k_simix"].hollow
     assert len({look.colour for key, look in table.items() if key in LOSSES}) == len(LOSSES)
     assert len({look.marker for key, look in table.items() if key in LOSSES}) == len(LOSSES)
 

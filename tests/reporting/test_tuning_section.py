@@ -11,10 +11,10 @@ from synthetic import Study, make_study, write_trials
 from suite.config import Params
 from suite.errors import SuiteError
 from suite.recipes import trials_path
-from suite.reporting.batchsize import scaling
 from suite.reporting.evidence import Evidence, read_evidence
 from suite.reporting.figures import looks
 from suite.reporting.model import Figure, Paragraph, Table
+from suite.reporting.scaling_section import scaling
 from suite.reporting.tuning import tuning
 
 
@@ -54,7 +54,7 @@ def test_budget_choice_and_edges_come_from_the_record(tmp_path: Path, params: Pa
     wider = params.tuning.model_copy(update={"learning_rates": [0.1, 0.2], "seeds": [1, 2, 3]})
     evidence = read(tmp_path, params.model_copy(update={"tuning": wider}))
     text, table = section(evidence)
-    assert "8 cases (a loss at a batch size)" in text
+    assert "8 cases (a loss at a batch size, at equal epochs or at equal steps)" in text
     assert "learning rates 0.0003, 0.001 and 0.003, 1 seed each, so 3 trials a case and 24 trials in all" in text
     edges = recorded[recorded["chosen"] & recorded["at_edge"]]
     assert f"{len(edges)} chosen rates lie at an end" in text
