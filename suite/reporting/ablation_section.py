@@ -39,7 +39,9 @@ def ablations(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) ->
         shown = _shown(evidence, data, table)
         blocks.append(Paragraph(conclusions_ablations.effect(data, name, ablation.label, shown)))
         if shown:
-            blocks += [*_figure(data, name, ablation, table, shown, look), _table(data, name, ablation, table, shown)]
+            gaps, metrics = ([one for one in shown if one.startswith("gap") == gap] for gap in (True, False))
+            blocks += _figure(data, name, ablation, table, shown, look)
+            blocks.append(_table(data, name, ablation, table, [*gaps[:1], *metrics]))
     return blocks
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pandas as pd
 
 from suite.reporting import conclusions_scaling, figures, scaling_figures
@@ -152,32 +155,28 @@ def _fits(data: DatasetEvidence, look: figures.Looks) -> list[Block]:
     sizes = sorted(set(table["sizes"].astype(int)))
     models = listing(dict.fromkeys(table["model"]))
     text = (
-        f"Candidate curves ({models}) were fitted to mAP against batch size. None is crowned: "
-        f"{' or '.join(str(size) for size in sizes)} sizes bound few of their parameters, and curves that differ "
-        "widely beyond these sizes fit alike within them. Intervals have the seed as their unit; one that is open is "
-        "not bounded by the runs."
+        f"Candidate curves ({models}) were fitted to mAP against batch size. None is crowned: over "
+        f"{' or '.join(str(size) for size in sizes)} sizes, curves that differ widely beyond them can fit alike within "
+        "them. Intervals have the seed as their unit; one that is open is not bounded by the runs."
     )
     rows = tuple(
         (
-            Cell(look[row.loss].label),
-            Cell(row.budget),
-            Cell(row.model, detail=row.formula),
-            Cell(row.parameter),
-            Cell(_figures(row.estimate), None if pd.isna(row.estimate) else float(row.estimate)),
-            Cell(_open_interval(row.low, row.high)),
-            Cell(number(row.residual_sd, 4), None if pd.isna(row.residual_sd) else float(row.residual_sd)),
-            Cell(number(row.aicc, 1), None if pd.isna(row.aicc) else float(row.aicc)),
-            Cell(row.reason if isinstance(row.reason, str) else ""),
+            Cell(look[first.loss].label),
+            Cell(first.budget),
+            Cell(first.model, detail=first.formula),
+            Cell("; ".join(f"{row.parameter} {_parameter(row)}" for row in part.itertuples())),
+            Cell(number(first.residual_sd, 4), None if pd.isna(first.residual_sd) else float(first.residual_sd)),
+            Cell(number(first.aicc, 1), None if pd.isna(first.aicc) else float(first.aicc)),
+            Cell("; ".join(_notes(part))),
         )
-        for row in table.itertuples()
+        for _, part in table.groupby(["loss", "budget", "model"], sort=False)
+        for first in [part.iloc[0]]
     )
     columns = (
         Column("Loss"),
         Column("Equal"),
         Column("Curve"),
-        Column("Parameter"),
-        Column("Estimate", True),
-        Column("95 % interval"),
+        Column("Parameters with 95 % intervals", wide=True),
         Column("Residual sd", True),
         Column("AICc", True),
         Column("Note", wide=True),
@@ -265,5 +264,12 @@ def _figures(value: float) -> str:
     return ("∞" if value > 0 else "−∞") if abs(value) == float("inf") else f"{value:.4g}".replace("-", "−")
 
 
-def _open_interval(low: float, high: float) -> str:
-    return number(None) if pd.isna(low) or pd.isna(high) else f"[{_figures(low)}, {_figures(high)}]"
+def _notes(part: pd.DataFrame) -> Iterator[str]:
+    """Why parameters of a curve have no interval or an open one, those of one reason together."""
+    for reason, rows in part[part["reason"] != ""].groupby("reason", sort=False):
+        yield f"{', '.join(rows['parameter'])}: {reason}"
+
+
+def _parameter(row: Any) -> str:
+    bounds = "" if pd.isna(row.low) or pd.isna(row.high) else f" [{_figures(row.low)}, {_figures(row.high)}]"
+    return f"{_figures(row.estimate)}{bounds}"

@@ -160,7 +160,11 @@ def test_scaling_tables_show_the_recorded_numbers(full: tuple[Path, Path]) -> No
         rows = [row for row in tables["emoji-scaling-effect"][1:] if row[2]["text"] == name]
         assert sorted(float(row[3]["value"]) for row in rows) == sorted(slopes["estimate"])
     fits = recorded_table(full, "scaling_fits")
-    assert len(tables["emoji-scaling-fits"]) == 1 + (fits["metric"] == "level0/AP").sum()
+    fits = fits[fits["metric"] == "level0/AP"]
+    assert len(tables["emoji-scaling-fits"]) == 1 + fits.groupby(["loss", "budget", "model"]).ngroups
+    constant = fits[(fits["model"] == "constant") & (fits["loss"] == "supap") & (fits["budget"] == "epochs")].iloc[0]
+    told = f"a {constant['estimate']:.4g} [{constant['low']:.4g}, {constant['high']:.4g}]"
+    assert told in [row[3]["text"] for row in tables["emoji-scaling-fits"]]
 
 
 def test_ablation_tables_show_the_recorded_numbers(full: tuple[Path, Path]) -> None:

@@ -99,3 +99,16 @@ def test_a_record_of_another_layout_is_named(tmp_path: Path, params: Params) -> 
     pd.DataFrame({"loss": ["fastap"]}).to_csv(path, index=False)
     with pytest.raises(SuiteError, match=r"emoji\.csv: has no column 'batch_size'"):
         read(tmp_path, params)
+
+
+def test_a_search_before_budgets_were_told_apart_was_at_equal_epochs(tmp_path: Path) -> None:
+    params = make_study(tmp_path / "artifacts", Study(losses=5, seeds=2, gap_extras=False))
+    recorded = write_trials(tmp_path / "recipes", params)
+    path = trials_path(params.study, "emoji", tmp_path / "recipes")
+    recorded[recorded["budget"] == "epochs"].drop(columns="budget").to_csv(path, index=False)
+    text, table = section(read(tmp_path, params))
+    assert "No search is on record for Sup-AP at batch 32 at equal steps" in text
+    assert "Smooth-AP at batch" not in text
+    rows = {(row[0].text, row[2].text): [cell.detail for cell in row[3:]] for row in table.rows}
+    assert set(rows[("Sup-AP", "steps")]) == {"not searched"}
+    assert all(detail.startswith("mAP ") for detail in rows[("Sup-AP", "epochs")])
