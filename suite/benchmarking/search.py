@@ -118,8 +118,11 @@ def search_study(searched: Iterable[Searched], k: int = 10, rounds: int = 5, thr
     Raises:
         SuiteError: k is beyond a gallery.
     """
-    tables = [_study(each, k, rounds, threads) for each in searched]
-    table = pd.concat(tables, ignore_index=True)
+    searched = list(searched)
+    for each in searched:
+        if k > len(each.gallery):
+            raise SuiteError(f"-k: {k} is beyond the {len(each.gallery)} items of the gallery '{each.source}'")
+    table = pd.concat([_study(each, k, rounds, threads) for each in searched], ignore_index=True)
     settings = ["nlist", "nprobe", "M", "ef_construction", "ef_search"]
     return table.astype(dict.fromkeys(settings, "Int64"))
 
@@ -151,8 +154,6 @@ def sentences(table: pd.DataFrame, recall: float) -> Iterator[str]:
 
 def _study(searched: Searched, k: int, rounds: int, threads: int) -> pd.DataFrame:
     query, gallery = searched.query, searched.gallery
-    if k > len(gallery):
-        raise SuiteError(f"-k: {k} is beyond the {len(gallery)} items of the gallery '{searched.source}'")
     exact = nearest_neighbours(query, gallery, k)[1]
     rows: list[dict[str, Any]] = []
     searches: list[Callable[[], Any]] = []

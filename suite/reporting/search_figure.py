@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from suite.benchmarking.search import DRAWN, KNOBS
 from suite.files import atomic_file
@@ -19,6 +21,9 @@ LOOKS = {
     "hnsw": Look("hnsw, ef_search", COLOURS[1], "s"),
 }
 _LEAST_RECALL = 0.4
+# The axis is logarithmic in what is missed, so it has an end: what misses less stands there.
+_LEAST_MISSED = 4e-4
+_TICKS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999, 1.0)
 
 
 def write_search_figure(table: pd.DataFrame, output: Path) -> None:
@@ -29,9 +34,9 @@ def write_search_figure(table: pd.DataFrame, output: Path) -> None:
 
 
 def search_figure(table: pd.DataFrame, narrow: bool) -> Figure:
-    """Queries a second, on a logarithmic axis, against recall@k; numbers are the values of the knob.
+    """Queries a second against recall@k, both logarithmic, recall in what is missed; numbers are values of the knob.
 
-    Settings of recall below 0.4 are left out unless the best of their kind is: nobody would take them.
+    A recall above 0.9996 stands at 1. Settings of recall below 0.4 are left out unless the best of their kind is.
     """
     panels = list(table.groupby(["source", "gallery"], sort=False))
     columns = 1 if narrow else min(2, len(panels))
@@ -48,6 +53,8 @@ def search_figure(table: pd.DataFrame, narrow: bool) -> Figure:
         axes.set_ylabel("queries a second")
     for axes in grid[len(panels) :]:
         axes.remove()
+    # Shared, and ascending in recall.
+    grid[0].invert_xaxis()
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, columnspacing=1.4)
     return figure
 
@@ -60,29 +67,37 @@ def _curves(axes: Axes, part: pd.DataFrame) -> None:
         if KNOBS[kind] is None:
             axes.axhline(rows["queries_per_second"].iloc[0], color=style.colour, linestyle=style.line, linewidth=1)
         axes.plot(
-            rows["recall"],
+            _missed(rows["recall"]),
             rows["queries_per_second"],
             color=style.colour,
             marker=style.marker,
-            linestyle="-" if KNOBS[kind] else "",
+            linestyle=style.line,
             label=style.label,
             markeredgecolor="white",
-            zorder=3,
+            zorder=3 if KNOBS[kind] else 4,
         )
         if KNOBS[kind] is not None:
             _name_points(axes, rows, KNOBS[kind], style, above=kind == "hnsw")
+    axes.margins(x=0.09, y=0.09)
+    axes.set_xscale("log")
+    axes.set_xticks([_missed(recall) for recall in _TICKS], [f"{recall:g}" for recall in _TICKS])
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(10))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 
+def _missed(recall: Any) -> Any:
+    return np.maximum(1 - recall, _LEAST_MISSED)
+
+
 def _name_points(axes: Axes, rows: pd.DataFrame, knob: str, style: Look, above: bool) -> None:
     for row in rows.to_dict("records"):
         axes.annotate(
             str(row[knob]),
-            (row["recall"], row["queries_per_second"]),
-            (4, 3) if above else (-4, -4),
+            (_missed(row["recall"]), row["queries_per_second"]),
+            (3, 2) if above else (-3, -2),
             textcoords="offset points",
             ha="left" if above else "right",
             va="bottom" if above else "top",
