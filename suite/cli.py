@@ -176,7 +176,6 @@ def conformance(output: Path) -> None:
 @click.option("--queries", type=click.IntRange(min=1), default=1000, show_default=True, help="Queries a gallery.")
 @click.option("-k", type=click.IntRange(min=1), default=10, show_default=True, help="Neighbours a query.")
 @click.option("--rounds", type=click.IntRange(min=1), default=7, show_default=True, help="Timed searches a setting.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of faiss.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
@@ -185,14 +184,7 @@ def conformance(output: Path) -> None:
     help="Folder of search.csv, .parquet, .svg and .png.",
 )
 def search_study(
-    sizes: tuple[int, ...],
-    dimensions: int,
-    datasets: tuple[str, ...],
-    queries: int,
-    k: int,
-    rounds: int,
-    threads: int,
-    output: Path,
+    sizes: tuple[int, ...], dimensions: int, datasets: tuple[str, ...], queries: int, k: int, rounds: int, output: Path
 ) -> None:
     """Measure recall against speed of the kinds of search index, on drawn embeddings and on features."""
     from suite.benchmarking.search import data_set_features, drawn_embeddings, sentences, write_search_study
@@ -200,7 +192,7 @@ def search_study(
 
     searched = [data_set_features(ROOT, dataset, queries) for dataset in datasets]
     searched += [drawn_embeddings(size, queries, dimensions) for size in sizes]
-    table = write_search_study(output, searched, k, rounds, threads)
+    table = write_search_study(output, searched, k, rounds)
     write_search_figure(table, output)
     for line in sentences(table, recall=0.95):
         click.echo(line)

@@ -23,7 +23,6 @@ COLUMNS = (
     "dimensions",
     "queries",
     "k",
-    "threads",
     "kind",
     "nlist",
     "nprobe",
@@ -98,22 +97,21 @@ def data_set_features(root: Path, dataset: str, queries: int, seed: int = 0) -> 
     return Searched(dataset, points[order[:queries]], points[order[queries:]])
 
 
-def search_study(searched: Iterable[Searched], k: int = 10, rounds: int = 5, threads: int = 1) -> pd.DataFrame:
+def search_study(searched: Iterable[Searched], k: int = 10, rounds: int = 5) -> pd.DataFrame:
     """Recall@k and time of every kind of index over its knob, one row a setting, with the columns of `COLUMNS`.
 
-    Rounds go over all settings of a gallery in turn, so that a machine that slows down slows all of them. A search
-    answers all queries at once. Settings that a kind does not have are null.
+    All times are processor time on one thread, so that other work on the machine counts for little. Rounds go over all
+    settings of a gallery in turn: what slows the machine down slows all of them. A search answers all queries at once.
+    Settings that a kind does not have are null.
 
-    `recall` is the mean over queries of `search_recall`; `fastest_ms` and `median_ms` are over rounds, for all queries.
-    `queries_per_second` comes from the fastest round, since other work on the machine only adds time; `speedup` is
-    against `flat`; `index_bytes` is the size of the index as written, about that in memory. The knob is doubled until
-    recall reaches 0.999.
+    `recall` is the mean over queries of `search_recall`; `fastest_ms` and `median_ms` are over rounds, for all queries;
+    `queries_per_second` comes from the fastest round, `speedup` is against `flat`; `index_bytes` is the size of the
+    index as written, about that in memory. The knob is doubled until recall reaches 0.999.
 
     Args:
         searched: what to search.
         k: neighbours a query.
         rounds: timed searches a setting.
-        threads: of faiss.
 
     Raises:
         SuiteError: k is beyond a gallery.
@@ -122,14 +120,14 @@ def search_study(searched: Iterable[Searched], k: int = 10, rounds: int = 5, thr
     for each in searched:
         if k > len(each.gallery):
             raise SuiteError(f"-k: {k} is beyond the {len(each.gallery)} items of the gallery '{each.source}'")
-    table = pd.concat([_study(each, k, rounds, threads) for each in searched], ignore_index=True)
+    table = pd.concat([_study(each, k, rounds) for each in searched], ignore_index=True)
     settings = ["nlist", "nprobe", "M", "ef_construction", "ef_search"]
     return table.astype(dict.fromkeys(settings, "Int64"))
 
 
-def write_search_study(output: Path, searched: Iterable[Searched], k: int, rounds: int, threads: int) -> pd.DataFrame:
+def write_search_study(output: Path, searched: Iterable[Searched], k: int, rounds: int) -> pd.DataFrame:
     """Write the study as `search.parquet` and `search.csv` into `output`."""
-    table = search_study(searched, k, rounds, threads)
+    table = search_study(searched, k, rounds)
     write_table(Path(output) / "search", table)
     return table
 
@@ -152,15 +150,15 @@ def sentences(table: pd.DataFrame, recall: float) -> Iterator[str]:
         )
 
 
-def _study(searched: Searched, k: int, rounds: int, threads: int) -> pd.DataFrame:
+def _study(searched: Searched, k: int, rounds: int) -> pd.DataFrame:
     query, gallery = searched.query, searched.gallery
     exact = nearest_neighbours(query, gallery, k)[1]
     rows: list[dict[str, Any]] = []
     searches: list[Callable[[], Any]] = []
     for kind in KNOBS:
-        start = time.perf_counter()
-        index = search_index(gallery, kind, threads=threads)
-        built = {"build_seconds": time.perf_counter() - start, "index_bytes": index.nbytes}
+        start = time.process_time()
+        index = search_index(gallery, kind)
+        built = {"build_seconds": time.process_time() - start, "index_bytes": index.nbytes}
         for given in _knobs(index):
             recall = search_recall(query, gallery, index.search(query, k, **given)[1], exact).mean()
             rows.append({"kind": kind, **index.settings, **given, "recall": recall, **built})
@@ -170,7 +168,7 @@ def _study(searched: Searched, k: int, rounds: int, threads: int) -> pd.DataFram
     seconds = np.array([[_seconds(search) for search in searches] for _ in range(rounds)])
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     table["source"], table["gallery"], table["dimensions"] = searched.source, *gallery.shape
-    table["queries"], table["k"], table["threads"], table["rounds"] = len(query), k, threads, rounds
+    table["queries"], table["k"], table["rounds"] = len(query), k, rounds
     table["fastest_ms"], table["median_ms"] = 1000 * seconds.min(axis=0), 1000 * np.median(seconds, axis=0)
     table["queries_per_second"] = 1000 * len(query) / table["fastest_ms"]
     table["speedup"] = table.loc[table["kind"] == "flat", "fastest_ms"].iloc[0] / table["fastest_ms"]
@@ -191,9 +189,9 @@ def _knobs(index: SearchIndex) -> Iterator[dict[str, int]]:
 
 
 def _seconds(search: Callable[[], Any]) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     search()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def _unit(points: np.ndarray) -> np.ndarray:

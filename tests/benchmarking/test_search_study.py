@@ -22,7 +22,7 @@ from suite.reporting.search_figure import search_figure
 
 @pytest.fixture(scope="module")
 def table():
-    return search_study([drawn_embeddings(1500, 40, 32), drawn_embeddings(300, 40, 32)], k=5, rounds=2)
+    return search_study([drawn_embeddings(900, 40, 32), drawn_embeddings(300, 40, 32)], k=5, rounds=2)
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_the_fastest_setting_of_enough_recall_is_told(table):
 def test_the_figure_has_a_panel_a_gallery_and_a_curve_a_kind(table, narrow):
     figure = search_figure(table, narrow)
     assert [axes.get_title() for axes in figure.axes] == [
-        "1,500 drawn embeddings, 32-d",
+        "900 drawn embeddings, 32-d",
         "300 drawn embeddings, 32-d",
     ]
     for axes, (_, part) in zip(figure.axes, table.groupby("gallery", sort=False), strict=True):
