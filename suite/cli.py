@@ -175,7 +175,7 @@ def conformance(output: Path) -> None:
 @click.option("--dataset", "datasets", multiple=True, help="Embedded data set to search as well; once for each.")
 @click.option("--queries", type=click.IntRange(min=1), default=1000, show_default=True, help="Queries a gallery.")
 @click.option("-k", type=click.IntRange(min=1), default=10, show_default=True, help="Neighbours a query.")
-@click.option("--rounds", type=click.IntRange(min=1), default=7, show_default=True, help="Timed searches a setting.")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Timed searches a setting.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),

@@ -155,7 +155,8 @@ def search_index(
 
     Args:
         gallery: (G, D) embeddings, an array or a tensor of float32, float64 or bfloat16. Approximate indexes are meant
-            for unit vectors: between items of very different length a graph finds few.
+            for distinct unit vectors: lists find fewer the more the items differ in length, and a graph loses what
+            lies behind more copies of an item than it has links.
         kind: `flat`, an exhaustive search, exact; `ivf`, lists of items around k-means centres, of which the nearest
             are searched; `hnsw`, a graph of near items that is walked towards the query.
         nlist: lists, at most G (`ivf`; default 4 sqrt(G), and no more than leaves 39 items a list).
