@@ -198,6 +198,24 @@ def search_study(
         click.echo(line)
 
 
+@main.command("validate-statistics")
+@click.option("--studies", type=click.IntRange(min=50), default=10_000, show_default=True, help="Simulated a cell.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random.")
+@click.option("--cells", help="Only these cells, by name and comma: they are printed and nothing is written.")
+@click.option("--retrain", is_flag=True, help="Train the runs of the real null although they are on record.")
+def validate_statistics(studies: int, seed: int, cells: str | None, retrain: bool) -> None:
+    """Simulate studies with a known truth, test a real null, and write docs/statistics.md."""
+    from suite.validation.command import simulate_cells, validate
+
+    params = load_params()
+    if cells:
+        table = simulate_cells(tuple(cells.split(",")), studies, seed, params.workers.processes)
+        click.echo(table.to_string(index=False, float_format="{:.3f}".format))
+        return
+    validate(params, ROOT, studies=studies, seed=seed, retrain=retrain)
+    click.echo("docs/statistics.md, docs/images/statistics.png and suite/recipes/validation are written")
+
+
 @main.command()
 def report() -> None:
     """Write the HTML and the PDF report from the recorded tables."""
@@ -219,6 +237,28 @@ def tune(dataset: str | None, loss: tuple[str, ...]) -> None:
         for row in trials[trials["chosen"]].itertuples():
             edge = "  (at the edge of the search: widen tuning.learning_rates)" if row.at_edge else ""
             click.echo(f"{row.dataset} {row.loss} batch {row.batch_size}: learning rate {row.learning_rate:g}{edge}")
+
+
+@main.command()
+@click.argument("name", required=False)
+def study(name: str | None) -> None:
+    """Add what the study NAME asks for to params.yaml; without NAME, list the studies.
+
+    A study only adds seeds, batch sizes and partitions. To go back, take params.yaml from version control.
+    """
+    from suite.recipes.studies import apply_study, list_studies
+
+    if name is None:
+        for known, overlay in list_studies().items():
+            click.echo(f"{known}: {overlay.summary}")
+        return
+    added = apply_study(name)
+    losses = {loss for loss, *_ in added}
+    click.echo(f"params.yaml: study '{name}', {len(added)} batch sizes of {len(losses)} losses added")
+    if added:
+        click.echo(
+            "They start from the learning rate of the nearest size: search them with `ranksuite tune`, then `dvc repro`"
+        )
 
 
 @main.command()

@@ -1,8 +1,9 @@
-"""Paired comparison of losses at equal seeds.
+"""Paired comparison of losses at equal seeds, and what may be concluded from it.
 
-Two losses at the same seed share the order of batches and the initial head, so the test is on differences
-within a seed: Student's paired t (scipy). Over all pairs of losses, p values are adjusted by Holm's step-down
-rule, which holds the chance of any wrong decision at the level whatever the dependence between pairs.
+Two losses at the same seed share the order of batches and the initial head, so a test is on differences within a
+seed: that of `suite.statistics.crossed` where every query's value is on record, else Student's paired t (scipy). Over
+a family of comparisons, p values are adjusted by Holm's step-down rule, which holds the chance of any wrong decision at
+the level whatever the dependence between them.
 """
 
 from __future__ import annotations
@@ -72,19 +73,29 @@ def holm(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def verdict(seeds: int, difference: float, p_holm: float) -> tuple[str, str]:
-    """Which of a and b is better, if the seeds can tell, and why. Higher values are better.
+def verdict(
+    seeds: int, difference: float, p_holm: float, *, classes: int | None = None, attainable: float = 0.0
+) -> tuple[str, str]:
+    """Which of a and b is better, if the study can tell, and why. Higher values are better.
 
     Args:
         seeds: how many equal seeds there are.
         difference: mean of a minus b.
         p_holm: adjusted p, NaN where there is none.
+        classes: how many classes the queries are of, where classes are random too.
+        attainable: the smallest adjusted p that the test can give at this size. A sign flip of three seeds, for
+            instance, cannot go below 2 / 2^3 = 0.25: what cannot be significant is not called equal.
 
     Returns:
         `a`, `b` or `undecided`, and the reason in words.
     """
     if seeds < 2:
         return "undecided", "fewer than two equal seeds"
+    if classes is not None and classes < 2:
+        return "undecided", "queries of fewer than two classes"
+    if attainable > LEVEL:
+        smallest = f"{seeds} seeds give no adjusted p below {attainable:.2g}, whatever the values"
+        return "undecided", f"cannot be decided: {smallest}"
     if np.isnan(difference):
         return "undecided", "a value is missing"
     if np.isnan(p_holm):
@@ -92,5 +103,6 @@ def verdict(seeds: int, difference: float, p_holm: float) -> tuple[str, str]:
             return "undecided", "identical values"
         return "undecided", "the difference is the same at every seed: there is no spread to test"
     if p_holm > LEVEL:
-        return "undecided", f"{seeds} seeds cannot separate them: Holm-adjusted p = {p_holm:.2g} > {LEVEL}"
+        over = f"{seeds} seeds" if classes is None else f"{seeds} seeds and {classes} classes"
+        return "undecided", f"{over} cannot separate them: Holm-adjusted p = {p_holm:.2g} > {LEVEL}"
     return ("a" if difference > 0 else "b"), f"Holm-adjusted p = {p_holm:.2g} <= {LEVEL}"

@@ -14,7 +14,7 @@ import pandas as pd
 
 from suite.config import Params
 from suite.errors import SuiteError
-from suite.statistics.controls import FROZEN, LABELS, METRIC_COLUMNS, RANDOM
+from suite.statistics.controls import FROZEN, LABELS, METRIC_COLUMNS, RANDOM, SPLITS
 from suite.statistics.measures import GAP_COLUMNS
 
 # Columns of the `runs` table before its metrics, with their types; a control has no learning rate, epochs or
@@ -63,10 +63,10 @@ def read_gaps(params: Params, root: Path, runs: pd.DataFrame) -> pd.DataFrame:
     tables = []
     for dataset in params.datasets:
         path = root / "controls" / dataset / "gap.parquet"
-        tables.append(_read_table(path, f"controls@{dataset}", GAP_COLUMNS))
+        tables.append(read_table(path, f"controls@{dataset}", GAP_COLUMNS))
         for loss in params.losses:
             path, stage = root / "measures" / dataset / loss / "gap.parquet", f"measure@{dataset}-{loss}"
-            table = _read_table(path, stage, GAP_COLUMNS)
+            table = read_table(path, stage, GAP_COLUMNS)
             chosen = (runs["dataset"] == dataset) & (runs["loss"] == loss) & (runs["status"] == "finished")
             wanted = runs.loc[chosen, "fingerprint"]
             absent = sorted(set(wanted) - set(table["fingerprint"]))
@@ -74,6 +74,38 @@ def read_gaps(params: Params, root: Path, runs: pd.DataFrame) -> pd.DataFrame:
                 raise SuiteError(f"{path}: run {absent[0]} is not measured; run `dvc repro {stage}`")
             tables.append(table[table["fingerprint"].isin(wanted)])
     return pd.concat([table[list(GAP_COLUMNS)] for table in tables if len(table)], ignore_index=True)
+
+
+def read_whitened(params: Params, root: Path) -> pd.DataFrame:
+    """The recorded gap of the whitened features of every data set.
+
+    Raises:
+        SuiteError: naming the file that is missing and the stage that makes it.
+    """
+    columns = ("strength", *GAP_COLUMNS)
+    paths = {dataset: root / "controls" / dataset / "whitened.parquet" for dataset in params.datasets}
+    tables = [read_table(path, f"controls@{dataset}", columns)[list(columns)] for dataset, path in paths.items()]
+    return pd.concat(tables, ignore_index=True)
+
+
+def metric_values(runs: pd.DataFrame, dataset: str, loss: str, batch_size: int, budget: str = "epochs") -> pd.DataFrame:
+    """Metrics of the finished runs, a row a seed (the index), a column a `split/metric` (no counts)."""
+    columns = [
+        name
+        for split in SPLITS
+        for name in runs.columns
+        if name.startswith(f"{split}/") and not name.endswith("queries")
+    ]
+    chosen = runs[_finished(runs, dataset, loss, batch_size, budget)]
+    return chosen.set_index("seed")[columns].sort_index()
+
+
+def fingerprints(
+    runs: pd.DataFrame, dataset: str, loss: str, batch_size: int, budget: str = "epochs"
+) -> dict[int, str]:
+    """Of the finished runs, by seed."""
+    chosen = runs[_finished(runs, dataset, loss, batch_size, budget)]
+    return dict(zip(chosen["seed"].tolist(), chosen["fingerprint"], strict=True))
 
 
 def label(loss: str, params: Params) -> str:
@@ -86,6 +118,16 @@ def typed(parts: list[pd.DataFrame], schema: dict[str, str]) -> pd.DataFrame:
     if not parts:
         return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in schema.items()})
     return pd.concat(parts, ignore_index=True)[list(schema)].astype(schema)
+
+
+def _finished(runs: pd.DataFrame, dataset: str, loss: str, batch_size: int, budget: str) -> pd.Series:
+    return (
+        (runs["dataset"] == dataset)
+        & (runs["loss"] == loss)
+        & (runs["batch_size"] == batch_size)
+        & (runs["budget"] == budget)
+        & (runs["status"] == "finished")
+    )
 
 
 def _run_rows(params: Params, dataset: str, loss: str, root: Path) -> list[dict[str, Any]]:
@@ -126,7 +168,7 @@ def _in_words(place: tuple[str, int, int]) -> str:
 
 def _control_rows(dataset: str, root: Path) -> list[dict[str, Any]]:
     path = root / "controls" / dataset / "metrics.parquet"
-    table = _read_table(path, f"controls@{dataset}", METRIC_COLUMNS)
+    table = read_table(path, f"controls@{dataset}", METRIC_COLUMNS)
     rows = []
     for control in (FROZEN, RANDOM):
         for seed, values in table[table["control"] == control].groupby("seed", sort=True):
@@ -155,7 +197,8 @@ def _read_json(path: Path, stage: str) -> dict[str, Any]:
         raise SuiteError(f"{path}: not valid JSON ({error}); run `dvc repro --force {stage}`") from None
 
 
-def _read_table(path: Path, stage: str, columns: Sequence[str]) -> pd.DataFrame:
+def read_table(path: Path, stage: str, columns: Sequence[str]) -> pd.DataFrame:
+    """The table at `path`; SuiteError naming the stage that makes it if it or one of `columns` is missing."""
     if not path.is_file():
         raise SuiteError(f"{path}: not found; run `dvc repro {stage}`")
     table = pd.read_parquet(path)

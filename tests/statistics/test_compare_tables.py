@@ -6,14 +6,17 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 from suite.errors import SuiteError
 from suite.evaluation import Judged
-from suite.statistics import compare, control_tables, holm, measure_gap
-from suite.statistics.measures import GAP_COLUMNS
+from suite.statistics import MPerClass, RandomBatches, compare, control_tables
+from suite.statistics.measures import GAP_COLUMNS, GapPlan
+from suite.statistics.pairwise import PAIRWISE
 
-TABLES = ("runs", "leaderboard", "pairwise", "scaling", "scaling_comparison", "gap", "gap_comparison")
+TABLES = (
+    "runs", "leaderboard", "pairwise", "friedman", "scaling", "scaling_effect", "scaling_fits", "ablations",
+    "gap", "gap_comparison", "gap_training", "gap_generalisation", "gap_matched",
+)  # fmt: skip
 
 
 def pick(table, **where):
@@ -34,19 +37,6 @@ def test_a_whole_study(study):
     }  # fmt: skip
     assert (pick(runs, role="control")["fingerprint"] == "").all()
 
-    scores = pick(runs, loss="supap", batch_size=256)["test/level0/AP"].to_numpy()
-    floor = pick(runs, loss="frozen")["test/level0/AP"].item()
-    row = pick(study.table("leaderboard"), loss="supap", split="test", metric="level0/AP").iloc[0]
-    low, high = stats.t.interval(0.95, 4, scores.mean(), stats.sem(scores))
-    assert (row["seeds"], row["batch_size"], row["label"]) == (5, 256, "Supap")
-    np.testing.assert_allclose(row[["mean", "low", "high"]].astype(float), [scores.mean(), low, high])
-    np.testing.assert_allclose(
-        row[["lift", "lift_low", "lift_high"]].astype(float), np.array([scores.mean(), low, high]) / floor
-    )
-    frozen = pick(study.table("leaderboard"), loss="frozen", split="test", metric="level0/AP").iloc[0]
-    assert (frozen["seeds"], frozen["lift"], frozen["label"]) == (1, 1.0, "Frozen features")
-    assert np.isnan(frozen[["low", "high"]].astype(float)).all()
-
     leading = study.table("leaderboard")
     assert set(leading["metric"]) == {"level0/AP", "level0/R_at_1", "NDCG"}
     assert set(leading["split"]) == {"val", "test"}
@@ -54,132 +44,14 @@ def test_a_whole_study(study):
     assert scaling[["batch_size", "seeds", "steps"]].to_numpy().tolist() == [[32, 3, 16], [256, 5, 2]]
 
 
-def test_pairs_are_decided_where_the_seeds_can(study):
-    params = study.params()
-    study.write(params)
-    compare(params, study.root)
-    pairs = pick(study.table("pairwise"), split="test", metric="level0/AP").set_index(["loss_a", "loss_b"])
-    assert list(pairs.index) == [("supap", "triplet"), ("supap", "contrastive"), ("triplet", "contrastive")]
-    assert pairs["decision"].tolist() == ["a", "a", "undecided"]
-    assert (pairs["p_holm"] >= pairs["p"]).all()
-    assert pairs["reason"].iloc[2].startswith("5 seeds cannot separate them: Holm-adjusted p = ")
-
-
-def test_the_ends_of_the_batch_sizes_are_compared_at_common_seeds(study):
-    params = study.params(batches=(32, 64, 256))
-    study.write(params, failed=(("triplet", 32, 1),))
-    compare(params, study.root)
-    runs = study.table("runs")
-    table = pick(study.table("scaling_comparison"), split="test", metric="NDCG")
-    assert table["loss"].tolist() == ["supap", "triplet", "contrastive"]
-    assert table["seeds"].tolist() == [3, 2, 3]
-    assert set(table["smallest"]) == {32}
-    assert set(table["largest"]) == {256}
-    by_seed = pick(runs, loss="supap").pivot_table(index="seed", columns="batch_size", values="test/NDCG")
-    both = by_seed[[256, 32]].dropna()
-    row = pick(table, loss="supap").iloc[0]
-    expected = [(both[256] - both[32]).mean(), stats.ttest_rel(both[256], both[32]).pvalue]
-    np.testing.assert_allclose(row[["difference", "p"]].astype(float), expected)
-    np.testing.assert_allclose(table["p_holm"], holm(table["p"].to_numpy()))
-
-
-def test_the_sign_of_a_batch_size_difference_decides_its_side(study):
-    params = study.params(losses=("supap", "triplet"))
-    study.write(params)
-    for loss, shift in (("supap", 5.0), ("triplet", -5.0)):
-        for path in (study.root / "runs" / "emoji" / loss).iterdir():
-            if json.loads((path / "run.json").read_text())["batch_size"] == 256:
-                metrics = json.loads((path / "metrics.json").read_text())
-                moved = {name: value + shift for name, value in metrics.items()}
-                (path / "metrics.json").write_text(json.dumps(moved))
-    compare(params, study.root)
-    table = pick(study.table("scaling_comparison"), split="test", metric="level0/AP")
-    assert dict(zip(table["loss"], table["decision"], strict=True)) == {"supap": "higher", "triplet": "lower"}
-
-
-def test_one_batch_size_is_not_compared_with_itself(study):
-    params = study.params(batches=(256,))
-    study.write(params)
-    compare(params, study.root)
-    assert study.table("scaling_comparison").empty
-
-
-def test_gap_averages_partitions_before_seeds(study):
-    params = study.params()
-    study.write(params)
-    compare(params, study.root)
-    measured = pd.read_parquet(study.root / "measures" / "emoji" / "supap" / "gap.parquet")
-    at = pick(measured, train_batch_size=32, measure_batch_size=8)
-    by_seed = at.groupby("seed")["gap"].mean().to_numpy()
-    table = study.table("gap")
-    row = pick(table, loss="supap", train_batch_size=32, measure_batch_size=8).iloc[0]
-    low, high = stats.t.interval(0.95, 2, by_seed.mean(), stats.sem(by_seed))
-    assert row["seeds"] == 3
-    np.testing.assert_allclose(row[["gap", "gap_low", "gap_high"]].astype(float), [by_seed.mean(), low, high])
-    np.testing.assert_allclose(table["fewer_negatives"] + table["fewer_positives"], table["gap"], atol=1e-12)
-    assert list(dict.fromkeys(table["loss"])) == ["frozen", "random", "supap", "triplet", "contrastive"]
-    assert pick(table, loss="frozen")[["gap_low", "gap_high"]].isna().all(axis=None)
-    assert pick(table, loss="random")[["gap_low", "gap_high"]].notna().all(axis=None)
-
-
-def test_the_gap_has_its_literal_parts_and_its_error_over_partitions(study):
-    params = study.params()
-    study.write(params)
-    compare(params, study.root)
-    measured = pd.read_parquet(study.root / "measures" / "emoji" / "triplet" / "gap.parquet")
-    at = pick(measured, train_batch_size=256, measure_batch_size=4)
-    row = pick(study.table("gap"), loss="triplet", train_batch_size=256, measure_batch_size=4).iloc[0]
-    for part in ("fewer_negatives_alone", "fewer_positives_alone"):
-        by_seed = at.groupby("seed")[part].mean()
-        low, high = stats.t.interval(0.95, 4, by_seed.mean(), stats.sem(by_seed))
-        np.testing.assert_allclose(
-            row[[part, f"{part}_low", f"{part}_high"]].astype(float), [by_seed.mean(), low, high]
-        )
-    assert row["partitions"] == 2
-    np.testing.assert_allclose(row["gap_partition_se"], stats.sem(at.groupby("partition")["gap"].mean()))
-
-
-def test_the_gap_is_compared_with_each_control_on_the_same_partitions(study):
-    params = study.params()
-    study.write(params)
-    compare(params, study.root)
-    measured = pd.read_parquet(study.root / "measures" / "emoji" / "supap" / "gap.parquet")
-    controls = pd.read_parquet(study.root / "controls" / "emoji" / "gap.parquet")
-    table = study.table("gap_comparison")
-    assert len(table) == 3 * 2 * 2 * 2
-    for control in ("frozen", "random"):
-        base = pick(controls, loss=control, measure_batch_size=8).groupby("partition")["gap"].mean()
-        at = pick(measured, train_batch_size=256, measure_batch_size=8)
-        difference = at["gap"] - at["partition"].map(base)
-        by_seed = difference.groupby(at["seed"]).mean()
-        row = pick(table, loss="supap", control=control, train_batch_size=256, measure_batch_size=8).iloc[0]
-        low, high = stats.t.interval(0.95, 4, by_seed.mean(), stats.sem(by_seed))
-        expected = [by_seed.mean(), low, high, stats.ttest_1samp(by_seed, 0).pvalue]
-        np.testing.assert_allclose(row[["difference", "low", "high", "p"]].astype(float), expected)
-        np.testing.assert_allclose(row["partition_se"], stats.sem(difference.groupby(at["partition"]).mean()))
-        family = pick(table, control=control, train_batch_size=256, measure_batch_size=8)
-        assert len(family) == 3
-        np.testing.assert_allclose(family["p_holm"], holm(family["p"].to_numpy()))
-
-
-def test_the_sign_of_a_gap_difference_decides_its_side(study):
-    params = study.params(losses=("supap", "triplet"), batches=(256,))
-    study.write(params)
-    for loss, shift in (("supap", 5.0), ("triplet", -5.0)):
-        path = study.root / "measures" / "emoji" / loss / "gap.parquet"
-        table = pd.read_parquet(path)
-        table.assign(gap=table["gap"] + shift).to_parquet(path, index=False)
-    compare(params, study.root)
-    decided = study.table("gap_comparison").groupby("loss")["decision"].unique()
-    assert {loss: list(sides) for loss, sides in decided.items()} == {"supap": ["above"], "triplet": ["below"]}
-
-
 def test_one_seed_gives_means_without_intervals(study):
     params = study.params(main=(0,), scaling=(0,))
     study.write(params)
     compare(params, study.root)
-    assert study.table("leaderboard")[["low", "high", "lift_low", "lift_high"]].isna().all(axis=None)
-    assert study.table("leaderboard")["mean"].notna().all()
+    leading = study.table("leaderboard")
+    trained = leading[leading["loss"] != "frozen"]
+    assert trained[["low", "high", "lift_low", "lift_high"]].isna().all(axis=None)
+    assert leading["mean"].notna().all()
     assert set(study.table("pairwise")["reason"]) == {"fewer than two equal seeds"}
     assert study.table("gap")["gap_low"].isna().all()
     assert set(study.table("gap_comparison")["reason"]) == {"fewer than two equal seeds"}
@@ -215,10 +87,7 @@ def test_one_loss_has_no_pairs(study):
     compare(params, study.root)
     pairs = study.table("pairwise")
     assert len(pairs) == 0
-    assert list(pairs.columns) == [
-        "dataset", "split", "metric", "loss_a", "loss_b", "seeds", "difference", "low", "high", "p", "p_holm",
-        "decision", "reason",
-    ]  # fmt: skip
+    assert list(pairs.columns) == list(PAIRWISE)
 
 
 def test_losses_that_params_no_longer_names_are_not_read(study):
@@ -242,7 +111,7 @@ def test_runs_that_params_no_longer_names_are_not_counted(study):
 def test_a_named_run_without_a_record_is_asked_for(study):
     study.write(study.params())
     with pytest.raises(
-        SuiteError, match=r"loss 'triplet' has no run at batch size 256, seed 5; run `dvc repro train@emoji-triplet`"
+        SuiteError, match=r"no run at batch size 256, seed 5, equal epochs; run `dvc repro train@emoji-triplet`"
     ):
         compare(study.params(losses=("triplet",), main=(0, 5)), study.root)
 
@@ -273,6 +142,8 @@ def test_unfinished_folders_are_passed_over(study):
         ("measures/emoji/supap/gap.parquet", "not found; run `dvc repro measure@emoji-supap`"),
         ("controls/emoji/metrics.parquet", "not found; run `dvc repro controls@emoji`"),
         ("controls/emoji/gap.parquet", "not found; run `dvc repro controls@emoji`"),
+        ("controls/emoji/whitened.parquet", "not found; run `dvc repro controls@emoji`"),
+        ("controls/emoji/queries.parquet", "not found; run `dvc repro controls@emoji`"),
     ],
 )
 def test_a_missing_file_names_its_stage_and_leaves_the_last_comparison(study, missing, message):
@@ -284,13 +155,13 @@ def test_a_missing_file_names_its_stage_and_leaves_the_last_comparison(study, mi
     with pytest.raises(SuiteError, match=re.escape(f"{study.root / missing}: {message}")):
         compare(params, study.root)
     assert (study.root / "compare" / "runs.csv").read_bytes() == before
-    assert sorted(path.name for path in study.root.iterdir()) == ["compare", "controls", "measures", "runs"]
+    assert sorted(path.name for path in study.root.iterdir()) == ["compare", "controls", "datasets", "measures", "runs"]
 
 
 def test_a_loss_without_runs_names_its_stage(study):
     study.write(study.params(losses=("supap",)))
     with pytest.raises(
-        SuiteError, match=r"'triplet' has no run at batch size 32, seed 0; run `dvc repro train@emoji-triplet`"
+        SuiteError, match=r"no run at batch size 32, seed 0, equal epochs; run `dvc repro train@emoji-triplet`"
     ):
         compare(study.params(losses=("supap", "triplet")), study.root)
 
@@ -322,28 +193,35 @@ def test_a_finished_run_that_was_not_measured_is_named(study):
         compare(params, study.root)
 
 
-CONTROL = {
-    "dataset": "emoji", "random_width": 8, "seeds": [3, 4], "batch_sizes": [4], "partitions": 2,
-    "samples_per_class": 2,
-}  # fmt: skip
-# 48 rows: 16 to train, 16 to validate, 16 to test; the last also measure the gap.
+PLAN = GapPlan({"m2": MPerClass(2, (4,))}, {"random": RandomBatches((8,))}, {}, partitions=2, metrics=("AP",))
+CONTROL = {"dataset": "emoji", "random_width": 8, "seeds": [3, 4], "plan": PLAN}
+# 48 rows: 16 to train, 16 to validate, 16 to test; the gap is measured on the first and the last.
 SIDES = (
     {"val": Judged(np.arange(16, 32), None, (1, 2)), "test": Judged(np.arange(32, 48), None, (1, 2))},
-    np.arange(32, 48),
+    {"test": np.arange(32, 48), "train": np.arange(16)},
 )
 
 
 def test_controls_cover_both_splits_and_every_draw():
     generator = np.random.default_rng(0)
     labels = np.repeat(np.arange(12), 4)
-    metrics, gap = control_tables(generator.normal(size=(48, 5)), labels, *SIDES, **CONTROL)
+    metrics, queries, gap = control_tables(generator.normal(size=(48, 5)), labels, *SIDES, **CONTROL)
     drawn = metrics[["control", "seed"]].drop_duplicates().to_numpy().tolist()
     assert drawn == [["frozen", 0], ["random", 3], ["random", 4]]
     assert set(metrics["split"]) == {"val", "test"}
     assert set(pick(metrics, metric="queries")["value"]) == {16.0}
+    assert queries[["control", "seed"]].drop_duplicates().to_numpy().tolist() == drawn
+    assert pick(queries, control="random", seed=4)["item"].tolist() == list(range(32, 48))
+    mean = pick(metrics, control="frozen", split="test", metric="level0/AP")["value"].item()
+    assert pick(queries, control="frozen")["level0/AP"].mean() == pytest.approx(mean)
     assert list(gap.columns) == list(GAP_COLUMNS)
     assert set(gap["train_batch_size"]) == {0}
     assert set(gap["fingerprint"]) == {""}
+    measured = gap[["loss", "split", "sampler"]].drop_duplicates().to_numpy().tolist()
+    assert measured == [
+        ["frozen", "test", "m2"], ["frozen", "test", "random"], ["frozen", "train", "m2"],
+        ["random", "test", "m2"], ["random", "test", "random"],
+    ]  # fmt: skip
 
 
 def test_frozen_features_are_compared_by_direction():
@@ -365,27 +243,13 @@ def test_controls_of_queries_against_a_gallery_leave_unlabelled_images_unrelated
     generator = np.random.default_rng(2)
     labels = np.r_[np.repeat(np.arange(9), 4), -1 - np.arange(36, 48)]
     judged = SIDES[0] | {"test": Judged(np.arange(32, 36), np.arange(28, 48), (1, 20))}
-    metrics, _ = control_tables(generator.normal(size=(48, 5)), labels, judged, np.arange(16, 36), **CONTROL)
+    metrics, *_ = control_tables(
+        generator.normal(size=(48, 5)), labels, judged, SIDES[1] | {"test": np.arange(16, 36)}, **CONTROL
+    )
     found = pick(metrics, control="frozen", split="test").set_index("metric")["value"]
     assert found["queries"] == 4
     assert found["level0/true_R_at_20"] == 1.0
     assert found["level0/P_at_20"] == 4 / 20
-
-
-def test_all_runs_are_measured_on_the_same_partitions():
-    generator = np.random.default_rng(0)
-    embeddings, labels = generator.normal(size=(40, 6)), np.repeat(np.arange(10), 4)
-    run = {
-        "dataset": "emoji",
-        "train_batch_size": 32,
-        "batch_sizes": [8],
-        "partitions": 3,
-        "samples_per_class": 2,
-    }
-    one = measure_gap(embeddings, labels, loss="supap", seed=0, fingerprint="a", **run)
-    other = measure_gap(embeddings, labels, loss="triplet", seed=5, fingerprint="b", **run)
-    assert one["gap"].equals(other["gap"])
-    assert set(other["seed"]) == {5}
 
 
 def test_a_table_of_another_layout_is_named(study):
