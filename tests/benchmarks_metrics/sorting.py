@@ -21,8 +21,10 @@ SORTS = {
 
 
 def metrics_by_sorting(embeddings: Tensor, labels: Tensor, ks: tuple[int, ...], sort: str) -> dict[str, Tensor]:
-    """`per_query_metrics`, leave one out, of (N, D) embeddings and (N, L) labels, but for the order at ties; `sort` is a
-    key of `SORTS`."""
+    """`per_query_metrics`, leave one out, of (N, D) embeddings and (N, L) labels, but for the order at ties.
+
+    `sort` is a key of `SORTS`.
+    """
     items, depth = labels.shape
     discounts = 1 / torch.log2(torch.arange(2, items + 2, dtype=torch.float64))
 
