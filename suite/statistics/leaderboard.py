@@ -116,7 +116,8 @@ def _check_floor(queries: QueryValues, frozen: QueryValues, dataset: str) -> Non
     if lacking or not np.array_equal(queries.items, frozen.items):
         what = f"metric '{lacking[0]}'" if lacking else "the same queries"
         raise SuiteError(
-            f"data set '{dataset}': its controls have not {what} as its runs; run `dvc repro --force controls@{dataset}`"
+            f"data set '{dataset}': its controls have not {what} as its runs; "
+            f"run `dvc repro --force controls@{dataset}`"
         )
 
 
