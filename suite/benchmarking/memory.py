@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -24,6 +25,8 @@ def with_peak_memory(call: Callable[[], Result], device: torch.device | None = N
         before = torch.cuda.memory_allocated(device)
         result = call()
         return result, torch.cuda.max_memory_allocated(device) - before
+    # The profiler's library reads it when it is first used; it would write two lines of its own for every call.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
         result = call()
     held = peak = 0

@@ -3,15 +3,21 @@
 from suite.evaluation.judging import Judged, judge
 from suite.evaluation.metrics import mean_metrics, per_query_metrics
 from suite.evaluation.neighbours import nearest_neighbours
-from suite.evaluation.revisited import revisited_metrics
+from suite.evaluation.protocols import judge_draws, judge_protocol
+from suite.evaluation.revisited import revisited_metrics, revisited_retrieval
 from suite.evaluation.stated import stated_metrics
+from suite.evaluation.ties import ties_study
 
 __all__ = [
     "Judged",
     "judge",
+    "judge_draws",
+    "judge_protocol",
     "mean_metrics",
     "nearest_neighbours",
     "per_query_metrics",
     "revisited_metrics",
+    "revisited_retrieval",
     "stated_metrics",
+    "ties_study",
 ]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from suite.evaluation.inputs import as_array
-from suite.evaluation.metrics import per_query_metrics
+from suite.evaluation.metrics import Ties, per_query_metrics
 from suite.evaluation.stated import stated_metrics
 
 
@@ -36,6 +36,7 @@ def judge(
     *,
     levels: Sequence[int] | None = None,
     hierarchical: bool = True,
+    ties: Ties = "worst",
 ) -> dict[str, np.ndarray]:
     """`per_query_metrics` of the rows that `judged` names, with `stated_metrics` where it states pairs.
 
@@ -43,7 +44,7 @@ def judge(
         embed: gives the (n, D) embeddings of n rows.
         labels: (N,) or (N, L) of all rows.
         judged: the rows.
-        levels, hierarchical: see `per_query_metrics`; with a selection of levels, stated pairs are left out.
+        levels, hierarchical, ties: see `per_query_metrics`; with a selection of levels, stated pairs are left out.
     """
     classes = as_array(labels)
     query, alone = embed(judged.queries), judged.gallery is None
@@ -56,7 +57,8 @@ def judge(
         ks=judged.ks,
         levels=levels,
         hierarchical=hierarchical,
+        ties=ties,
     )
     if judged.pairs is not None and not alone and levels is None:
-        metrics |= stated_metrics(query, gallery, judged.pairs, judged.ks)
+        metrics |= stated_metrics(query, gallery, judged.pairs, judged.ks, ties=ties)
     return metrics

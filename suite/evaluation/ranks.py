@@ -1,16 +1,7 @@
-"""Ranks of a query's positives, by counting.
+"""Ranks of positives by counting, as arrays over a block of queries.
 
 Only the positives of a query are sorted; a negative is counted above every positive that it scores as high
-as. Throughout, `distances` are negated scores, so that ascending order is best first.
-
-Ties count against the query: at equal score the less relevant item, the one that shares fewer levels, stands
-first. Embeddings that collapse into one point are then worth what the worst order is worth, and no metric
-depends on the order of the rows.
-
-This is the worst order at every level where the levels nest: who shares a level then shares all coarser ones.
-Where they do not, no one order is the worst at every level. An item that shares no level still stands behind no
-tied item that shares one; but a positive of a level may stand ahead of a tied item that shares as many other
-levels or more. At equal numbers the item whose finest shared levels are finer stands first.
+as: ties count against the query. Throughout, `distances` are negated scores, so that ascending order is best first.
 """
 
 from __future__ import annotations
@@ -46,27 +37,6 @@ def query_blocks(queries: int, gallery: int) -> Iterator[slice]:
     """Slices that cover the queries in order, each small enough for its scores to be held."""
     size = min(max(_BLOCK_ELEMENTS // gallery, 16), 1024)
     return (slice(start, min(start + size, queries)) for start in range(0, queries, size))
-
-
-class Scorer:
-    """Negated dot products with a gallery, in the precision of the embeddings.
-
-    Equal gallery rows get equal scores bit by bit: each distinct row is multiplied once, because a matrix
-    product may round differently at the edge of a tile, which would break ties by position and by machine.
-    """
-
-    def __init__(self, gallery: np.ndarray):
-        # Adding zero turns -0.0 into 0.0, so that equal rows have equal bytes.
-        rows = np.ascontiguousarray(gallery + 0)
-        packed = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
-        _, first, inverse = np.unique(packed, return_index=True, return_inverse=True)
-        self._copies = None if len(first) == len(rows) else inverse.ravel()
-        self._rows = torch.from_numpy(rows if self._copies is None else rows[first])
-
-    def distances(self, query: np.ndarray) -> np.ndarray:
-        """(b, D) queries to (b, G) negated scores."""
-        scores = (torch.from_numpy(-query) @ self._rows.T).numpy()
-        return scores if self._copies is None else np.take(scores, self._copies, axis=1)
 
 
 def sort_positives(distances: np.ndarray, positive: np.ndarray) -> Positives:

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from suite.evaluation.inputs import as_array, as_embeddings, check_ks
-from suite.evaluation.metrics import binary_metrics, rank_positives
-from suite.evaluation.ranks import Scorer, query_blocks
+from suite.evaluation.inputs import as_array, as_embedded, check_ks
+from suite.evaluation.metrics import Ties, check_ties, name_columns
+from suite.evaluation.scoring import Products
 
 
 def stated_metrics(
-    query: Any, gallery: Any, relations: Any, ks: Sequence[int] = (1, 2, 4, 8, 100)
+    query: Any, gallery: Any, relations: Any, ks: Sequence[int] = (1, 2, 4, 8, 100), *, ties: Ties = "worst"
 ) -> dict[str, np.ndarray]:
     """Metrics of every query against a gallery whose relevant items are listed.
 
@@ -37,26 +37,17 @@ def stated_metrics(
     Raises:
         ValueError: naming the argument that is at fault.
     """
-    ks = check_ks(ks)
-    queries, items = as_embeddings(query, "query"), as_embeddings(gallery, "gallery")
-    if items.shape[1] != queries.shape[1]:
-        raise ValueError(f"gallery: width {items.shape[1]} differs from the query's {queries.shape[1]}")
-    if items.dtype != queries.dtype:
-        items, queries = items.astype(np.float64), queries.astype(np.float64)
-    pairs = _as_pairs(relations, len(queries), len(items))
-    scorer = Scorer(items)
-    pieces: list[dict[str, np.ndarray]] = []
-    for block in query_blocks(len(queries), len(items)):
-        first, last = np.searchsorted(pairs[:, 0], [block.start, block.stop])
-        relevant = np.zeros((block.stop - block.start, len(items)), dtype=np.uint8)
-        relevant[pairs[first:last, 0] - block.start, pairs[first:last, 1]] = 1
-        ranks, found = rank_positives(scorer.distances(queries[block]), relevant)
-        pieces.append(binary_metrics(ranks, found.astype(bool), ks))
-    return {f"stated/{name}": np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    from suite.evaluation.sweep import Asked, judge_queries, stated_pairs
+
+    ks, ties, embedded = check_ks(ks), check_ties(ties), as_embedded(query, gallery)
+    pairs = _as_pairs(relations, *map(len, embedded))
+    relevance = stated_pairs(pairs, len(embedded.queries))
+    found = judge_queries(Products(embedded), relevance, Asked(ties, (0,), ks, 0))
+    return name_columns(found, ["stated"], ks, hierarchical=False)
 
 
 def _as_pairs(relations: Any, queries: int, items: int) -> np.ndarray:
-    """The pairs as (N, 2) int64 in order of the query."""
+    """The pairs as (N, 2) integers."""
     pairs = as_array(relations)
     if pairs.size == 0:
         return np.empty((0, 2), dtype=np.int64)
@@ -65,4 +56,4 @@ def _as_pairs(relations: Any, queries: int, items: int) -> np.ndarray:
     for column, (name, rows) in enumerate({"query": queries, "gallery": items}.items()):
         if not 0 <= pairs[:, column].min() <= pairs[:, column].max() < rows:
             raise ValueError(f"relations: column {column} holds {name} rows outside 0..{rows - 1}")
-    return pairs[np.argsort(pairs[:, 0], kind="stable")].astype(np.int64, copy=False)
+    return pairs

@@ -46,6 +46,7 @@ def describe() -> Callable[..., dict[str, Any]]:
             "dataset": "emoji",
             "loss": loss,
             "label": loss.title(),
+            "budget": "epochs",
             "batch_size": batch_size,
             "seed": seed,
             "protocol": "head",

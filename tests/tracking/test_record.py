@@ -82,10 +82,12 @@ def test_parameters_are_flat_text_and_always_name_the_comparison(describe) -> No
 def test_names_and_tags(describe) -> None:
     run = describe("smoothap", seed=1, batch_size=32)
     assert run_name(run) == "emoji-smoothap-32-1"
+    assert run_name(run | {"budget": "steps"}) == "emoji-smoothap-32-1-steps"
     assert tags(run) == {
         "dataset": "emoji",
         "loss": "smoothap",
         "label": "Smoothap",
+        "budget": "epochs",
         "batch_size": "32",
         "seed": "1",
         "protocol": "head",

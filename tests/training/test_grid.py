@@ -10,11 +10,12 @@ import psutil
 import pytest
 from toy import SETTINGS, toy_params, write_params, write_toy
 
+from suite.config import load_params
 from suite.errors import SuiteError
 from suite.evaluation import per_query_metrics
 from suite.models.head import load_head
 from suite.recipes import trials_path
-from suite.training.head import embed, load_head_data, train_head
+from suite.training.head import embed, evaluate, load_head_data, train_head
 from suite.training.provenance import surroundings
 from suite.training.specification import specify
 from suite.training.stage import train_stage
@@ -94,6 +95,64 @@ def test_training_lifts_unseen_classes_and_is_the_same_bit_for_bit(root):
     assert first.history.equals(second.history)
     curve = first.history["val/level0/AP"].dropna().to_numpy()
     assert first.metrics["val/level0/AP"] == curve.max() > curve[0]
+
+
+def test_a_run_at_equal_steps_takes_that_many_whatever_its_batch_size(root):
+    rates = {"toy": [{"batch_size": size, "learning_rate": 0.01} for size in (16, 32)]}
+    params = toy_params(
+        training=SETTINGS["training"] | {"steps": 10},
+        losses={"supap": SETTINGS["losses"]["supap"] | {"equal_steps": rates}},
+    )
+    assert train_stage(params, "toy", "supap", root, None).trained == 3 + 2
+    store = RunStore(root / "runs", "toy", "supap")
+    specs = [spec for spec in specify(params, "toy", "supap", "toy-digest") if spec.budget == "steps"]
+    assert [(spec.batch_size, spec.role, spec.seed) for spec in specs] == [
+        (16, "equal_steps", 0),
+        (32, "equal_steps", 0),
+    ]
+    # 72 training images are 4.5 batches of 16, so 4 an epoch, and 2 of 32.
+    for spec, epochs in zip(specs, (3, 5), strict=True):
+        run = store.get(spec)
+        assert (run.record["budget"], run.record["steps"], run.record["epochs"]) == ("steps", 10, epochs)
+        history = pd.read_parquet(run.directory / "history.parquet")
+        assert history.loc[history["val/level0/AP"].notna(), "step"].tolist() == [5, 10]
+    assert not any(
+        spec.fingerprint == other.fingerprint
+        for spec in specs
+        for other in specify(toy_params(), "toy", "supap", "toy-digest")
+    )
+
+
+def test_a_followed_run_keeps_its_head_at_every_validation(root):
+    params = toy_params(seeds={"main": [0, 1], "scaling": [0], "followed": [1]})
+    train_stage(params, "toy", "contrastive", root, None)
+    alone, followed = specify(params, "toy", "contrastive", "toy-digest")
+    store, data = RunStore(root / "runs", "toy", "contrastive"), load_head_data(root, "toy")
+    assert store.get(alone).snapshots() == {}
+    snapshots = store.get(followed).snapshots()
+    assert list(snapshots) == [2, 4]
+    history = pd.read_parquet(store.get(followed).directory / "history.parquet")
+    curve = history.dropna(subset=["val/level0/AP"]).set_index("epoch")["val/level0/AP"]
+    for epoch, head in snapshots.items():
+        assert evaluate(head, data, "val", levels=(0,))[0]["val/level0/AP"] == curve[epoch]
+    best = snapshots[store.get(followed).record["best_epoch"]]
+    np.testing.assert_array_equal(
+        embed(best, data.features).numpy(), embed(store.get(followed).head(), data.features).numpy()
+    )
+    # A run that lost its snapshots is not whole.
+    (store.get(followed).directory / "snapshots.safetensors").unlink()
+    assert store.get(followed) is None
+
+
+def test_what_an_update_costs_stands_in_the_provenance_alone(root):
+    train_stage(toy_params(), "toy", "contrastive", root, None)
+    (spec, _) = specify(toy_params(), "toy", "contrastive", "toy-digest")
+    provenance = json.loads((root / "provenance" / "toy" / "contrastive" / f"{spec.fingerprint}.json").read_text())
+    assert 0 < provenance["step_seconds"] < provenance["seconds"]
+    # At least the gradient of the (8, 12) projection.
+    assert 8 * 12 * 4 <= provenance["step_bytes"] < 1 << 24
+    run = json.loads((root / "runs" / "toy" / "contrastive" / spec.fingerprint / "run.json").read_text())
+    assert not any("seconds" in key or "bytes" in key for key in run)
 
 
 def test_runs_do_not_depend_on_the_number_of_processes(root, tmp_path):
@@ -273,8 +332,6 @@ def test_tuning_writes_its_choices_and_never_reads_the_test_classes(root, tmp_pa
         assert chosen.loc[batch_size, "at_edge"]
     text = path.read_text()
     assert text.startswith("# a comment to keep\n")
-    from suite.config import load_params
-
     rates = {batch.batch_size: batch.learning_rate for batch in load_params(path).batches("toy", "supap")}
     assert rates == chosen["learning_rate"].to_dict()
     recorded = list((root / "tuning" / "toy" / "supap").iterdir())
@@ -284,3 +341,23 @@ def test_tuning_writes_its_choices_and_never_reads_the_test_classes(root, tmp_pa
         assert not (run / "queries.parquet").exists()
     record = pd.read_csv(trials_path("toy", "toy", tmp_path / "recipes"))
     pd.testing.assert_frame_equal(record, trials, check_exact=True)
+
+
+def test_both_budgets_are_tuned_and_each_has_its_own_choices(root, tmp_path):
+    path = tmp_path / "params.yaml"
+    rates = {"toy": [{"batch_size": 16, "learning_rate": 0.5}]}
+    changes = {
+        "training": SETTINGS["training"] | {"steps": 3},
+        "losses": {"supap": SETTINGS["losses"]["supap"] | {"equal_steps": rates}},
+    }
+    write_params(path, **changes)
+    trials = tune(toy_params(**changes), "toy", ["supap"], root, path, tmp_path / "recipes")
+    assert trials.groupby(["budget", "batch_size"]).size().to_dict() == {
+        ("epochs", 16): 2,
+        ("epochs", 32): 2,
+        ("steps", 16): 2,
+    }
+    written = load_params(path)
+    for budget in ("epochs", "steps"):
+        chosen = trials[trials["chosen"] & (trials["budget"] == budget)].set_index("batch_size")["learning_rate"]
+        assert {b.batch_size: b.learning_rate for b in written.batches("toy", "supap", budget)} == chosen.to_dict()
