@@ -203,6 +203,28 @@ def tune(dataset: str | None, loss: tuple[str, ...]) -> None:
 
 
 @main.command()
+@click.argument("name", required=False)
+def study(name: str | None) -> None:
+    """Add what the study NAME asks for to params.yaml; without NAME, list the studies.
+
+    A study only adds seeds, batch sizes and partitions. To go back, take params.yaml from version control.
+    """
+    from suite.recipes.studies import apply_study, list_studies
+
+    if name is None:
+        for known, overlay in list_studies().items():
+            click.echo(f"{known}: {overlay.summary}")
+        return
+    added = apply_study(name)
+    losses = {loss for loss, *_ in added}
+    click.echo(f"params.yaml: study '{name}', {len(added)} batch sizes of {len(losses)} losses added")
+    if added:
+        click.echo(
+            "They start from the learning rate of the nearest size: search them with `ranksuite tune`, then `dvc repro`"
+        )
+
+
+@main.command()
 @click.argument("dataset")
 @click.argument("loss")
 def retry(dataset: str, loss: str) -> None:

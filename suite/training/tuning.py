@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from ruamel.yaml import YAML
 
 from suite.config import PARAMS, Batch, Params, PlannedRun
 from suite.datasets.arrays import load_features_digest
 from suite.errors import SuiteError
 from suite.files import atomic_file
 from suite.recipes import RECIPES, trials_path
+from suite.settings_file import edited
 from suite.training.grid import run_grid
 from suite.training.head import SELECTION
 from suite.training.specification import RunSpecification, check_loss, specification
@@ -120,17 +120,12 @@ def _record(path: Path, trials: pd.DataFrame) -> None:
 
 def _write_choices(path: Path, dataset: str, name: str, chosen: pd.DataFrame) -> None:
     """Put the chosen rates into the data set's own list; one that was served by the default list gets its own."""
-    yaml = YAML()
-    yaml.preserve_quotes, yaml.width = True, 4096
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    document = yaml.load(Path(path).read_text(encoding="utf-8"))
-    entry = document["losses"][name]
-    for budget, rates in chosen.groupby("budget"):
-        lists = entry["batches" if budget == "epochs" else "equal_steps"]
-        best = rates.groupby("batch_size")["learning_rate"].first()
-        if dataset not in lists:
-            lists[dataset] = [{"batch_size": int(size)} for size in best.index]
-        for batch in lists[dataset]:
-            batch["learning_rate"] = float(best[batch["batch_size"]])
-    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
-        yaml.dump(document, stream)
+    with edited(path) as document:
+        entry = document["losses"][name]
+        for budget, rates in chosen.groupby("budget"):
+            lists = entry["batches" if budget == "epochs" else "equal_steps"]
+            best = rates.groupby("batch_size")["learning_rate"].first()
+            if dataset not in lists:
+                lists[dataset] = [{"batch_size": int(size)} for size in best.index]
+            for batch in lists[dataset]:
+                batch["learning_rate"] = float(best[batch["batch_size"]])

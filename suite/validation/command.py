@@ -17,6 +17,7 @@ from suite.validation.improvement import simulate_improvement
 from suite.validation.null import null_rejections, read_null, train_null, write_null
 from suite.validation.page import page
 from suite.validation.records import NULL_RUNS, Records, read_records, write_records
+from suite.validation.scaling import simulate_curves, simulate_tests
 from suite.validation.studies import DESIGNS
 
 STUDIES = 10_000
@@ -55,6 +56,9 @@ def validate(
         coverage=simulate(studies, seed, tuple(DESIGNS), params.workers.processes),
         improvement=simulate_improvement(studies, seed),
         null=null_rejections(read_null(kept), studies, seed),
+        scaling_tests=simulate_tests(studies, seed, params.workers.processes),
+        # Curves are slow to fit, and their coverage is looked at, not held to the tenth of a percent.
+        scaling_curves=simulate_curves(max(studies // 10, 1), seed, params.workers.processes),
     )
     write_records(records, recipes)
     write_page(recipes, docs)

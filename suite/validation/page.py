@@ -6,9 +6,11 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from suite.validation.markdown import as_table, span
 from suite.validation.methods import TITLES
 from suite.validation.null import DATASET, LOSS, RUNS
 from suite.validation.records import Records
+from suite.validation.scaling_page import scaling_section
 from suite.validation.studies import DESIGNS, SEEDS
 
 COVERED = (93.5, 96.5)
@@ -82,6 +84,7 @@ def page(records: Records) -> str:
         _usual(coverage),
         _null(records.null),
         _improvement(records.improvement),
+        scaling_section(records.scaling_tests, records.scaling_curves),
     ]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
@@ -94,7 +97,7 @@ def _designs() -> str:
         notes += ["Pareto sizes of index 1.2, 2 to 200"] if design.sizes == "heavy" else []
         notes += [f"size and ease of a class correlate {design.informative:g}"] if design.informative else []
         rows.append([f"`{name}`", design.title, *(f"{getattr(design, key):g}" for key in _SETTINGS), ", ".join(notes)])
-    return _table(["cell", "what is special", *_SETTINGS.values(), "else"], rows)
+    return as_table(["cell", "what is special", *_SETTINGS.values(), "else"], rows)
 
 
 def _named(coverage: pd.DataFrame, studies: int) -> str:
@@ -104,12 +107,12 @@ def _named(coverage: pd.DataFrame, studies: int) -> str:
     rejected = 100 - tests["coverage"]
     words = [
         f"{studies:,} studies a row; the standard error of a share stands after ±.",
-        f"The 95 % intervals of means and of differences cover {_span(covered['coverage'])} % "
+        f"The 95 % intervals of means and of differences cover {span(covered['coverage'])} % "
         f"(asked for: {COVERED[0]:g} to {COVERED[1]:g} %): {_holds(covered['coverage'].between(*COVERED))}.",
-        f"Where there is no difference the test finds one in {_span(rejected)} % of studies (asked for: at most "
+        f"Where there is no difference the test finds one in {span(rejected)} % of studies (asked for: at most "
         f"{MOST_REJECTIONS:g} %): {_holds(rejected <= MOST_REJECTIONS)}.",
         f"At the stated effect, the smallest difference that the formula promises to find with 80 % power, rounded up "
-        f"to the third decimal, it finds {_span(tests['power'])} % (asked for: at least {LEAST_POWER:g} %): "
+        f"to the third decimal, it finds {span(tests['power'])} % (asked for: at least {LEAST_POWER:g} %): "
         f"{_holds(tests['power'] >= LEAST_POWER)}.",
     ]
     return "## The suite's intervals and tests\n\n" + " ".join(words) + "\n\n" + _ours(coverage, NAMED)
@@ -154,7 +157,7 @@ def _ours(coverage: pd.DataFrame, cells: Iterable[str]) -> str:
                 ]
             )
     heads = [*_QUANTITIES.values(), "floor (no seeds)"]
-    return _table(
+    return as_table(
         ["cell", "seeds", *(f"coverage: {head}" for head in heads), "false decisions (%)", "effect", "power (%)"], rows
     )
 
@@ -172,7 +175,7 @@ def _usual(coverage: pd.DataFrame) -> str:
             for method, title_of in TITLES.items()
         ]
         at = " / ".join(map(str, SEEDS))
-        tables.append(f"{title} (at {at} seeds):\n\n" + _table(["method", *(f"`{cell}`" for cell in DESIGNS)], rows))
+        tables.append(f"{title} (at {at} seeds):\n\n" + as_table(["method", *(f"`{cell}`" for cell in DESIGNS)], rows))
     worst = coverage[coverage["cell"].isin(NAMED)]
     points = []
     for method, quantity, claim in (
@@ -182,10 +185,10 @@ def _usual(coverage: pd.DataFrame) -> str:
         ("bootstrap", "difference", "The hierarchical bootstrap"),
     ):
         shares = 100 - worst[(worst["method"] == method) & (worst["quantity"] == quantity)]["coverage"]
-        points.append(f"- {claim}: a difference where there is none in {_span(shares)} % of studies, not 5 %.")
+        points.append(f"- {claim}: a difference where there is none in {span(shares)} % of studies, not 5 %.")
     by_seeds = worst[(worst["method"] == "seeds") & (worst["quantity"] == "lift")]["coverage"]
     points.append(
-        f"- A ratio to the floor with a t interval over seeds, the floor taken as exact, covers {_span(by_seeds)} %."
+        f"- A ratio to the floor with a t interval over seeds, the floor taken as exact, covers {span(by_seeds)} %."
     )
     listed = "In the two cells of the first table:\n\n" + "\n".join(points)
     return f"## Usual methods\n\n{words}\n\n{listed}\n\n" + "\n\n".join(tables)
@@ -198,7 +201,7 @@ def _null(null: pd.DataFrame) -> str:
     words = (
         f"{RUNS} runs of `{LOSS}` on `{DATASET}` at the main batch size, one seed each, are split at random into two "
         f"groups of 3, 5 or 10, paired at random, {splits:,} times: there is no difference to find, and the classes "
-        f"are real. The suite's test finds one in {_span(ours)} % (asked for: at most {MOST_REJECTIONS:g} %): "
+        f"are real. The suite's test finds one in {span(ours)} % (asked for: at most {MOST_REJECTIONS:g} %): "
         f"{_holds(ours <= MOST_REJECTIONS)}. The splits share their runs, so these shares are those of one set of "
         f"{RUNS} runs, not of {splits:,} independent studies."
     )
@@ -208,7 +211,7 @@ def _null(null: pd.DataFrame) -> str:
         if method in shares.index
     ]
     heads = ["false decisions (%)", *(f"{seeds} seeds" for seeds in shares.columns)]
-    return f"## A real null\n\n{words}\n\n{_table(heads, rows)}"
+    return f"## A real null\n\n{words}\n\n{as_table(heads, rows)}"
 
 
 def _improvement(improvement: pd.DataFrame) -> str:
@@ -224,17 +227,12 @@ def _improvement(improvement: pd.DataFrame) -> str:
             f"{by.loc[name, 'coverage']:.1f} ± {by.loc[name, 'coverage_se']:.1f}" for name in ("newcombe", "bootstrap")
         ]
         rows.append([str(runs), f"{probability:g}", *shares])
-    table = _table(["runs of each", "true probability", "Newcombe (the suite's)", "bootstrap over runs"], rows)
+    table = as_table(["runs of each", "true probability", "Newcombe (the suite's)", "bootstrap over runs"], rows)
     return f"## Probability of improvement\n\n{words}\n\n{table}"
 
 
 def _with_error(row: tuple) -> str:
     return f"{row.coverage:.1f} ± {row.coverage_se:.1f}"
-
-
-def _span(values: pd.Series) -> str:
-    low, high = f"{values.min():.1f}", f"{values.max():.1f}"
-    return low if low == high else f"{low} to {high}"
 
 
 def _holds(kept: pd.Series) -> str:
@@ -243,8 +241,3 @@ def _holds(kept: pd.Series) -> str:
 
 def _listing(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _table(heads: list[str], rows: list[list[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

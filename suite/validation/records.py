@@ -17,11 +17,13 @@ _DIGITS = "%.6g"
 
 
 class Records(NamedTuple):
-    """Tables of `suite.validation.coverage`, `improvement` and `null`."""
+    """Tables of `suite.validation.coverage`, `improvement`, `null` and `scaling`."""
 
     coverage: pd.DataFrame
     improvement: pd.DataFrame
     null: pd.DataFrame
+    scaling_tests: pd.DataFrame
+    scaling_curves: pd.DataFrame
 
 
 def write_records(records: Records, recipes: Path = RECIPES) -> None:

@@ -15,7 +15,8 @@ from suite.statistics.measures import GAP_COLUMNS
 from suite.statistics.pairwise import PAIRWISE
 
 TABLES = (
-    "runs", "leaderboard", "pairwise", "friedman", "scaling", "scaling_comparison", "gap", "gap_comparison",
+    "runs", "leaderboard", "pairwise", "friedman", "scaling", "scaling_effect", "scaling_fits", "ablations",
+    "gap", "gap_comparison",
 )  # fmt: skip
 
 
@@ -42,45 +43,6 @@ def test_a_whole_study(study):
     assert set(leading["split"]) == {"val", "test"}
     scaling = pick(study.table("scaling"), loss="triplet", split="test", metric="NDCG")
     assert scaling[["batch_size", "seeds", "steps"]].to_numpy().tolist() == [[32, 3, 16], [256, 5, 2]]
-
-
-def test_the_ends_of_the_batch_sizes_are_compared_at_common_seeds(study):
-    params = study.params(batches=(32, 64, 256))
-    study.write(params, failed=(("triplet", 32, 1),))
-    compare(params, study.root)
-    runs = study.table("runs")
-    table = pick(study.table("scaling_comparison"), split="test", metric="NDCG")
-    assert table["loss"].tolist() == ["supap", "triplet", "contrastive"]
-    assert table["seeds"].tolist() == [3, 2, 3]
-    assert set(table["smallest"]) == {32}
-    assert set(table["largest"]) == {256}
-    by_seed = pick(runs, loss="supap").pivot_table(index="seed", columns="batch_size", values="test/NDCG")
-    both = by_seed[[256, 32]].dropna()
-    row = pick(table, loss="supap").iloc[0]
-    expected = [(both[256] - both[32]).mean(), stats.ttest_rel(both[256], both[32]).pvalue]
-    np.testing.assert_allclose(row[["difference", "p"]].astype(float), expected)
-    np.testing.assert_allclose(table["p_holm"], holm(table["p"].to_numpy()))
-
-
-def test_the_sign_of_a_batch_size_difference_decides_its_side(study):
-    params = study.params(losses=("supap", "triplet"))
-    study.write(params)
-    for loss, shift in (("supap", 5.0), ("triplet", -5.0)):
-        for path in (study.root / "runs" / "emoji" / loss).iterdir():
-            if json.loads((path / "run.json").read_text())["batch_size"] == 256:
-                metrics = json.loads((path / "metrics.json").read_text())
-                moved = {name: value + shift for name, value in metrics.items()}
-                (path / "metrics.json").write_text(json.dumps(moved))
-    compare(params, study.root)
-    table = pick(study.table("scaling_comparison"), split="test", metric="level0/AP")
-    assert dict(zip(table["loss"], table["decision"], strict=True)) == {"supap": "higher", "triplet": "lower"}
-
-
-def test_one_batch_size_is_not_compared_with_itself(study):
-    params = study.params(batches=(256,))
-    study.write(params)
-    compare(params, study.root)
-    assert study.table("scaling_comparison").empty
 
 
 def test_gap_averages_partitions_before_seeds(study):
