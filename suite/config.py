@@ -83,6 +83,9 @@ class MeasuringSampler(Settings):
     kind: Literal["m_per_class", "random", "hierarchical"]
     samples_per_class: Annotated[int, Field(ge=2)] | None = None
     super_classes: Annotated[int, Field(ge=2)] | None = None
+    super_level: PositiveInt | None = Field(
+        default=None, description="level of the super-classes of a hierarchical sampler; None: the second finest, 1"
+    )
     batch_sizes: SizeList | None = Field(default=None, description="sizes it is used at; None: all measured sizes")
 
     @model_validator(mode="after")
@@ -93,6 +96,8 @@ class MeasuringSampler(Settings):
         for name in ("samples_per_class", "super_classes"):
             if (getattr(self, name) is not None) != (name in takes):
                 raise ValueError(f"a sampler of kind {self.kind} {'needs' if name in takes else 'takes no'} {name}")
+        if self.super_level is not None and self.kind != "hierarchical":
+            raise ValueError(f"a sampler of kind {self.kind} takes no super_level")
         return self
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from suite.config import Measure, Params
+from suite.config import Params
+from suite.datasets.arrays import load_labels
 from suite.datasets.protocols import Protocol
 from suite.errors import SuiteError
 from suite.evaluation import nearest_neighbours
 from suite.files import atomic_directory
-from suite.statistics.measures import GAP_COLUMNS, measure_gap
+from suite.statistics.measures import GAP_COLUMNS, GapPlan, gap_plan, measure_gap
 from suite.training.head import embed, load_head_data
 from suite.training.specification import RunSpecification
 from suite.training.stage import recorded_specifications
@@ -38,7 +39,8 @@ def measure_stage(params: Params, dataset: str, name: str, root: Path) -> None:
         missing = f"{len(lacking)} of {len(specs)} runs are missing"
         raise SuiteError(f"{store.directory}: {missing}; run `dvc repro --force --single-item train@{dataset}-{name}`")
     finished = [(spec, run) for spec, run in runs if run.finished]
-    measured = partial(_measure_run, root, params.measure, params.measured_sizes(dataset))
+    levels = load_labels(root, dataset)[0].shape[1]
+    measured = partial(_measure_run, root, gap_plan(params, dataset, levels))
     tables = parallel_map(measured, finished, params.workers.processes)
     shown = [run for spec, run in finished if spec.role == "main"][:1]
     with atomic_directory(root / "measures" / dataset / name) as target:
@@ -84,21 +86,32 @@ def neighbour_table(embeddings: Callable[[np.ndarray], np.ndarray], protocol: Pr
     )
 
 
-def _measure_run(
-    root: Path, measure: Measure, sizes: list[int], entry: tuple[RunSpecification, RecordedRun]
-) -> pd.DataFrame:
+def _measure_run(root: Path, plan: GapPlan, entry: tuple[RunSpecification, RecordedRun]) -> pd.DataFrame:
+    """The gap of the chosen head, of a main run also on the training classes, and of each head that was kept."""
     spec, run = entry
-    data = load_head_data(root, spec.dataset)
-    test = data.evaluation_rows()
-    return measure_gap(
-        embed(run.head(), data.features[test]).numpy(),
-        data.labels[test].numpy(),
-        dataset=spec.dataset,
-        loss=spec.name,
-        train_batch_size=spec.batch_size,
-        seed=spec.seed,
-        fingerprint=spec.fingerprint,
-        batch_sizes=sizes,
-        partitions=measure.partitions,
-        samples_per_class=measure.samples_per_class,
+    data, main = load_head_data(root, spec.dataset), spec.role == "main"
+    rows = {"test": data.evaluation_rows(), "train": data.rows("train")}
+    head = run.head()
+    asked = [(None, head, "test", plan.every | (plan.others if main else {}))]
+    asked += [(None, head, "train", plan.every)] if main else []
+    asked += [(epoch, snapshot, "test", plan.along) for epoch, snapshot in run.snapshots().items()]
+    return pd.concat(
+        [
+            measure_gap(
+                embed(shown, data.features[rows[split]]).numpy(),
+                data.labels[rows[split]].numpy(),
+                samplers,
+                plan,
+                dataset=spec.dataset,
+                loss=spec.name,
+                budget=spec.budget,
+                train_batch_size=spec.batch_size,
+                seed=spec.seed,
+                fingerprint=spec.fingerprint,
+                epoch=epoch,
+                split=split,
+            )
+            for epoch, shown, split, samplers in asked
+        ],
+        ignore_index=True,
     )

@@ -3,14 +3,21 @@
 from suite.statistics.comparisons import holm, paired_comparison, verdict
 from suite.statistics.controls import control_tables
 from suite.statistics.gap import decomposability_gap
+from suite.statistics.gap_interval import gap_interval
+from suite.statistics.gap_samplers import Hierarchical, MPerClass, RandomBatches
 from suite.statistics.intervals import ratio_interval, t_interval
-from suite.statistics.measures import measure_gap
+from suite.statistics.measures import gap_plan, measure_gap
 from suite.statistics.tables import compare
 
 __all__ = [
+    "Hierarchical",
+    "MPerClass",
+    "RandomBatches",
     "compare",
     "control_tables",
     "decomposability_gap",
+    "gap_interval",
+    "gap_plan",
     "holm",
     "measure_gap",
     "paired_comparison",

@@ -1,55 +1,59 @@
-"""The gap of every loss over seeds, and how it differs from the gap of what has learnt nothing.
+"""The gap of every loss over seeds, along training, and on the training classes beside the unseen ones.
 
-A gap is an average over drawn partitions of the evaluation set, and every run is measured on the same ones. Its t
-interval over seeds is therefore conditional on these partitions; how far other partitions would move it stands
-beside it, as the standard error over partitions of the mean over seeds.
+A gap is an average over drawn partitions, and every run is measured on the same ones. Its t interval over seeds is
+therefore conditional on these partitions; how far other partitions would move it stands beside it, as the standard
+error over partitions of the mean over seeds, and as the number of partitions that the precision asked for needs.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterator, Sequence
+
 import pandas as pd
 
 from suite.config import Params
-from suite.statistics.comparisons import holm, paired_comparison, verdict
 from suite.statistics.controls import FROZEN, RANDOM
 from suite.statistics.gap import PARTS
+from suite.statistics.gap_interval import partitions_needed, standard_error
 from suite.statistics.intervals import t_interval
 from suite.statistics.records import label, typed
 
-_WHERE = {
-    "dataset": "str",
-    "loss": "str",
-    "label": "str",
-    "train_batch_size": "int64",
-    "measure_batch_size": "int64",
-}
-_KEYS = [name for name in _WHERE if name != "label"]
+_LOSS = {"dataset": "str", "loss": "str", "label": "str"}
+_MEASURED = {"sampler": "str", "measure_batch_size": "int64", "metric": "str"}
+_RUN = _LOSS | {"budget": "str", "train_batch_size": "int64"}
 GAP = (
-    _WHERE
-    | {"seeds": "int64", "partitions": "int64", "gap_partition_se": "float64"}
+    _RUN
+    | {"split": "str"}
+    | _MEASURED
+    | {"seeds": "int64", "partitions": "int64"}
+    | {"queries": "float64", "queries_without_positive": "float64", "images_never_drawn": "int64"}
     | {f"{part}{end}": "float64" for part in PARTS for end in ("", "_low", "_high")}
+    | {"gap_partition_se": "float64", "partitions_needed": "Int64"}
 )
-GAP_COMPARISON = (
-    _WHERE
-    | {"control": "str", "seeds": "int64", "partitions": "int64"}
-    | dict.fromkeys(("difference", "low", "high", "partition_se", "p", "p_holm"), "float64")
-    | {"decision": "str", "reason": "str"}
+_ENDS = ("set_value", "gap", "gap_low", "gap_high")
+GAP_TRAINING = _LOSS | {"epoch": "int64"} | _MEASURED | {"seeds": "int64"} | dict.fromkeys(_ENDS, "float64")
+_BOTH = ("train_set_value", "test_set_value", "train_gap", "test_gap")
+GAP_GENERALISATION = (
+    _LOSS | {"train_batch_size": "int64", "seed": "int64"} | _MEASURED | dict.fromkeys(_BOTH, "float64")
 )
-_SIDES = {"a": "above", "b": "below", "undecided": "undecided"}
 
 
 def gap_table(gaps: pd.DataFrame, params: Params) -> pd.DataFrame:
     """Mean of the gap and its parts: over the partitions of a run, then, with an interval, over seeds."""
+    keys = ["dataset", "loss", "budget", "train_batch_size", "split", *_MEASURED]
     rows = []
-    for key, group in _in_order(gaps, params):
+    for key, group in in_order(chosen_heads(gaps), keys, params):
         interval = t_interval(group.groupby("seed", sort=True)[list(PARTS)].mean().to_numpy())
         by_partition = group.groupby("partition")["gap"].mean().to_numpy()
-        row = dict(zip(_KEYS, key, strict=True)) | {
+        row = dict(zip(keys, key, strict=True)) | {
             "label": label(key[1], params),
             "seeds": group["seed"].nunique(),
             "partitions": len(by_partition),
-            "gap_partition_se": _standard_error(by_partition),
+            "queries": group["queries"].mean(),
+            "queries_without_positive": group["queries_without_positive"].mean(),
+            "images_never_drawn": group["images_never_drawn"].iloc[0],
+            "gap_partition_se": standard_error(by_partition),
+            "partitions_needed": partitions_needed(by_partition, params.measure.precision),
         }
         for place, part in enumerate(PARTS):
             row |= {
@@ -61,56 +65,57 @@ def gap_table(gaps: pd.DataFrame, params: Params) -> pd.DataFrame:
     return typed([pd.DataFrame(rows)] if rows else [], GAP)
 
 
-def gap_comparison(gaps: pd.DataFrame, params: Params) -> pd.DataFrame:
-    """Gap of a loss minus gap of a control on the same partitions, for every loss, batch sizes and control.
-
-    The difference is taken partition by partition (the draws of a control averaged), then averaged within each
-    seed of the loss; the paired t test is over seeds. Holm's correction is over the losses at one training and one
-    measuring batch size.
-    """
-    draws = gaps[gaps["train_batch_size"] == 0]
-    controls = draws.groupby(["loss", "dataset", "measure_batch_size", "partition"])["gap"].mean()
+def gap_training(gaps: pd.DataFrame, params: Params) -> pd.DataFrame:
+    """Gap and set value at every validation of the followed runs, over seeds."""
+    kept = gaps[gaps["epoch"].notna() & gaps["gap"].notna()]
+    keys = ["dataset", "loss", "epoch", *_MEASURED]
     rows = []
-    for key, group in _in_order(gaps[gaps["train_batch_size"] > 0], params):
-        dataset, loss, _, measured = key
-        for control in (FROZEN, RANDOM):
-            if (control, dataset, measured) not in controls.index.droplevel("partition"):
-                continue
-            base = controls.loc[(control, dataset, measured)].rename("control")
-            both = group.join(base, on="partition", how="inner")
-            by_seed = both.groupby("seed", sort=True)[["gap", "control"]].mean()
-            result = paired_comparison(by_seed["gap"].to_numpy(), by_seed["control"].to_numpy())
-            by_partition = both.groupby("partition")[["gap", "control"]].mean()
-            rows.append(
-                dict(zip(_KEYS, key, strict=True))
-                | {
-                    "label": label(loss, params),
-                    "control": control,
-                    "seeds": len(by_seed),
-                    "partitions": len(by_partition),
-                    "partition_se": _standard_error((by_partition["gap"] - by_partition["control"]).to_numpy()),
-                }
-                | {name: float(value) for name, value in result._asdict().items()}
-            )
-    if not rows:
-        return typed([], GAP_COMPARISON)
-    table = pd.DataFrame(rows)
-    family = table.groupby(["dataset", "train_batch_size", "measure_batch_size", "control"])["p"]
-    table["p_holm"] = family.transform(lambda p: holm(p.to_numpy()))
-    verdicts = [verdict(row.seeds, row.difference, row.p_holm) for row in table.itertuples()]
-    table["decision"] = [_SIDES[decision] for decision, _ in verdicts]
-    table["reason"] = [reason for _, reason in verdicts]
-    return typed([table], GAP_COMPARISON)
+    for key, group in in_order(kept, keys, params):
+        by_seed = group.groupby("seed", sort=True)[["set_value", "gap"]].mean()
+        interval = t_interval(by_seed["gap"].to_numpy())
+        rows.append(
+            dict(zip(keys, key, strict=True))
+            | {"label": label(key[1], params), "seeds": len(by_seed), "set_value": by_seed["set_value"].mean()}
+            | {"gap": float(interval.mean), "gap_low": float(interval.low), "gap_high": float(interval.high)}
+        )
+    return typed([pd.DataFrame(rows)] if rows else [], GAP_TRAINING)
 
 
-def _in_order(gaps: pd.DataFrame, params: Params) -> list[tuple[tuple, pd.DataFrame]]:
-    """The rows of each data set, loss and pair of batch sizes, controls first, in the order of the settings."""
-    datasets = {dataset: place for place, dataset in enumerate(params.datasets)}
-    losses = {loss: place for place, loss in enumerate([FROZEN, RANDOM, *params.losses])}
-    groups = list(gaps.groupby(_KEYS, sort=True))
-    return sorted(groups, key=lambda pair: (datasets[pair[0][0]], losses[pair[0][1]], *pair[0][2:]))
+def gap_generalisation(gaps: pd.DataFrame, params: Params) -> pd.DataFrame:
+    """Gap and set value of every run on the training classes and on those it has not seen, means over partitions."""
+    keys = ["dataset", "loss", "train_batch_size", "seed", *_MEASURED]
+    chosen = chosen_heads(gaps)
+    means = chosen.groupby([*keys, "split", "budget"])[["set_value", "gap"]].mean()
+    if means.empty or not {"train", "test"} <= set(chosen["split"]):
+        return typed([], GAP_GENERALISATION)
+    both = means.unstack("split").dropna()
+    both.columns = [f"{split}_{name}" for name, split in both.columns]
+    rows = []
+    for key, group in in_order(both.reset_index(), ["dataset", "loss"], params):
+        rows.append(group.assign(label=label(key[1], params)))
+    return typed(rows, GAP_GENERALISATION)
 
 
-def _standard_error(values: np.ndarray) -> float:
-    """s / sqrt(n) of n values; NaN with fewer than two."""
-    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+def chosen_heads(gaps: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the heads chosen on validation that have a value: not those kept along training."""
+    return gaps[gaps["epoch"].isna() & gaps["gap"].notna()]
+
+
+def in_order(gaps: pd.DataFrame, keys: Sequence[str], params: Params) -> Iterator[tuple[tuple, pd.DataFrame]]:
+    """The groups of rows by `keys`, of which the first two are data set and loss, in the order of the settings.
+
+    Controls come before losses, samplers and metrics as the settings have them, all else ascending.
+    """
+    places = {
+        "dataset": list(params.datasets),
+        "loss": [FROZEN, RANDOM, *params.losses],
+        "split": ["test", "train"],
+        "sampler": list(params.measure.samplers),
+        "metric": params.measure.metrics,
+    }
+
+    def order(pair: tuple[tuple, pd.DataFrame]) -> tuple:
+        named = zip(keys, pair[0], strict=True)
+        return tuple(places[name].index(value) if name in places else value for name, value in named)
+
+    return iter(sorted(gaps.groupby(list(keys), sort=True), key=order))

@@ -76,6 +76,18 @@ def read_gaps(params: Params, root: Path, runs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table[list(GAP_COLUMNS)] for table in tables if len(table)], ignore_index=True)
 
 
+def read_whitened(params: Params, root: Path) -> pd.DataFrame:
+    """The recorded gap of the whitened features of every data set.
+
+    Raises:
+        SuiteError: naming the file that is missing and the stage that makes it.
+    """
+    columns = ("strength", *GAP_COLUMNS)
+    paths = {dataset: root / "controls" / dataset / "whitened.parquet" for dataset in params.datasets}
+    tables = [read_table(path, f"controls@{dataset}", columns)[list(columns)] for dataset, path in paths.items()]
+    return pd.concat(tables, ignore_index=True)
+
+
 def metric_values(runs: pd.DataFrame, dataset: str, loss: str, batch_size: int, budget: str = "epochs") -> pd.DataFrame:
     """Metrics of the finished runs, a row a seed (the index), a column a `split/metric` (no counts)."""
     columns = [

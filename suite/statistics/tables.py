@@ -9,11 +9,13 @@ from suite.files import atomic_directory, write_table
 from suite.statistics.ablation_tables import ablations
 from suite.statistics.class_values import ClassReader
 from suite.statistics.friedman import friedman
-from suite.statistics.gap_tables import gap_comparison, gap_table
+from suite.statistics.gap_comparison import gap_comparison
+from suite.statistics.gap_matched import gap_matched
+from suite.statistics.gap_tables import gap_generalisation, gap_table, gap_training
 from suite.statistics.leaderboard import leaderboard
 from suite.statistics.pairwise import pairwise
 from suite.statistics.queries import QueryReader
-from suite.statistics.records import read_gaps, read_runs
+from suite.statistics.records import read_gaps, read_runs, read_whitened
 from suite.statistics.scaling_tables import scaling, scaling_effect, scaling_fits
 
 
@@ -46,6 +48,9 @@ def compare(params: Params, root: Path = Path("artifacts")) -> None:
         "ablations": ablations(runs, tested, gaps, params),
         "gap": gap_table(gaps, params),
         "gap_comparison": gap_comparison(gaps, params),
+        "gap_training": gap_training(gaps, params),
+        "gap_generalisation": gap_generalisation(gaps, params),
+        "gap_matched": gap_matched(gaps, read_whitened(params, root), params),
     }
     with atomic_directory(root / "compare") as folder:
         for name, table in tables.items():

@@ -17,7 +17,9 @@ from suite.config import Params
 from suite.files import write_json, write_table
 from suite.recipes import trials_path
 from suite.statistics.controls import LABELS
-from suite.statistics.gap_tables import gap_comparison, gap_table
+from suite.statistics.gap_comparison import gap_comparison
+from suite.statistics.gap_tables import gap_table
+from suite.statistics.measures import GAP_COLUMNS
 from suite.statistics.tables import leaderboard, pairwise, scaling, scaling_comparison
 
 LOSSES = {
@@ -195,7 +197,7 @@ def _compare(
 
 
 def _gaps(params: Params, done: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
-    """What measuring records: a row a run, measuring batch size and partition."""
+    """What measuring records: a row a run, measuring batch size and partition, of AP on the test classes."""
     rows = []
     for run, size, partition in itertools.product(done.to_dict("records"), MEASURES, range(params.measure.partitions)):
         key = run["loss"]
@@ -205,12 +207,20 @@ def _gaps(params: Params, done: pd.DataFrame, generator: np.random.Generator) ->
         rows.append(
             {
                 **{name: run[name] for name in ("dataset", "loss", "seed", "fingerprint")},
+                "budget": "epochs",
                 "train_batch_size": run["batch_size"],
+                "epoch": None,
+                "split": "test",
+                "sampler": params.measure.main_sampler,
                 "measure_batch_size": size,
+                "metric": "AP",
                 "partition": partition,
+                "batches": 72 // 24,
                 "queries": 72,
-                "batch_AP": ap + value,
-                "set_AP": ap,
+                "queries_without_positive": 0,
+                "images_never_drawn": 0,
+                "batch_value": ap + value,
+                "set_value": ap,
                 "gap": value,
                 "fewer_negatives": 1.15 * value,
                 "fewer_positives": -0.15 * value,
@@ -218,7 +228,7 @@ def _gaps(params: Params, done: pd.DataFrame, generator: np.random.Generator) ->
                 "fewer_positives_alone": -0.1 * value,
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows)[list(GAP_COLUMNS)].astype({"epoch": "Int64"})
 
 
 def _write_retrieval(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ import study_settings as settings
 
 from suite.config import Params
 from suite.evaluation import Judged
-from suite.statistics.controls import control_tables
-from suite.statistics.measures import GAP_COLUMNS
+from suite.statistics.controls import control_tables, whitened_gaps
+from suite.statistics.measures import GAP_COLUMNS, gap_plan
 
 METRICS = {"level0/AP": 0.3, "level0/R_at_1": 0.5, "NDCG": 0.7}
 # What training adds to the mean of each loss, and the spread over seeds.
@@ -33,8 +34,16 @@ class Study:
         return settings.study(
             study="smoke",
             main_batch_size=256,
-            seeds={"main": list(main), "scaling": list(scaling)},
-            measure=settings.measure({"default": [4, 8]}, samples_per_class=2, partitions=2),
+            seeds={"main": list(main), "scaling": list(scaling), "followed": [main[0]]},
+            measure=settings.measure(
+                {"default": [4, 8]},
+                partitions=3,
+                metrics=["AP", "NDCG"],
+                samplers={
+                    "m2": {"kind": "m_per_class", "samples_per_class": 2},
+                    "random": {"kind": "random", "batch_sizes": [16]},
+                },
+            ),
             losses={name: settings.loss_entry(name, *batches, learning_rate=0.1) for name in losses},
         )
 
@@ -56,10 +65,11 @@ class Study:
                             place,
                             (loss, batch.batch_size, seed) in failed,
                         )
-                        gaps += self._gaps(params, run) if run["status"] == "finished" else []
+                        gaps += [self._gaps(params, run)] if run["status"] == "finished" else []
                 folder = self.root / "measures" / dataset / loss
                 folder.mkdir(parents=True)
-                pd.DataFrame(gaps, columns=list(GAP_COLUMNS)).to_parquet(folder / "gap.parquet", index=False)
+                table = pd.concat(gaps) if gaps else pd.DataFrame(columns=list(GAP_COLUMNS))
+                table.to_parquet(folder / "gap.parquet", index=False)
 
     def write_dataset(self, dataset: str) -> None:
         folder = self.root / "datasets" / dataset
@@ -105,18 +115,19 @@ class Study:
 
     def write_controls(self, dataset: str, params: Params) -> None:
         generator = np.random.default_rng(0)
+        frozen, train = generator.normal(size=(80, 6)), np.flatnonzero(LABELS < 8)
+        plan = gap_plan(params, dataset, 1)
         metrics, queries, gap = control_tables(
-            generator.normal(size=(80, 6)),
+            frozen,
             LABELS,
-            {"val": Judged(np.flatnonzero(LABELS < 8), None, (1,)), "test": Judged(TESTED, None, (1,))},
-            TESTED,
+            {"val": Judged(train, None, (1,)), "test": Judged(TESTED, None, (1,))},
+            {"test": TESTED, "train": train},
             dataset=dataset,
             random_width=4,
             seeds=params.seeds.scaling,
-            batch_sizes=params.measured_sizes(dataset),
-            partitions=params.measure.partitions,
-            samples_per_class=params.measure.samplers[params.measure.main_sampler].samples_per_class,
+            plan=plan,
         )
+        whitened = whitened_gaps(frozen, LABELS, TESTED, train, dataset=dataset, plan=plan)
         wanted = [*METRICS, "queries", "level0/queries"]
         folder = self.root / "controls" / dataset
         folder.mkdir(parents=True)
@@ -124,6 +135,7 @@ class Study:
         columns = ["control", "seed", "item", *METRICS, "level0/num_positives"]
         queries[columns].to_parquet(folder / "queries.parquet", index=False)
         gap.to_parquet(folder / "gap.parquet", index=False)
+        whitened.to_parquet(folder / "whitened.parquet", index=False)
 
     def table(self, name: str) -> pd.DataFrame:
         return pd.read_parquet(self.root / "compare" / f"{name}.parquet")
@@ -140,29 +152,35 @@ class Study:
         return pd.DataFrame({"item": TESTED, **values, "level0/num_positives": 4})
 
     @staticmethod
-    def _gaps(params: Params, run: dict) -> list[dict]:
-        generator = np.random.default_rng(run["seed"])
+    def _gaps(params: Params, run: dict) -> pd.DataFrame:
+        """What measuring leaves of a run: every run on test; a main one by each sampler, on train, and if followed."""
+        plan = gap_plan(params, run["dataset"], 1)
+        main = run["role"] == "main"
+        asked = [(None, "test", plan.every | (plan.others if main else {}))]
+        asked += [(None, "train", plan.every)] if main else []
+        asked += [(epoch, "test", plan.along) for epoch in (1, 2) if main and run["seed"] in params.seeds.followed]
+        generator = np.random.default_rng([run["seed"], run["batch_size"]])
         rows = []
-        for size in params.measured_sizes(run["dataset"]):
-            for partition in range(params.measure.partitions):
-                negatives, positives = generator.random(2)
-                rows.append(
-                    {name: run[name] for name in ("dataset", "loss", "seed", "fingerprint")}
-                    | {
-                        "train_batch_size": run["batch_size"],
-                        "measure_batch_size": size,
-                        "partition": partition,
-                    }
-                    | {"queries": 40, "set_AP": 0.4, "batch_AP": 0.4 + negatives - positives}
-                    | {
-                        "gap": negatives - positives,
-                        "fewer_negatives": negatives,
-                        "fewer_positives": -positives,
-                        "fewer_negatives_alone": negatives / 2,
-                        "fewer_positives_alone": -positives / 2,
-                    }
-                )
-        return rows
+        for epoch, split, samplers in asked:
+            for name, sampler in samplers.items():
+                for size, metric, partition in product(sampler.batch_sizes, plan.metrics, range(plan.partitions)):
+                    negatives, positives = generator.random(2)
+                    value = 0.2 + 0.1 * (epoch or 2)
+                    rows.append(
+                        {column: run[column] for column in ("dataset", "loss", "budget", "seed", "fingerprint")}
+                        | {"train_batch_size": run["batch_size"], "epoch": epoch, "split": split, "sampler": name}
+                        | {"measure_batch_size": size, "metric": metric, "partition": partition}
+                        | {"batches": 40 // size, "queries": 40, "queries_without_positive": 2}
+                        | {"images_never_drawn": 3, "set_value": value, "batch_value": value + negatives - positives}
+                        | {
+                            "gap": negatives - positives,
+                            "fewer_negatives": negatives,
+                            "fewer_positives": -positives,
+                            "fewer_negatives_alone": negatives / 2,
+                            "fewer_positives_alone": -positives / 2,
+                        }
+                    )
+        return pd.DataFrame(rows, columns=list(GAP_COLUMNS)).astype({"epoch": "Int64"})
 
 
 @pytest.fixture

@@ -6,17 +6,16 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 from suite.errors import SuiteError
 from suite.evaluation import Judged
-from suite.statistics import compare, control_tables, holm, measure_gap
-from suite.statistics.measures import GAP_COLUMNS
+from suite.statistics import MPerClass, RandomBatches, compare, control_tables
+from suite.statistics.measures import GAP_COLUMNS, GapPlan
 from suite.statistics.pairwise import PAIRWISE
 
 TABLES = (
     "runs", "leaderboard", "pairwise", "friedman", "scaling", "scaling_effect", "scaling_fits", "ablations",
-    "gap", "gap_comparison",
+    "gap", "gap_comparison", "gap_training", "gap_generalisation", "gap_matched",
 )  # fmt: skip
 
 
@@ -43,76 +42,6 @@ def test_a_whole_study(study):
     assert set(leading["split"]) == {"val", "test"}
     scaling = pick(study.table("scaling"), loss="triplet", split="test", metric="NDCG")
     assert scaling[["batch_size", "seeds", "steps"]].to_numpy().tolist() == [[32, 3, 16], [256, 5, 2]]
-
-
-def test_gap_averages_partitions_before_seeds(study):
-    params = study.params()
-    study.write(params)
-    compare(params, study.root)
-    measured = pd.read_parquet(study.root / "measures" / "emoji" / "supap" / "gap.parquet")
-    at = pick(measured, train_batch_size=32, measure_batch_size=8)
-    by_seed = at.groupby("seed")["gap"].mean().to_numpy()
-    table = study.table("gap")
-    row = pick(table, loss="supap", train_batch_size=32, measure_batch_size=8).iloc[0]
-    low, high = stats.t.interval(0.95, 2, by_seed.mean(), stats.sem(by_seed))
-    assert row["seeds"] == 3
-    np.testing.assert_allclose(row[["gap", "gap_low", "gap_high"]].astype(float), [by_seed.mean(), low, high])
-    np.testing.assert_allclose(table["fewer_negatives"] + table["fewer_positives"], table["gap"], atol=1e-12)
-    assert list(dict.fromkeys(table["loss"])) == ["frozen", "random", "supap", "triplet", "contrastive"]
-    assert pick(table, loss="frozen")[["gap_low", "gap_high"]].isna().all(axis=None)
-    assert pick(table, loss="random")[["gap_low", "gap_high"]].notna().all(axis=None)
-
-
-def test_the_gap_has_its_literal_parts_and_its_error_over_partitions(study):
-    params = study.params()
-    study.write(params)
-    compare(params, study.root)
-    measured = pd.read_parquet(study.root / "measures" / "emoji" / "triplet" / "gap.parquet")
-    at = pick(measured, train_batch_size=256, measure_batch_size=4)
-    row = pick(study.table("gap"), loss="triplet", train_batch_size=256, measure_batch_size=4).iloc[0]
-    for part in ("fewer_negatives_alone", "fewer_positives_alone"):
-        by_seed = at.groupby("seed")[part].mean()
-        low, high = stats.t.interval(0.95, 4, by_seed.mean(), stats.sem(by_seed))
-        np.testing.assert_allclose(
-            row[[part, f"{part}_low", f"{part}_high"]].astype(float), [by_seed.mean(), low, high]
-        )
-    assert row["partitions"] == 2
-    np.testing.assert_allclose(row["gap_partition_se"], stats.sem(at.groupby("partition")["gap"].mean()))
-
-
-def test_the_gap_is_compared_with_each_control_on_the_same_partitions(study):
-    params = study.params()
-    study.write(params)
-    compare(params, study.root)
-    measured = pd.read_parquet(study.root / "measures" / "emoji" / "supap" / "gap.parquet")
-    controls = pd.read_parquet(study.root / "controls" / "emoji" / "gap.parquet")
-    table = study.table("gap_comparison")
-    assert len(table) == 3 * 2 * 2 * 2
-    for control in ("frozen", "random"):
-        base = pick(controls, loss=control, measure_batch_size=8).groupby("partition")["gap"].mean()
-        at = pick(measured, train_batch_size=256, measure_batch_size=8)
-        difference = at["gap"] - at["partition"].map(base)
-        by_seed = difference.groupby(at["seed"]).mean()
-        row = pick(table, loss="supap", control=control, train_batch_size=256, measure_batch_size=8).iloc[0]
-        low, high = stats.t.interval(0.95, 4, by_seed.mean(), stats.sem(by_seed))
-        expected = [by_seed.mean(), low, high, stats.ttest_1samp(by_seed, 0).pvalue]
-        np.testing.assert_allclose(row[["difference", "low", "high", "p"]].astype(float), expected)
-        np.testing.assert_allclose(row["partition_se"], stats.sem(difference.groupby(at["partition"]).mean()))
-        family = pick(table, control=control, train_batch_size=256, measure_batch_size=8)
-        assert len(family) == 3
-        np.testing.assert_allclose(family["p_holm"], holm(family["p"].to_numpy()))
-
-
-def test_the_sign_of_a_gap_difference_decides_its_side(study):
-    params = study.params(losses=("supap", "triplet"), batches=(256,))
-    study.write(params)
-    for loss, shift in (("supap", 5.0), ("triplet", -5.0)):
-        path = study.root / "measures" / "emoji" / loss / "gap.parquet"
-        table = pd.read_parquet(path)
-        table.assign(gap=table["gap"] + shift).to_parquet(path, index=False)
-    compare(params, study.root)
-    decided = study.table("gap_comparison").groupby("loss")["decision"].unique()
-    assert {loss: list(sides) for loss, sides in decided.items()} == {"supap": ["above"], "triplet": ["below"]}
 
 
 def test_one_seed_gives_means_without_intervals(study):
@@ -182,7 +111,8 @@ def test_runs_that_params_no_longer_names_are_not_counted(study):
 def test_a_named_run_without_a_record_is_asked_for(study):
     study.write(study.params())
     with pytest.raises(
-        SuiteError, match=r"no run at batch size 256, seed 5, equal epochs; run `dvc repro train@emoji-triplet`"
+        SuiteError,
+        match=r"loss 'triplet' has no run at batch size 256, seed 5, equal epochs; run `dvc repro train@emoji-triplet`",
     ):
         compare(study.params(losses=("triplet",), main=(0, 5)), study.root)
 
@@ -213,6 +143,7 @@ def test_unfinished_folders_are_passed_over(study):
         ("measures/emoji/supap/gap.parquet", "not found; run `dvc repro measure@emoji-supap`"),
         ("controls/emoji/metrics.parquet", "not found; run `dvc repro controls@emoji`"),
         ("controls/emoji/gap.parquet", "not found; run `dvc repro controls@emoji`"),
+        ("controls/emoji/whitened.parquet", "not found; run `dvc repro controls@emoji`"),
         ("controls/emoji/queries.parquet", "not found; run `dvc repro controls@emoji`"),
     ],
 )
@@ -231,7 +162,8 @@ def test_a_missing_file_names_its_stage_and_leaves_the_last_comparison(study, mi
 def test_a_loss_without_runs_names_its_stage(study):
     study.write(study.params(losses=("supap",)))
     with pytest.raises(
-        SuiteError, match=r"no run at batch size 32, seed 0, equal epochs; run `dvc repro train@emoji-triplet`"
+        SuiteError,
+        match=r"'triplet' has no run at batch size 32, seed 0, equal epochs; run `dvc repro train@emoji-triplet`",
     ):
         compare(study.params(losses=("supap", "triplet")), study.root)
 
@@ -263,14 +195,12 @@ def test_a_finished_run_that_was_not_measured_is_named(study):
         compare(params, study.root)
 
 
-CONTROL = {
-    "dataset": "emoji", "random_width": 8, "seeds": [3, 4], "batch_sizes": [4], "partitions": 2,
-    "samples_per_class": 2,
-}  # fmt: skip
-# 48 rows: 16 to train, 16 to validate, 16 to test; the last also measure the gap.
+PLAN = GapPlan({"m2": MPerClass(2, (4,))}, {"random": RandomBatches((8,))}, {}, partitions=2, metrics=("AP",))
+CONTROL = {"dataset": "emoji", "random_width": 8, "seeds": [3, 4], "plan": PLAN}
+# 48 rows: 16 to train, 16 to validate, 16 to test; the gap is measured on the first and the last.
 SIDES = (
     {"val": Judged(np.arange(16, 32), None, (1, 2)), "test": Judged(np.arange(32, 48), None, (1, 2))},
-    np.arange(32, 48),
+    {"test": np.arange(32, 48), "train": np.arange(16)},
 )
 
 
@@ -289,6 +219,11 @@ def test_controls_cover_both_splits_and_every_draw():
     assert list(gap.columns) == list(GAP_COLUMNS)
     assert set(gap["train_batch_size"]) == {0}
     assert set(gap["fingerprint"]) == {""}
+    measured = gap[["loss", "split", "sampler"]].drop_duplicates().to_numpy().tolist()
+    assert measured == [
+        ["frozen", "test", "m2"], ["frozen", "test", "random"], ["frozen", "train", "m2"],
+        ["random", "test", "m2"], ["random", "test", "random"],
+    ]  # fmt: skip
 
 
 def test_frozen_features_are_compared_by_direction():
@@ -310,27 +245,13 @@ def test_controls_of_queries_against_a_gallery_leave_unlabelled_images_unrelated
     generator = np.random.default_rng(2)
     labels = np.r_[np.repeat(np.arange(9), 4), -1 - np.arange(36, 48)]
     judged = SIDES[0] | {"test": Judged(np.arange(32, 36), np.arange(28, 48), (1, 20))}
-    metrics, *_ = control_tables(generator.normal(size=(48, 5)), labels, judged, np.arange(16, 36), **CONTROL)
+    metrics, *_ = control_tables(
+        generator.normal(size=(48, 5)), labels, judged, SIDES[1] | {"test": np.arange(16, 36)}, **CONTROL
+    )
     found = pick(metrics, control="frozen", split="test").set_index("metric")["value"]
     assert found["queries"] == 4
     assert found["level0/true_R_at_20"] == 1.0
     assert found["level0/P_at_20"] == 4 / 20
-
-
-def test_all_runs_are_measured_on_the_same_partitions():
-    generator = np.random.default_rng(0)
-    embeddings, labels = generator.normal(size=(40, 6)), np.repeat(np.arange(10), 4)
-    run = {
-        "dataset": "emoji",
-        "train_batch_size": 32,
-        "batch_sizes": [8],
-        "partitions": 3,
-        "samples_per_class": 2,
-    }
-    one = measure_gap(embeddings, labels, loss="supap", seed=0, fingerprint="a", **run)
-    other = measure_gap(embeddings, labels, loss="triplet", seed=5, fingerprint="b", **run)
-    assert one["gap"].equals(other["gap"])
-    assert set(other["seed"]) == {5}
 
 
 def test_a_table_of_another_layout_is_named(study):

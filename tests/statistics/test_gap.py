@@ -1,70 +1,72 @@
-"""The decomposability gap against brute force, full enumeration and its identities."""
-
-from itertools import combinations, permutations
+"""The decomposability gap against brute force, its identities, and what it refuses."""
 
 import numpy as np
 import pytest
+from gap_brute_force import METRICS, of_batches
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suite.errors import SuiteError
-from suite.statistics.gap import PARTS, decomposability_gap, draw_partition
-
-
-def average_precision(scores, positives, negatives):
-    """AP of one query, ties against it."""
-    ordered = sorted(positives, key=lambda j: -scores[j])
-    return np.mean([(n + 1) / (n + 1 + sum(scores[k] >= scores[j] for k in negatives)) for n, j in enumerate(ordered)])
-
-
-def brute_force(embeddings, labels, batch):
-    """The values, in the order of `PARTS`, of every query of one batch, from its definition."""
-    scores = embeddings @ embeddings.T
-    rows = []
-    for i in batch:
-        everyone = [j for j in range(len(labels)) if j != i]
-        full = (
-            [j for j in everyone if labels[j] == labels[i]],
-            [j for j in everyone if labels[j] != labels[i]],
-        )
-        few = [j for j in full[0] if j in batch], [j for j in full[1] if j in batch]
-        value = {
-            (p, n): average_precision(scores[i], (full, few)[p][0], (full, few)[n][1]) for p in (0, 1) for n in (0, 1)
-        }
-        negatives = ((value[0, 1] - value[0, 0]) + (value[1, 1] - value[1, 0])) / 2
-        positives = ((value[1, 0] - value[0, 0]) + (value[1, 1] - value[0, 1])) / 2
-        alone = value[0, 1] - value[0, 0], value[1, 0] - value[0, 0]
-        rows.append((value[1, 1], value[0, 0], value[1, 1] - value[0, 0], negatives, positives, *alone))
-    return np.array(rows)
+from suite.evaluation import mean_metrics, per_query_metrics
+from suite.statistics.gap import COLUMNS, PARTS, decomposability_gap
+from suite.statistics.gap_samplers import Hierarchical, MPerClass, RandomBatches, SamplerError
 
 
 def sample(seed, classes=7, low=2, high=6):
+    """Embeddings of small whole numbers, so that scores are exact and tie often."""
     generator = np.random.default_rng(seed)
     labels = generator.permutation(np.repeat(np.arange(classes), generator.integers(low, high + 1, classes)))
-    return generator.integers(-3, 4, (len(labels), 4)).astype(np.float64), labels
+    return generator.integers(-3, 4, (len(labels), 4)).astype(np.float32), labels
 
 
-@given(seed=st.integers(0, 2**32 - 1), m=st.sampled_from([2, 3]))
-@settings(max_examples=40, deadline=None)
-def test_matches_brute_force_on_the_drawn_batches(seed, m):
-    embeddings, labels = sample(seed, low=3)
-    found = decomposability_gap(embeddings, labels, [2 * m, 3 * m], 2, m, seed)
+def nested(labels):
+    return np.stack([labels, labels // 2, labels // 4], 1)
+
+
+SAMPLERS = {
+    "m2": MPerClass(2, (4, 6)),
+    "m3": MPerClass(3, (6,)),
+    "random": RandomBatches((5, 9)),
+    "hierarchical": Hierarchical(2, 2, (4,)),
+}
+
+
+@given(seed=st.integers(0, 2**32 - 1), kind=st.sampled_from(["nested", "crossed", "flat"]))
+@settings(max_examples=8, deadline=None)
+def test_matches_brute_force_on_the_drawn_batches(seed, kind):
+    embeddings, fine = sample(seed, low=3)
+    generator = np.random.default_rng(seed)
+    labels = {
+        "nested": nested(fine),
+        # A second level that the first does not nest in, so that some items share it alone.
+        "crossed": np.stack([fine, generator.integers(0, 3, len(fine))], 1),
+        "flat": fine,
+    }[kind]
+    samplers = {name: SAMPLERS[name] for name in SAMPLERS if name != "hierarchical" or kind == "nested"}
+    level = 1 if kind != "flat" and seed % 2 else 0
+    found = decomposability_gap(embeddings, labels, samplers, partitions=1, metrics=METRICS, seed=seed, level=level)
+    codes = np.unique(labels.reshape(len(labels), -1)[:, 0], return_inverse=True)[1]
+    codes = np.concatenate([codes[None], labels.reshape(len(labels), -1).T[1:]])
     for row in found.itertuples():
-        drawn = draw_partition(labels, m, np.random.default_rng([seed, row.partition]))
-        per_batch = row.measure_batch_size // m
-        batches = drawn[: len(drawn) // per_batch * per_batch].reshape(-1, row.measure_batch_size)
-        expected = np.concatenate([brute_force(embeddings, labels, list(batch)) for batch in batches])
-        assert row.queries == len(expected)
-        np.testing.assert_allclose([getattr(row, part) for part in PARTS], expected.mean(0), atol=1e-12)
+        generator = np.random.default_rng([seed, row.partition])
+        batches = samplers[row.sampler].draw(codes, row.measure_batch_size, generator)
+        if not row.queries:
+            assert np.isnan(row.gap)
+            continue
+        expected, queries = of_batches(embeddings, labels, batches, row.metric, level)
+        assert row.queries == queries
+        assert row.queries + row.queries_without_positive == batches.size
+        np.testing.assert_allclose([getattr(row, part) for part in PARTS], expected, atol=1e-12)
 
 
 @given(seed=st.integers(0, 2**32 - 1), level=st.sampled_from([0, 1]))
 @settings(max_examples=40, deadline=None)
 def test_the_parts_sum_to_the_gap(seed, level):
     embeddings, labels = sample(seed)
-    found = decomposability_gap(embeddings, np.stack([labels, labels // 3], 1), [4, 8], 3, 2, seed, level=level)
+    found = decomposability_gap(
+        embeddings, nested(labels), {"m2": MPerClass(2, (4, 8))}, partitions=3, metrics=METRICS, seed=seed, level=level
+    )
     np.testing.assert_allclose(found["fewer_negatives"] + found["fewer_positives"], found["gap"], atol=1e-14)
-    np.testing.assert_allclose(found["batch_AP"] - found["set_AP"], found["gap"], atol=1e-14)
+    np.testing.assert_allclose(found["batch_value"] - found["set_value"], found["gap"], atol=1e-14)
     # What the literal parts leave of the gap is the interaction, which the shares halve between them.
     interaction = found["gap"] - found["fewer_negatives_alone"] - found["fewer_positives_alone"]
     for part in ("fewer_negatives", "fewer_positives"):
@@ -77,116 +79,126 @@ def test_the_parts_sum_to_the_gap(seed, level):
 @settings(max_examples=20, deadline=None)
 def test_a_batch_that_is_the_whole_set_has_no_gap(seed):
     generator = np.random.default_rng(seed)
-    labels = generator.permutation(np.repeat(np.arange(6), 5))
+    labels = nested(generator.permutation(np.repeat(np.arange(6), 5)))
     embeddings = generator.normal(size=(30, 16)).astype(np.float32)
-    found = decomposability_gap(embeddings, labels, [30], 2, 5, seed)
-    assert (found[["gap", "fewer_negatives", "fewer_positives"]] == 0).all(axis=None)
+    samplers = {"m5": MPerClass(5, (30,)), "random": RandomBatches((30,))}
+    found = decomposability_gap(embeddings, labels, samplers, partitions=2, metrics=METRICS, seed=seed)
+    np.testing.assert_allclose(found[["gap", "fewer_negatives", "fewer_positives"]], 0, atol=1e-14)
     assert (found["queries"] == 30).all()
+    # Both terms are then the metrics of the evaluation.
+    means = mean_metrics(per_query_metrics(embeddings, labels, ks=(1, 3)))
+    for row in found.itertuples():
+        wanted = means[row.metric if row.metric in means else f"level0/{row.metric}"]
+        np.testing.assert_allclose([row.set_value, row.batch_value], wanted, atol=1e-12)
 
 
-def test_coarse_positives_come_from_other_classes_of_the_batch():
-    embeddings, fine = sample(4, low=3)
-    coarse = fine % 2
-    found = decomposability_gap(embeddings, np.stack([fine, coarse], 1), [6], 1, 2, 9, level=1)
-    drawn = draw_partition(fine, 2, np.random.default_rng([9, 0]))
-    batches = drawn[: len(drawn) // 3 * 3].reshape(-1, 6)
-    expected = np.concatenate([brute_force(embeddings, coarse, list(batch)) for batch in batches])
-    np.testing.assert_allclose(found[list(PARTS)].to_numpy()[0], expected.mean(0), atol=1e-12)
+def test_embeddings_in_one_point_are_worth_the_worst_order():
+    labels = np.repeat(np.arange(4), 3)
+    found = decomposability_gap(np.ones((12, 2)), labels, {"m3": MPerClass(3, (6,))}, metrics=["AP", "R_at_3"])
+    # Two positives after nine negatives of the set, three of the batch.
+    np.testing.assert_allclose(found.loc[found["metric"] == "AP", "set_value"], (1 / 10 + 2 / 11) / 2)
+    np.testing.assert_allclose(found.loc[found["metric"] == "AP", "batch_value"], (1 / 4 + 2 / 5) / 2)
+    assert (found.loc[found["metric"] == "R_at_3", "batch_value"] == 0).all()
 
 
-def test_partitions_average_to_the_enumerated_expectation():
-    """Classes of 3, 3 and 2 images, m = 2, two classes a batch: every batch that can be drawn."""
-    generator = np.random.default_rng(11)
-    labels = np.array([0, 0, 0, 1, 1, 1, 2, 2])
-    embeddings = generator.normal(size=(8, 3))
-    choices = [list(combinations(np.flatnonzero(labels == c), 2)) for c in range(3)]
-    batches = [
-        brute_force(embeddings, labels, [*first, *second]).mean(0)
-        for one, other, _ in permutations(range(3))
-        for first in choices[one]
-        for second in choices[other]
-    ]
-    weights = np.array(
-        [
-            1 / (6 * len(choices[one]) * len(choices[other]))
-            for one, other, _ in permutations(range(3))
-            for _ in range(len(choices[one]) * len(choices[other]))
-        ]
-    )
-    expected = weights @ np.array(batches)
-    found = decomposability_gap(embeddings, labels, [4], 3000, 2, 0)[list(PARTS)]
-    error = found.std(ddof=1) / np.sqrt(len(found))
-    # The seed is fixed; five standard errors would catch any bias of note.
-    assert (np.abs(found.mean() - expected) <= 5 * error + 1e-12).all()
-
-
-def test_a_partition_draws_without_replacement_from_classes_large_enough():
-    labels = np.repeat([0, 1, 2, 3], [5, 2, 4, 3])
-    drawn = draw_partition(labels, 3, np.random.default_rng(0))
-    assert sorted(labels[drawn[:, 0]]) == [0, 2, 3]
-    assert (labels[drawn] == labels[drawn[:, :1]]).all()
-    assert len(np.unique(drawn)) == drawn.size
-
-
-def test_a_class_draw_is_uniform():
-    labels = np.zeros(6, dtype=int)
-    counts = np.zeros(6)
-    generator = np.random.default_rng(0)
-    for _ in range(3000):
-        counts[draw_partition(labels, 2, generator)[0]] += 1
-    # Each image has chance 1/3; five standard deviations of a binomial.
-    assert np.abs(counts / 3000 - 1 / 3).max() < 5 * np.sqrt(2 / 9 / 3000)
-
-
-def test_same_seed_same_bits_and_partitions_do_not_depend_on_the_batch_sizes():
+def test_same_seed_same_bits_and_partitions_do_not_depend_on_what_else_is_measured():
     embeddings, labels = sample(2, classes=12, low=3)
-    both = decomposability_gap(embeddings, labels, [4, 12], 2, 2, 5)
-    alone = decomposability_gap(embeddings, labels, [12], 2, 2, 5)
-    again = decomposability_gap(embeddings, labels, [4, 12], 2, 2, 5)
+    samplers = {"m2": MPerClass(2, (4, 12)), "random": RandomBatches((8,))}
+    both = decomposability_gap(embeddings, labels, samplers, partitions=2, metrics=["AP", "R_at_1"], seed=5)
+    again = decomposability_gap(embeddings, labels, samplers, partitions=2, metrics=["AP", "R_at_1"], seed=5)
+    alone = decomposability_gap(embeddings, labels, {"m2": MPerClass(2, (12,))}, partitions=2, seed=5)
+    assert list(both.columns) == list(COLUMNS)
     assert both.equals(again)
-    assert both[both["measure_batch_size"] == 12].reset_index(drop=True).equals(alone)
-    assert not both.equals(decomposability_gap(embeddings, labels, [4, 12], 2, 2, 6))
+    chosen = (both["sampler"] == "m2") & (both["measure_batch_size"] == 12) & (both["metric"] == "AP")
+    assert both[chosen].reset_index(drop=True).equals(alone)
+    other = decomposability_gap(embeddings, labels, samplers, partitions=2, metrics=["AP", "R_at_1"], seed=6)
+    assert not both.equals(other)
+
+
+def test_a_set_of_several_blocks_of_queries_has_the_metrics_of_the_evaluation():
+    generator = np.random.default_rng(0)
+    labels = nested(generator.integers(0, 200, 1500))
+    embeddings = generator.normal(size=(1500, 8)).astype(np.float32)
+    found = decomposability_gap(
+        embeddings, labels, {"random": RandomBatches((1500,))}, partitions=1, metrics=METRICS
+    ).set_index("metric")
+    means = mean_metrics(per_query_metrics(embeddings, labels, ks=(1, 3)))
+    for metric in METRICS:
+        wanted = means[metric if metric in means else f"level0/{metric}"]
+        np.testing.assert_allclose(found.loc[metric, ["set_value", "batch_value"]].astype(float), wanted, rtol=1e-12)
 
 
 def test_the_gap_falls_with_batch_size_without_any_learning():
     generator = np.random.default_rng(0)
     labels = np.repeat(np.arange(64), 5)
-    found = decomposability_gap(generator.normal(size=(320, 32)), labels, [8, 32, 128], 4, 4, 0)
-    gap = found.groupby("measure_batch_size")["gap"].mean()
-    assert gap.is_monotonic_decreasing
+    found = decomposability_gap(generator.normal(size=(320, 32)), labels, {"m4": MPerClass(4, (8, 32, 128))})
+    assert found.groupby("measure_batch_size")["gap"].mean().is_monotonic_decreasing
 
 
-def test_too_few_classes_say_what_to_do():
-    embeddings, labels = sample(0)
-    with pytest.raises(SuiteError, match=r"batch size 64: needs 32 classes .* there are 7; lower measure.batch_sizes"):
-        decomposability_gap(embeddings, labels, [64], 1, 2, 0)
+def test_queries_without_a_positive_in_the_batch_are_left_out_and_counted():
+    """Of single images and one pair, only the pair is ever asked, and only where a batch holds both."""
+    labels = np.array([0, 0, 1, 2, 3, 4])
+    found = decomposability_gap(np.eye(6), labels, {"random": RandomBatches((3,))}, partitions=40, metrics=["R_at_1"])
+    assert set(found["queries"]) == {0, 2}
+    assert (found["queries"] + found["queries_without_positive"] == 6).all()
+    assert (found["batches"] == found["queries"] / 2).all()
+    assert found.loc[found["queries"] == 0, list(PARTS)].isna().all(axis=None)
+    assert found.loc[found["queries"] > 0, list(PARTS)].notna().all(axis=None)
 
 
-@pytest.mark.parametrize("size", [7, 2])
-def test_a_batch_size_must_hold_whole_classes(size):
-    embeddings, labels = sample(0)
-    with pytest.raises(SuiteError, match=f"batch size {size}: must be a multiple"):
-        decomposability_gap(embeddings, labels, [size], 1, 2, 0)
+def test_a_class_too_small_is_never_drawn_and_counted():
+    embeddings, labels = sample(0, low=3, high=3)
+    labels = np.append(labels, [7, 8, 8])
+    embeddings = np.concatenate([embeddings, embeddings[:3]])
+    found = decomposability_gap(embeddings, labels, {"m3": MPerClass(3, (6,)), "random": RandomBatches((6,))})
+    assert set(found.loc[found["sampler"] == "m3", "images_never_drawn"]) == {3}
+    assert set(found.loc[found["sampler"] == "random", "images_never_drawn"]) == {0}
 
 
 @pytest.mark.parametrize(
-    ("changes", "named"),
+    ("changes", "message"),
     [
-        ({"samples_per_class": 1}, "samples_per_class"),
-        ({"partitions": 0}, "partitions"),
-        ({"level": 1}, "level"),
-        ({"batch_sizes": []}, "batch_sizes"),
-        ({"labels": [0, 1]}, "labels"),
+        ({"partitions": 0}, "partitions: expected at least 1, found 0"),
+        ({"level": 1}, "level: expected 0..0, found 1"),
+        ({"samplers": {}}, "samplers: expected at least one"),
+        ({"samplers": {"m2": MPerClass(2, ())}}, "samplers: expected at least one"),
+        ({"labels": [0, 1]}, "labels: expected shape"),
+        ({"metrics": []}, "metrics: expected distinct names"),
+        ({"metrics": ["AP", "AP"]}, "metrics: expected distinct names"),
+        ({"metrics": "AP"}, "metrics: expected distinct names"),
+        ({"metrics": ["NDGC"]}, "metrics: unknown metric 'NDGC': did you mean 'NDCG'?"),
+        ({"metrics": ["R_at_0"]}, "metrics: unknown metric 'R_at_0': did you mean 'R_at_1'?"),
+        ({"metrics": ["precision"]}, "metrics: unknown metric 'precision': known: AP, R_at_k"),
+        (
+            {"samplers": {"h": Hierarchical(2, 2, (4,))}},
+            "h: super_level: 1 is no level above the finest; the labels have 1",
+        ),
+        ({"embeddings": np.full((25, 4), np.nan)}, "embeddings: 25 of 25 rows hold NaN or infinity"),
     ],
 )
-def test_bad_arguments_are_named(changes, named):
+def test_bad_arguments_are_named(changes, message):
     embeddings, labels = sample(0)
-    arguments = {
-        "labels": labels,
-        "batch_sizes": [4],
-        "partitions": 1,
-        "samples_per_class": 2,
-        "seed": 0,
-    } | changes
-    with pytest.raises(ValueError, match=f"^{named}: "):
-        decomposability_gap(embeddings, **arguments)
+    assert len(labels) == 25
+    arguments = {"embeddings": embeddings, "labels": labels, "samplers": {"m2": MPerClass(2, (4,))}} | changes
+    with pytest.raises(ValueError, match="^" + message.replace("?", r"\?")):
+        decomposability_gap(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "problem"),
+    [
+        (MPerClass(2, (64,)), "batch size 64 needs 32 classes of at least 2 images, there are 7"),
+        (MPerClass(2, (7,)), "batch size 7 is no multiple of 2 images a class with two classes"),
+        (MPerClass(2, (2,)), "batch size 2 is no multiple of 2 images a class with two classes"),
+        (RandomBatches((1,)), "batch size 1 is not between 2 and the 25 images there are"),
+        (RandomBatches((32,)), "batch size 32 is not between 2 and the 25 images there are"),
+        (Hierarchical(2, 2, (6,)), "batch size 6 is no multiple of 2 super-classes of whole classes of 2 images"),
+        (Hierarchical(2, 2, (16,)), "batch size 16 needs 2 super-classes with 4 classes of at least 2 images"),
+    ],
+)
+def test_a_size_that_cannot_be_filled_names_the_sampler(sampler, problem):
+    embeddings, labels = sample(0)
+    with pytest.raises(SamplerError) as caught:
+        decomposability_gap(embeddings, nested(labels), {"mine": sampler})
+    assert str(caught.value).startswith(f"mine: batch_sizes: {problem}")
+    assert caught.value.sampler == "mine"

@@ -1,0 +1,1 @@
+"""Inner loops of the statistics, compiled by numba."""
