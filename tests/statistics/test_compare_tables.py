@@ -111,7 +111,8 @@ def test_runs_that_params_no_longer_names_are_not_counted(study):
 def test_a_named_run_without_a_record_is_asked_for(study):
     study.write(study.params())
     with pytest.raises(
-        SuiteError, match=r"no run at batch size 256, seed 5, equal epochs; run `dvc repro train@emoji-triplet`"
+        SuiteError,
+        match=r"loss 'triplet' has no run at batch size 256, seed 5, equal epochs; run `dvc repro train@emoji-triplet`",
     ):
         compare(study.params(losses=("triplet",), main=(0, 5)), study.root)
 
@@ -161,7 +162,8 @@ def test_a_missing_file_names_its_stage_and_leaves_the_last_comparison(study, mi
 def test_a_loss_without_runs_names_its_stage(study):
     study.write(study.params(losses=("supap",)))
     with pytest.raises(
-        SuiteError, match=r"no run at batch size 32, seed 0, equal epochs; run `dvc repro train@emoji-triplet`"
+        SuiteError,
+        match=r"'triplet' has no run at batch size 32, seed 0, equal epochs; run `dvc repro train@emoji-triplet`",
     ):
         compare(study.params(losses=("supap", "triplet")), study.root)
 
