@@ -8,10 +8,10 @@ from suite.config import Params
 from suite.files import atomic_directory, atomic_file
 from suite.recipes import RECIPES
 from suite.reporting import figures, method, results
-from suite.reporting.conclusions import AP, summary
+from suite.reporting.conclusions import NOTE, summary
 from suite.reporting.evidence import Evidence, read_evidence
 from suite.reporting.html import render_html
-from suite.reporting.model import Figure, Report, Table
+from suite.reporting.model import AP, Figure, Report, Table
 from suite.reporting.pdf import render_pdf
 
 
@@ -24,8 +24,8 @@ def write_reports(
 ) -> None:
     """Write `report.html`, `report.pdf`, `figures/` and `tables/` from the records under `root`.
 
-    Besides these, the tuning trials under `recipes` alone are read: the same records and settings give the
-    same bytes.
+    Besides these, the tuning trials and the validation of the statistics under `recipes` alone are read: the same
+    records and settings give the same bytes.
 
     Raises:
         SuiteError: naming a table that is missing and the stage that makes it.
@@ -63,5 +63,6 @@ def build_report(evidence: Evidence) -> Report:
         title=f"Rank losses compared: study “{params.study}”",
         subtitle=subtitle,
         summary=summary(evidence),
+        note=NOTE,
         sections=(*parts, *method.sections(evidence, look)),
     )

@@ -6,28 +6,35 @@ import math
 
 import pandas as pd
 
+from suite.reporting import conclusions_ablations, conclusions_gap, conclusions_scaling
 from suite.reporting.evidence import DatasetEvidence, Evidence
-from suite.reporting.model import count, listing, number, with_interval
+from suite.reporting.model import AP, Summary, count, listing, number, signed, with_interval
 
-AP = "level0/AP"
+# How intervals and decisions go together.
+NOTE = (
+    "Intervals are 95 %, each for itself: of test metrics for new seeds and new classes, of gaps for new seeds on the "
+    "same partitions. Decisions are at the 5 % level after Holm's correction over a family of comparisons, so that an "
+    "interval may leave zero out and its case be undecided all the same. What cannot be decided is not thereby equal."
+)
 
 
-def summary(evidence: Evidence) -> tuple[str, ...]:
+def summary(evidence: Evidence) -> tuple[Summary, ...]:
     """The sentences that open the report, data set by data set."""
-    sentences = []
-    for data in evidence.datasets:
-        lead = f"{data.short}: " if len(evidence.datasets) > 1 else ""
-        for text in (
-            leader(evidence, data),
-            rivals(evidence, data),
-            lift(data),
-            gap(evidence, data),
-            scaling(data),
-            failures(data),
-        ):
-            if text:
-                sentences.append(lead + text)
-    return tuple(sentences)
+    several = len(evidence.datasets) > 1
+    return tuple(Summary(data.short if several else "", _sentences(evidence, data)) for data in evidence.datasets)
+
+
+def _sentences(evidence: Evidence, data: DatasetEvidence) -> tuple[str, ...]:
+    told = (
+        leader(evidence, data),
+        " ".join(filter(None, (rivals(evidence, data), detectable(data)))),
+        lift(data),
+        conclusions_gap.gap(evidence, data),
+        *conclusions_ablations.summary(evidence, data),
+        *conclusions_scaling.scaling(evidence, data),
+        failures(data),
+    )
+    return tuple(text for text in told if text)
 
 
 def leader(evidence: Evidence, data: DatasetEvidence) -> str:
@@ -46,11 +53,11 @@ def leader(evidence: Evidence, data: DatasetEvidence) -> str:
     else:
         text = f"{names} has the highest test mAP, {value}"
     seeds = sorted(set(board["seeds"].astype(int)))
-    scope = f"{count(int(first.seeds), 'seed')} at batch size {int(first.batch_size)}"
+    scope = f"{count(int(first.seeds), 'seed')}{_classes(first)} at batch size {int(first.batch_size)}"
     if len(best) > 1:
         text += f" at batch size {int(first.batch_size)}."
     elif _known(first.low):
-        text += f" (mean and 95 % interval over {scope})."
+        text += f" (mean and 95 % interval for {_new(first)}, from {scope})."
     else:
         text += f" ({scope}; one seed gives no interval, so its spread is unknown)."
     if len(seeds) > 1:
@@ -79,31 +86,56 @@ def rivals(evidence: Evidence, data: DatasetEvidence) -> str:
     pairs = test_pairs(data)
     found: dict[str, list[str]] = {"below": [], "above": [], "undecided": [], "missing": []}
     for other in board["loss"].iloc[1:]:
-        found[_stands(pairs, other, best)].append(_label(evidence, other))
-    test = "by a paired test over seeds with Holm's correction"
+        side, by = _stands(pairs, other, best)
+        found[side].append(f"{_label(evidence, other)} ({by})" if by else _label(evidence, other))
+    test = "by a paired test over seeds and classes with Holm's correction"
     words = {
         "below": f"below it {test}",
         "above": f"above it at the seeds both finished, {test}",
-        "undecided": "not told apart from it by these seeds",
+        "undecided": "not told apart from it",
         "missing": "not compared with it",
     }
     parts = [f"{_these(names)} {words[side]}: {listing(names)}" for side, names in found.items() if names]
     others = count(len(board) - 1, "other loss", "other losses")
     compared = f", compared with {_label(evidence, best)}" if len(leaders(board)) > 1 else ""
     text = f"Of the {others}{compared}, {'; '.join(parts)}."
-    if found["undecided"]:
-        text += " An undecided pair is not a proof of equality."
     return text
 
 
-def _stands(pairs: pd.DataFrame, loss: str, other: str) -> str:
-    """Where the paired comparison puts `loss` against `other`: above, below, undecided, or missing."""
+def _stands(pairs: pd.DataFrame, loss: str, other: str) -> tuple[str, str]:
+    """Where the paired comparison puts `loss` against `other`: above, below, undecided or missing, and by how much."""
     for side, opposite, mine in (("loss_a", "loss_b", "a"), ("loss_b", "loss_a", "b")):
-        row = pairs[(pairs[side] == loss) & (pairs[opposite] == other)]
-        if len(row):
-            decision = row["decision"].iloc[0]
-            return "undecided" if decision == "undecided" else "above" if decision == mine else "below"
-    return "missing"
+        rows = pairs[(pairs[side] == loss) & (pairs[opposite] == other)]
+        if len(rows):
+            row = rows.iloc[0]
+            ends = (row.difference, row.low, row.high) if mine == "a" else (-row.difference, -row.high, -row.low)
+            told = "undecided" if row.decision == "undecided" else "above" if row.decision == mine else "below"
+            return told, signed(*ends) if _known(row.difference) else ""
+    return "missing", ""
+
+
+def detectable(data: DatasetEvidence) -> str:
+    """How many pairs are decided, and the smallest true difference that the study finds."""
+    pairs = test_pairs(data)
+    if pairs.empty:
+        return ""
+    text = f"{decided_pairs(pairs)}."
+    known = pairs["detectable"].dropna()
+    if known.empty:
+        return f"{text} What difference could have been found cannot be told."
+    ends = dict.fromkeys((number(known.min()), number(known.max())))
+    return (
+        f"{text} With 80 % power, at these seeds and classes, it takes a true difference of "
+        f"{' to '.join(ends)}{', depending on the pair' if len(ends) > 1 else ''}, to be decided after that "
+        "correction: "
+        "smaller ones this study cannot be expected to see."
+    )
+
+
+def decided_pairs(pairs: pd.DataFrame) -> str:
+    """How many pairs the comparison decides."""
+    decided = int((pairs["decision"] != "undecided").sum())
+    return f"{decided} of {count(len(pairs), 'pair')} {'is' if decided == 1 else 'are'} decided at the 5 % level"
 
 
 def lift(data: DatasetEvidence) -> str:
@@ -115,14 +147,17 @@ def lift(data: DatasetEvidence) -> str:
     times = f"{with_interval(best.lift, best.lift_low, best.lift_high, 2)} times"
     text = f"Frozen features, the floor, reach mAP {number(floor)}; the best loss "
     text += f"lifts it to {times} that." if best["mean"] > floor else f"does not lift it: it reaches {times} that."
-    known = board.dropna(subset=["low", "high"])
+    known = board.dropna(subset=["lift_low", "lift_high"])
     if len(known) > 1:
-        above = int((known["low"] > floor).sum())
-        have = "has its" if above == 1 else "have their"
-        text += f" {above} of {len(known)} losses{_with_intervals(known, board)} {have} whole interval above the floor."
-    below = int((known["high"] < floor).sum())
+        above = int((known["lift_low"] > 1).sum())
+        have = "has" if above == 1 else "have"
+        text += (
+            f" {above} of {len(known)} losses{_with_intervals(known, board)} {have} the whole interval of this ratio "
+            "above 1."
+        )
+    below = int((known["lift_high"] < 1).sum())
     if below:
-        text += f" {count(below, 'loss has its', 'losses have their')} whole interval below it."
+        text += f" {count(below, 'loss has it', 'losses have it')} below 1."
     return text
 
 
@@ -149,75 +184,6 @@ def judged(data: DatasetEvidence) -> str:
     return text
 
 
-def gap(evidence: Evidence, data: DatasetEvidence) -> str:
-    """How the decomposability gap behaves with measuring batch size, beside the frozen control."""
-    main = gap_at_main(evidence, data)
-    board = data.board(AP)
-    sizes = sorted(main["measure_batch_size"].unique())
-    if board.empty or main[main["loss"] == board["loss"].iloc[0]].empty:
-        return "The decomposability gap was not measured at the main batch size."
-    best = board["loss"].iloc[0]
-    small, large = (_gap_row(main, best, size) for size in (sizes[0], sizes[-1]))
-    text = (
-        f"The decomposability gap of {_label(evidence, best)}, AP within batches minus AP over the "
-        f"whole evaluation set, is "
-        f"{with_interval(small['gap'], small.gap_low, small.gap_high)} in batches of {sizes[0]}"
-    )
-    if len(sizes) > 1:
-        text += f" and {with_interval(large['gap'], large.gap_low, large.gap_high)} in batches of {sizes[-1]}"
-    control = _gap_row(main, "frozen", sizes[0])
-    if control is None:
-        return text + "; without a frozen control on record this cannot be set apart from what batch size alone does."
-    text += f"; for frozen features, where nothing was learnt, it is {number(control['gap'])}"
-    far = _gap_row(main, "frozen", sizes[-1])
-    if len(sizes) > 1 and far is not None:
-        text += f" and {number(far['gap'])}"
-        if far["gap"] < control["gap"]:
-            text += ", so a fall with batch size is not in itself an effect of a loss"
-    return text + "."
-
-
-def scaling(data: DatasetEvidence) -> str:
-    """What training batch size did to test mAP, by the paired test between the ends of each loss."""
-    table = studied(data, AP)
-    if table.empty:
-        return "Training batch size was not varied, so nothing can be said about it."
-    tests = data.scaling_comparison
-    tests = tests[(tests["metric"] == AP) & (tests["split"] == "test")].set_index("loss")
-    found: dict[str, list[str]] = {"higher": [], "lower": [], "undecided": []}
-    for loss, rows in table.groupby("loss", sort=False):
-        found[tests["decision"].get(loss, "undecided")].append(_moved(rows.sort_values("batch_size")))
-    words = {
-        "higher": "higher at the largest training batch than at the smallest for",
-        "lower": "lower at the largest training batch than at the smallest for",
-    }
-    parts = [f"{text} {listing(found[side])}" for side, text in words.items() if found[side]]
-    sentences = []
-    if parts:
-        sentences.append(
-            "By a paired test over common seeds with Holm's correction over the losses, test mAP is "
-            f"{'; '.join(parts)}."
-        )
-    if found["undecided"]:
-        sentences.append(
-            "Whether the largest training batch gives a higher test mAP than the smallest cannot be decided by these "
-            f"seeds for {listing(found['undecided'])}."
-        )
-    sentences.append("Epochs are equal, so a larger batch also means fewer steps: the two are not separated here.")
-    return " ".join(sentences)
-
-
-def _moved(rows: pd.DataFrame) -> str:
-    """A loss with its means at both ends and, where one lies between these, its extremes."""
-    first, last = rows.iloc[0], rows.iloc[-1]
-    ends = f"{number(first['mean'])} at {first.batch_size}, {number(last['mean'])} at {last.batch_size}"
-    inner = rows.iloc[1:-1]
-    for word, place in (("highest", rows["mean"].idxmax()), ("lowest", rows["mean"].idxmin())):
-        if place in inner.index:
-            ends += f", {word} mean at batch {inner.loc[place, 'batch_size']}: {number(inner.loc[place, 'mean'])}"
-    return f"{first.label} ({ends})"
-
-
 def failures(data: DatasetEvidence) -> str:
     """Failed runs, if there are any."""
     if data.failed.empty:
@@ -228,70 +194,39 @@ def failures(data: DatasetEvidence) -> str:
     )
 
 
+def across_datasets(evidence: Evidence) -> str:
+    """Ranks over data sets, or why there are none."""
+    ranks = evidence.friedman[evidence.friedman["metric"] == AP]
+    if ranks.empty:
+        return (
+            "Ranks over data sets (Friedman's test with Nemenyi's critical difference) take data sets as blocks and "
+            "need "
+            f"five of them; this study has {len(evidence.datasets)}, and seeds are no substitute."
+        )
+    first = ranks.iloc[0]
+    order = ranks.sort_values("mean_rank", kind="stable")
+    listed = listing(f"{evidence.label(row.loss)} {number(row.mean_rank, 2)}" for row in order.itertuples())
+    text = f"Mean ranks over {count(int(first.datasets), 'data set')}, 1 the best: {listed}."
+    if first.reason:
+        return f"{text} There is no test of them: {first.reason}."
+    return (
+        f"{text} Friedman's test: p = {number(first.p)}; ranks further apart than "
+        f"{number(first.critical_difference, 2)} "
+        "(Nemenyi, 95 %) differ."
+    )
+
+
 def test_pairs(data: DatasetEvidence) -> pd.DataFrame:
     """Pairwise comparisons of test mAP."""
     return data.pairwise[(data.pairwise["split"] == "test") & (data.pairwise["metric"] == AP)]
-
-
-def gap_at_main(evidence: Evidence, data: DatasetEvidence) -> pd.DataFrame:
-    """Gap rows of the losses at the main batch size and of the controls."""
-    return data.gap[data.gap["train_batch_size"].isin([0, evidence.params.main_batch_size])]
-
-
-def studied(data: DatasetEvidence, metric: str) -> pd.DataFrame:
-    """Test rows of the batch-size study: losses on record at two batch sizes or more."""
-    table = data.scaling[(data.scaling["metric"] == metric) & (data.scaling["split"] == "test")].dropna(subset=["mean"])
-    sizes = table.groupby("loss")["batch_size"].transform("nunique")
-    return table[sizes > 1]
-
-
-def gap_difference(evidence: Evidence, data: DatasetEvidence) -> str:
-    """At the smallest measuring batch, which losses' gap differs from the frozen control's, by the paired test."""
-    rows = data.gap_comparison
-    rows = rows[(rows["control"] == "frozen") & (rows["train_batch_size"] == evidence.params.main_batch_size)]
-    rows = rows[rows["measure_batch_size"] == rows["measure_batch_size"].min()]
-    if rows.empty:
-        return "Without a frozen control on record no difference between a loss and it can be claimed."
-    known, unknown = rows.dropna(subset=["p_holm"]), rows[rows["p_holm"].isna()]
-    size = int(rows["measure_batch_size"].iloc[0])
-    partitions = int(rows["partitions"].iloc[0])
-    sentences = []
-    words = {
-        "below": "is smaller than that of frozen features for",
-        "above": "is larger than that of frozen features for",
-        "undecided": "is not set apart from it for",
-    }
-    parts = [
-        f"{text} {_names(evidence, known[known['decision'] == side])}"
-        for side, text in words.items()
-        if (known["decision"] == side).any()
-    ]
-    if parts:
-        tests = "the test" if len(known) == 1 else f"{len(known)} tests"
-        sentences.append(
-            f"At measuring batch {size}, by differences paired by partition, a t test over seeds and Holm's "
-            f"correction over {tests}, the gap {'; it '.join(parts)}."
-        )
-    if len(unknown):
-        sentences.append(f"No test was possible for {_names(evidence, unknown)}: {_reasons(unknown)}.")
-    if parts:
-        sentences.append(
-            f"These intervals are over seeds, conditional on the same {count(partitions, 'partition')}; the "
-            "error over partitions stands beside them in the table."
-        )
-        sentences.append(
-            "A gap also moves with the AP over the set, and these APs differ, so such a difference is not "
-            "yet due to the loss's form."
-        )
-    return " ".join(sentences)
 
 
 def intervals_note(data: DatasetEvidence) -> str:
     """How intervals are to be read."""
     if data.board(AP)["low"].notna().any():
         return (
-            "Intervals are 95 % t intervals over seeds: they cover the luck of a run, not that of the "
-            "choice of classes. "
+            "Intervals are 95 %, for new seeds and new classes, seeds crossed with classes and queries nested in "
+            "these. "
             "Overlap of two intervals is no test; the paired comparison is."
         )
     return (
@@ -300,16 +235,16 @@ def intervals_note(data: DatasetEvidence) -> str:
     )
 
 
+def _new(row: pd.Series) -> str:
+    return "new seeds and new classes" if row.method == "crossed" else "new seeds on the same classes"
+
+
+def _classes(row: pd.Series) -> str:
+    return "" if pd.isna(row.classes) else f" and {count(int(row.classes), 'class', 'classes')}"
+
+
 def _label(evidence: Evidence, loss: str) -> str:
     return evidence.params.loss(loss).label
-
-
-def _names(evidence: Evidence, rows: pd.DataFrame) -> str:
-    return listing(_label(evidence, loss) for loss in rows["loss"])
-
-
-def _reasons(rows: pd.DataFrame) -> str:
-    return "; ".join(dict.fromkeys(rows["reason"]))
 
 
 def _these(names: list[str]) -> str:
@@ -320,13 +255,9 @@ def _known(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _gap_row(table: pd.DataFrame, loss: str, size: int) -> pd.Series | None:
-    rows = table[(table["loss"] == loss) & (table["measure_batch_size"] == size)]
-    return None if rows.empty else rows.iloc[0]
-
-
-def decision_text(label_a: str, label_b: str, decision: str, reason: str | None) -> str:
-    """The decision of a pair in words."""
+def decision_text(label_a: str, label_b: str, decision: str, p: float, reason: str | None) -> str:
+    """The decision of a pair in words; the reason why it is undecided where that is not its p value."""
     if decision == "undecided":
-        return f"undecided{f' ({reason})' if isinstance(reason, str) and reason else ''}"
+        why = isinstance(reason, str) and reason and not _known(p)
+        return f"undecided{f' ({reason})' if why else ''}"
     return f"{label_a if decision == 'a' else label_b} higher"

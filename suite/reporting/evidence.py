@@ -6,27 +6,44 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
-from suite.config import Params
+from suite.config import Budget, Params
 from suite.datasets.protocols import Protocol, read_protocol
 from suite.datasets.store import INDEX, ImageStore
 from suite.errors import SuiteError
-from suite.recipes import RECIPES, trials_path
+from suite.recipes import RECIPES, trials_path, validation_path
+from suite.statistics.records import label
 
 CONTROLS = ("frozen", "random")
 # Tables of `compare` with one loss a row.
-BY_LOSS = ("runs", "leaderboard", "scaling", "scaling_comparison", "gap", "gap_comparison")
-TRIAL_COLUMNS = ("loss", "batch_size", "learning_rate", "seed", "status", "val/level0/AP", "chosen", "at_edge")
+BY_LOSS = (
+    "runs",
+    "leaderboard",
+    "scaling",
+    "scaling_effect",
+    "scaling_fits",
+    "ablations",
+    "gap",
+    "gap_comparison",
+    "gap_training",
+    "gap_generalisation",
+    "gap_matched",
+)
+TRIAL_COLUMNS = (
+    "loss", "budget", "batch_size", "learning_rate", "seed", "status", "val/level0/AP", "chosen", "at_edge",
+)  # fmt: skip
+# Records of `ranksuite validate-statistics`.
+VALIDATION = ("coverage", "null")
 
 
 @dataclass(frozen=True)
 class DatasetEvidence:
     """What one data set has on record; optional parts are empty where a stage left nothing.
 
-    `trials` are those of the losses and batch sizes that the settings name, in their order.
+    `trials` are those of the losses, budgets and batch sizes that the settings name, in their order.
     """
 
     name: str
@@ -40,9 +57,14 @@ class DatasetEvidence:
     leaderboard: pd.DataFrame
     pairwise: pd.DataFrame
     scaling: pd.DataFrame
-    scaling_comparison: pd.DataFrame
+    scaling_effect: pd.DataFrame
+    scaling_fits: pd.DataFrame
+    ablations: pd.DataFrame
     gap: pd.DataFrame
     gap_comparison: pd.DataFrame
+    gap_training: pd.DataFrame
+    gap_generalisation: pd.DataFrame
+    gap_matched: pd.DataFrame
     neighbours: dict[str, pd.DataFrame]
     queries: dict[str, pd.DataFrame]
     provenance: dict[str, dict[str, Any]]
@@ -89,27 +111,41 @@ class DatasetEvidence:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything a report is made from; `precision` is empty where the benchmark left none."""
+    """Everything a report is made from; `precision` and the tables of `validation` are empty where none is on record.
+
+    `friedman` is over data sets; `validation` holds what simulation and a real null say of the intervals.
+    """
 
     params: Params
     datasets: tuple[DatasetEvidence, ...]
+    friedman: pd.DataFrame
+    validation: dict[str, pd.DataFrame]
     benchmark: dict[str, Any] | None
     precision: pd.DataFrame
     conformance: pd.DataFrame | None
 
+    def label(self, loss: str) -> str:
+        """What a loss or a control is called."""
+        return label(loss, self.params)
+
 
 def read_evidence(params: Params, root: Path, recipes: Path = RECIPES) -> Evidence:
-    """Read the records under `root` and the tuning trials under `recipes`.
+    """Read the records under `root`, and under `recipes` the tuning trials and the validation of the statistics.
 
     Raises:
         SuiteError: naming the table that is missing and the stage that makes it.
     """
-    compare = {name: _table(root / "compare" / f"{name}.parquet", "compare") for name in (*BY_LOSS, "pairwise")}
+    compare = {
+        name: _table(root / "compare" / f"{name}.parquet", "compare") for name in (*BY_LOSS, "pairwise", "friedman")
+    }
     benchmark, precision = (root / "benchmark" / name for name in ("benchmark.json", "precision.csv"))
     conformance = root / "conformance" / "conformance.parquet"
+    friedman = compare.pop("friedman")
     return Evidence(
         params=params,
         datasets=tuple(_dataset(params, root, recipes, name, compare) for name in params.datasets),
+        friedman=friedman,
+        validation={name: _validation(validation_path(f"{name}.csv", recipes)) for name in VALIDATION},
         benchmark=_json(benchmark, "benchmark") if benchmark.exists() else None,
         precision=pd.read_csv(precision) if precision.exists() else pd.DataFrame(),
         conformance=_table(conformance, "conformance") if conformance.exists() else None,
@@ -132,7 +168,7 @@ def _dataset(params: Params, root: Path, recipes: Path, name: str, compare: dict
         if path.exists():
             provenance[run.fingerprint] = _json(path, "train")
         path = root / "runs" / name / run.loss / run.fingerprint / "queries.parquet"
-        if run.batch_size == params.main_batch_size and run.seed == params.seeds.main[0] and path.exists():
+        if run.role == "main" and run.seed == params.seeds.main[0] and path.exists():
             queries[run.loss] = pd.read_parquet(path)
     card = _json(folder / "card.json", "build")
     return DatasetEvidence(
@@ -155,12 +191,22 @@ def _trials(path: Path, params: Params, dataset: str) -> pd.DataFrame:
     if not path.is_file():
         return pd.DataFrame(columns=list(TRIAL_COLUMNS))
     table = pd.read_csv(path)
+    # Before a search told budgets apart it was at equal epochs.
+    table = table if "budget" in table.columns else table.assign(budget="epochs")
     lacking = [name for name in TRIAL_COLUMNS if name not in table.columns]
     if lacking:
         raise SuiteError(f"{path}: has no column '{lacking[0]}'; run `ranksuite tune`")
-    named = [(loss, batch.batch_size) for loss in params.losses for batch in params.batches(dataset, loss)]
-    parts = [table[(table["loss"] == loss) & (table["batch_size"] == size)] for loss, size in named]
-    return pd.concat(parts, ignore_index=True)[list(TRIAL_COLUMNS)]
+    named = [
+        (table["loss"] == loss) & (table["budget"] == budget) & (table["batch_size"] == batch.batch_size)
+        for loss in params.losses
+        for budget in get_args(Budget)
+        for batch in params.batches(dataset, loss, budget)
+    ]
+    return pd.concat([table[chosen] for chosen in named], ignore_index=True)[list(TRIAL_COLUMNS)]
+
+
+def _validation(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path) if path.is_file() else pd.DataFrame()
 
 
 def _table(path: Path, stage: str) -> pd.DataFrame:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from typing import Any
 
@@ -13,6 +13,7 @@ import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
@@ -41,8 +42,16 @@ Looks = dict[str, Look]
 
 
 def looks(params: Params) -> Looks:
-    """A colour and a marker for every loss of the settings and for the controls."""
+    """A colour and a marker for every loss of the settings and for the controls.
+
+    A loss that is not compared has the colour of what its ablation holds it against, hollow and with a broken line.
+    """
     table = {key: _look(place, loss.label) for place, (key, loss) in enumerate(params.losses.items())}
+    for ablation in params.ablations.values():
+        first = table[next(iter(ablation.arms))]
+        for key in ablation.arms:
+            if not params.losses[key].compared:
+                table[key] = replace(table[key], colour=first.colour, line="-.", hollow=True)
     table["frozen"] = Look("Frozen features", "#444444", "x", "--")
     table["random"] = Look("Random embeddings", "#8a8a8a", "+", ":")
     return table
@@ -72,8 +81,9 @@ def main_figure(board: pd.DataFrame, scaling: pd.DataFrame, floor: float | None,
         axes = figure.subplots(1, 1 + both, squeeze=False)[0]
     _dots(axes[0], board, floor, look)
     if both:
-        _lines(axes[1], scaling, "batch_size", "mean", "low", "high", look, "training batch size (images)")
-        _floor(axes[1].axhline, floor, look)
+        lines(axes[1], scaling, "batch_size", ("mean", "low", "high"), look)
+        floor_line(axes[1].axhline, floor, look)
+        axes[1].set_xlabel("training batch size (images)")
         axes[1].set_ylabel("test mAP")
         axes[1].set_title("Batch size")
     return figure
@@ -131,76 +141,6 @@ def pairwise_figure(pairs: pd.DataFrame, order: list[str], look: Looks, narrow: 
     return figure
 
 
-def gap_figure(gap: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
-    """The decomposability gap of AP against measuring batch size, and the two shares it is the sum of."""
-    titles = {
-        "gap": "Gap",
-        "fewer_negatives": "Share of fewer negatives",
-        "fewer_positives": "Share of fewer positives",
-    }
-    if narrow:
-        figure = Figure(figsize=(NARROW, 8.6))
-        panels = dict(zip(titles, figure.subplots(3, 1), strict=True))
-    else:
-        figure = Figure(figsize=(WIDE, 4.6))
-        panels = figure.subplot_mosaic([["gap", "fewer_negatives"], ["gap", "fewer_positives"]], width_ratios=[1.25, 1])
-    for name, axes in panels.items():
-        _lines(
-            axes,
-            gap,
-            "measure_batch_size",
-            name,
-            f"{name}_low",
-            f"{name}_high",
-            look,
-            "measuring batch size (images)",
-        )
-        axes.axhline(0, color="#999999", linewidth=0.8, zorder=1)
-        axes.set_title(titles[name])
-        axes.set_ylabel("AP in a batch − AP over the set" if name == "gap" else "change of AP")
-    _legend(figure, panels["gap"], 2 if narrow else 4)
-    return figure
-
-
-def gap_training_figure(gap: pd.DataFrame, controls: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
-    """The gap against training batch size, one panel a measuring size; the frozen control goes across."""
-    sizes = sorted(gap["measure_batch_size"].unique())[:6]
-    columns = 1 if narrow else 2
-    rows = -(-len(sizes) // columns)
-    figure = Figure(figsize=(NARROW if narrow else WIDE, 0.7 + 2.1 * rows))
-    panels = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
-    for axes, size in zip(panels, sizes, strict=False):
-        part = gap[gap["measure_batch_size"] == size]
-        _lines(axes, part, "train_batch_size", "gap", "gap_low", "gap_high", look, "training batch size (images)")
-        frozen = controls[(controls["loss"] == "frozen") & (controls["measure_batch_size"] == size)]
-        for row in frozen.itertuples():
-            _floor(axes.axhline, row.gap, look)
-            if np.isfinite(row.gap_low):
-                axes.axhspan(row.gap_low, row.gap_high, color=look["frozen"].colour, alpha=0.12, linewidth=0)
-        axes.set_title(f"measured at {size}")
-        axes.set_ylabel("gap of AP")
-    for axes in panels[: len(sizes) - columns]:
-        axes.set_xlabel("")
-    for axes in panels[len(sizes) :]:
-        axes.remove()
-    _legend(figure, panels[0], 2 if narrow else 5)
-    return figure
-
-
-def scaling_figure(tables: dict[str, tuple[pd.DataFrame, float | None]], look: Looks, narrow: bool) -> Figure:
-    """Metrics against training batch size, one panel a metric, the frozen floor as a line across."""
-    shape = (len(tables), 1) if narrow else (1, len(tables))
-    figure = Figure(figsize=(NARROW, 0.8 + 2.7 * len(tables)) if narrow else (WIDE, 3.3))
-    panels = figure.subplots(*shape, squeeze=False).ravel()
-    for axes, (label, (table, floor)) in zip(panels, tables.items(), strict=True):
-        _lines(axes, table, "batch_size", "mean", "low", "high", look, "training batch size (images)")
-        _floor(axes.axhline, floor, look)
-        axes.set_ylabel(f"test {label}")
-        axes.set_title(label)
-    _legend(figure, panels[0], 2 if narrow else 5)
-    return figure
-
-
 def _look(place: int, label: str) -> Look:
     return Look(label, COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
 
@@ -232,7 +172,7 @@ def _dots(axes: Axes, board: pd.DataFrame, floor: float | None, look: Looks) -> 
     axes.set_xlabel("test mAP")
     axes.set_title("Leaderboard")
     if floor is not None:
-        _floor(axes.axvline, floor, look)
+        floor_line(axes.axvline, floor, look)
         axes.annotate(
             "frozen floor",
             (floor, 0),
@@ -246,7 +186,8 @@ def _dots(axes: Axes, board: pd.DataFrame, floor: float | None, look: Looks) -> 
         )
 
 
-def _floor(line: Callable[..., Any], value: float | None, look: Looks) -> None:
+def floor_line(line: Callable[..., Any], value: float | None, look: Looks) -> None:
+    """The frozen features' value across a panel, by its `axhline` or `axvline`; nothing without one."""
     if value is not None:
         line(
             value,
@@ -258,52 +199,106 @@ def _floor(line: Callable[..., Any], value: float | None, look: Looks) -> None:
         )
 
 
-def _lines(
+def lines(
     axes: Axes,
     table: pd.DataFrame,
     x: str,
-    mean: str,
-    low: str,
-    high: str,
+    columns: tuple[str, str, str],
     look: Looks,
-    xlabel: str,
+    by: str = "loss",
+    sizes: bool = True,
 ) -> None:
-    keys = [key for key in look if key in set(table["loss"])]
+    """A line a value of `by`, in the order of `look`, with bars from the second to the third of `columns`.
+
+    Args:
+        axes: the panel.
+        table: a row a point.
+        x: column of the horizontal axis.
+        columns: of the value and the ends of its interval.
+        look: by the values of `by`; those without a look are left out.
+        by: column that tells the lines apart.
+        sizes: whether `x` holds batch sizes: the axis is then logarithmic, with a tick a size.
+    """
+    keys = [key for key in look if key in set(table[by])]
     for place, key in enumerate(keys):
-        rows = table[table["loss"] == key].sort_values(x)
-        style = look[key]
+        rows = table[table[by] == key].sort_values(x)
         # Bars of several losses at one batch size would hide each other: each loss stands a little aside.
-        shift = 2 ** (0.3 * (place / max(1, len(keys) - 1) - 0.5) if len(keys) > 1 else 0)
-        below, above = (rows[mean] - rows[low]).clip(lower=0), (rows[high] - rows[mean]).clip(lower=0)
-        bars = None if below.isna().all() else np.nan_to_num(np.vstack([below, above]).astype(float))
-        axes.errorbar(
-            rows[x].to_numpy() * shift,
-            rows[mean],
-            yerr=bars,
-            color=style.colour,
-            marker=style.marker,
-            linestyle=style.line,
-            label=style.label,
-            elinewidth=1.2,
-            capsize=2,
-            markeredgecolor=style.colour if style.marker in "x+" else "white",
-        )
+        shift = 2 ** (0.3 * (place / max(1, len(keys) - 1) - 0.5) if sizes and len(keys) > 1 else 0)
+        points(axes, rows[x].to_numpy() * shift, rows, columns, look[key], look[key].line)
+    if sizes:
+        size_axis(axes, table[x])
+
+
+def points(
+    axes: Axes,
+    x: np.ndarray | pd.Series,
+    rows: pd.DataFrame,
+    columns: tuple[str, str, str],
+    style: Look,
+    line: str = "none",
+    across: tuple[str, str, str] | None = None,
+) -> None:
+    """Points of one look with their intervals; `across` names value and ends of the horizontal one, if there is one."""
+    axes.errorbar(
+        x,
+        rows[columns[0]],
+        yerr=_bars(rows, columns),
+        xerr=None if across is None else _bars(rows, across),
+        color=style.colour,
+        marker=style.marker,
+        linestyle=line,
+        label=style.label,
+        elinewidth=1.2,
+        capsize=2,
+        markerfacecolor="white" if style.hollow else style.colour,
+        markeredgecolor=style.colour if style.hollow or style.marker in "x+" else "white",
+        markeredgewidth=1.2 if style.hollow else None,
+    )
+
+
+def panel_grid(amount: int, narrow: bool, columns: int = 3) -> tuple[Figure, list[Axes]]:
+    """A figure of panels: one below the other where it is narrow, else in rows of at most `columns`."""
+    columns = 1 if narrow else min(amount, columns)
+    rows = -(-amount // columns)
+    figure = Figure(figsize=(NARROW, 0.9 + 2.4 * rows) if narrow else (WIDE, 0.8 + 2.4 * rows))
+    panels = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    for axes in panels[amount:]:
+        axes.remove()
+    return figure, panels[:amount]
+
+
+def size_axis(axes: Axes, values: pd.Series) -> None:
+    """Batch sizes on a logarithmic horizontal axis, a tick each."""
     axes.set_xscale("log", base=2)
-    ticks = sorted(int(value) for value in table[x].unique())
+    ticks = sorted(int(value) for value in values.unique())
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel(xlabel)
 
 
-def _legend(figure: Figure, axes: Axes, columns: int) -> None:
-    handles, labels = axes.get_legend_handles_labels()
+def legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:
+    """One legend below the figure for all panels, with as many columns as fit."""
+    found: dict[str, Any] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
     # The floor's line belongs after the losses; the sort is stable, so these keep their order.
-    pairs = sorted(zip(handles, labels, strict=True), key=lambda pair: isinstance(pair[0], Line2D))
-    handles, labels = zip(*pairs, strict=True)
+    labels = sorted(found, key=lambda label: isinstance(found[label], Line2D))
+    renderer = FigureCanvasAgg(figure).get_renderer()
     for ncols in range(min(columns, len(labels)), 0, -1):
-        legend = figure.legend(handles, labels, loc="outside lower center", ncols=ncols, columnspacing=1.2)
+        drawn = figure.legend(
+            [found[label] for label in labels],
+            labels,
+            loc="outside lower center",
+            ncols=ncols,
+            columnspacing=1.2,
+        )
         # Long labels need fewer columns: a legend wider than its figure would be cut at both ends.
-        figure.draw_without_rendering()
-        if ncols == 1 or legend.get_window_extent().width <= figure.bbox.width:
+        if ncols == 1 or drawn.get_window_extent(renderer).width <= figure.bbox.width:
             return
-        legend.remove()
+        drawn.remove()
+
+
+def _bars(rows: pd.DataFrame, columns: tuple[str, str, str]) -> np.ndarray | None:
+    mean, low, high = (rows[name] for name in columns)
+    below, above = (mean - low).clip(lower=0), (high - mean).clip(lower=0)
+    return None if below.isna().all() else np.nan_to_num(np.vstack([below, above]).astype(float))

@@ -1,4 +1,4 @@
-"""Sections on how the figures came about: timings, conformance, tuning, provenance, runs, licences."""
+"""Sections on how the figures came about: trust, timings, conformance, tuning, provenance, runs, licences."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from suite.reporting import figures
-from suite.reporting.conclusions import AP
 from suite.reporting.conformance import conformance
 from suite.reporting.evidence import DatasetEvidence, Evidence
 from suite.reporting.model import (
+    AP,
     Block,
     Cell,
     Column,
@@ -25,14 +25,16 @@ from suite.reporting.model import (
     number,
 )
 from suite.reporting.timings import timings
+from suite.reporting.trust import trust
 from suite.reporting.tuning import tuning
 
 SHORT = 12
 
 
 def sections(evidence: Evidence, look: figures.Looks) -> list[Section]:
-    """Timings, conformance, tuning, how it was made, the runs, the images' licences."""
+    """Trust, timings, conformance, tuning, how it was made, the images' licences, the runs."""
     return [
+        Section("trust", "How far the intervals can be trusted", tuple(trust(evidence))),
         Section("timings", "What a loss costs", tuple(timings(evidence, look))),
         Section("conformance", "Conformance", tuple(conformance(evidence))),
         Section("tuning", "Tuning", tuple(tuning(evidence))),
@@ -76,12 +78,13 @@ def made(evidence: Evidence) -> list[Block]:
         ("Runs", f"{finished} finished, {failed} failed", False),
         (
             "Seeds",
-            f"main {', '.join(map(str, params.seeds.main))}; batch sizes {', '.join(map(str, params.seeds.scaling))}",
+            _seeds(evidence),
             False,
         ),
         (
             "Protocol",
             f"{params.training.protocol}: {params.training.epochs} epochs, "
+            f"{'' if params.training.steps is None else f'{params.training.steps} steps in runs at equal steps, '}"
             f"{params.training.samples_per_class} images a class "
             f"in a batch, embeddings of {params.training.embedding_dim} dimensions",
             False,
@@ -117,6 +120,12 @@ def made(evidence: Evidence) -> list[Block]:
     if records:
         blocks.append(_packages(records))
     return blocks
+
+
+def _seeds(evidence: Evidence) -> str:
+    seeds = evidence.params.seeds
+    kinds = {"main": seeds.main, "other batch sizes and equal steps": seeds.scaling, "followed": seeds.followed}
+    return "; ".join(f"{kind} {', '.join(map(str, chosen))}" for kind, chosen in kinds.items() if chosen)
 
 
 def _again(records: list[dict[str, Any]]) -> str:
@@ -158,7 +167,8 @@ def runs(evidence: Evidence) -> list[Block]:
             Points(
                 tuple(
                     f"{f'{run.dataset}, ' if len(evidence.datasets) > 1 else ''}"
-                    f"{evidence.params.loss(run.loss).label}, batch {run.batch_size}, seed {run.seed}: "
+                    f"{evidence.params.loss(run.loss).label}, batch {run.batch_size}, equal {run.budget}, seed "
+                    f"{run.seed}: "
                     f"{'no reason recorded' if pd.isna(run.error) else run.error} "
                     f"(`{str(run.fingerprint)[:SHORT]}`)"
                     for run in failed.itertuples()
@@ -168,6 +178,7 @@ def runs(evidence: Evidence) -> list[Block]:
     several = len(evidence.datasets) > 1
     columns = [
         Column("Loss"),
+        Column("Equal"),
         Column("Batch", True),
         Column("Seed", True),
         Column("Status"),
@@ -179,6 +190,7 @@ def runs(evidence: Evidence) -> list[Block]:
     for run in trained.to_dict("records"):
         cells = [
             Cell(evidence.params.loss(run["loss"]).label),
+            Cell(run["budget"]),
             Cell(f"{int(run['batch_size']):,}", float(run["batch_size"])),
             Cell(str(int(run["seed"])), float(run["seed"])),
             Cell(run["status"]),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 
 MISSING = "–"
+AP = "level0/AP"
 # Metrics of the leaderboard, by the names of the tables, with the names a reader knows.
 HEADLINE = {
     "level0/AP": "mAP",
@@ -18,6 +20,9 @@ HEADLINE = {
     "NDCG": "NDCG",
     "H_AP": "H-AP",
 }
+# Metrics that the gap is measured of, by the names of the gap tables.
+GAP_METRICS = {"AP": "AP", "R_at_1": "R@1", "NDCG": "NDCG", "H_AP": "H-AP"}
+_GAP = re.compile(r"gap_(.+)_at_(\d+)")
 
 
 @dataclass(frozen=True)
@@ -157,12 +162,21 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Summary:
+    """What a data set allows to be said; `title` is empty where there is one data set alone."""
+
+    title: str
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Report:
-    """The whole report."""
+    """The whole report; `note` says how its summary is to be read."""
 
     title: str
     subtitle: str
-    summary: tuple[str, ...]
+    summary: tuple[Summary, ...]
+    note: str
     sections: tuple[Section, ...]
 
     def blocks(self, kind: type) -> list:
@@ -180,6 +194,8 @@ def number(value: float | None, digits: int = 3, sign: bool = False) -> str:
     if value is None or not math.isfinite(value):
         return MISSING
     text = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+    # What rounds to nothing has no side.
+    text = text if float(text) else f"{0:.{digits}f}"
     return text.replace("-", "−")
 
 
@@ -195,10 +211,31 @@ def with_interval(mean: float, low: float, high: float, digits: int = 3) -> str:
     return f"{number(mean, digits)} {interval(low, high, digits)}".strip()
 
 
+def signed(mean: float, low: float, high: float, digits: int = 3) -> str:
+    """A difference with its interval for a sentence, both with their signs."""
+    return f"{number(mean, digits, True)} {interval(low, high, digits, True)}".strip()
+
+
+def metric_name(metric: str) -> str:
+    """A metric of the gap tables as a reader knows it; `R_at_k` for any k."""
+    return GAP_METRICS.get(metric) or metric.replace("_at_", "@").replace("_", "-")
+
+
+def quantity_name(name: str) -> str:
+    """A metric, or a gap such as `gap_AP_at_128`, as a reader knows it."""
+    gap = _GAP.fullmatch(name)
+    return f"gap of {metric_name(gap[1])} at {gap[2]}" if gap else HEADLINE.get(name, name)
+
+
 def measured(mean: float, low: float, high: float, digits: int = 3, sign: bool = False, strong: bool = False) -> Cell:
     """A cell with a mean above its interval."""
     value = float(mean) if math.isfinite(mean) else None
     return Cell(number(mean, digits, sign), value, interval(low, high, digits, sign), strong)
+
+
+def plain(value: float | None, digits: int = 3) -> Cell:
+    """A cell with a number alone."""
+    return Cell(number(value, digits), None if value is None or pd.isna(value) else float(value))
 
 
 def worded(name: str) -> str:

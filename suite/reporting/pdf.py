@@ -24,6 +24,9 @@ from suite.reporting.model import (
     spans,
 )
 
+# Rows of a folded table that are still printed.
+PRINTED = 40
+
 
 def render_pdf(report: Report) -> bytes:
     """Set the report with typst's own fonts alone and no date: the same report gives the same bytes."""
@@ -48,7 +51,11 @@ class _Content:
         return {
             "title": report.title,
             "subtitle": report.subtitle,
-            "summary": [_text(sentence) for sentence in report.summary],
+            "summary": [
+                {"title": part.title, "sentences": [_text(sentence) for sentence in part.sentences]}
+                for part in report.summary
+            ],
+            "note": _text(report.note),
             "sections": [self.section(section) for section in report.sections],
         }
 
@@ -69,11 +76,14 @@ class _Content:
                     "file": self.file(block.wide, "svg"),
                 }
             case Table():
+                # What is folded on the page and long would be pages of figures that no one reads on paper.
+                left_out = len(block.rows) if block.folded and len(block.rows) > PRINTED else 0
                 return {
                     "kind": "table",
                     "caption": _text(block.caption),
                     "columns": [{"title": c.title, "numeric": c.numeric, "wide": c.wide} for c in block.columns],
-                    "rows": [[_cell(cell) for cell in row] for row in block.rows],
+                    "rows": [[_cell(cell) for cell in row] for row in ([] if left_out else block.rows)],
+                    "left_out": _text(f"{left_out} rows: see `tables/{block.name}.csv`.") if left_out else [],
                 }
             case Gallery():
                 marks = {

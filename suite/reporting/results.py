@@ -1,11 +1,16 @@
-"""Sections that hold results of one data set: leaderboard, comparisons, gap, batch size, levels, examples."""
+"""Sections that hold results of one data set; leaderboard, comparisons, levels and examples are made here."""
 
 from __future__ import annotations
 
-from suite.reporting import batchsize, conclusions, figures
-from suite.reporting.conclusions import AP
+import pandas as pd
+
+from suite.reporting import conclusions, figures
+from suite.reporting.ablation_section import ablations
+from suite.reporting.conclusions_scaling import studied
 from suite.reporting.evidence import DatasetEvidence, Evidence
+from suite.reporting.gap_section import gap
 from suite.reporting.model import (
+    AP,
     HEADLINE,
     Block,
     Cell,
@@ -19,11 +24,13 @@ from suite.reporting.model import (
     measured,
     number,
     p_value,
+    plain,
     whole,
     with_interval,
     worded,
 )
 from suite.reporting.retrieval import gallery
+from suite.reporting.scaling_section import scaling
 
 
 def sections(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Section]:
@@ -32,8 +39,9 @@ def sections(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> 
     parts = {
         "leaderboard": ("Leaderboard", leaderboard(evidence, data, look)),
         "comparison": ("Pairwise comparison", comparison(evidence, data, look)),
-        "gap": ("Decomposability gap", batchsize.gap(evidence, data, look)),
-        "scaling": ("Training batch size", batchsize.scaling(evidence, data, look)),
+        "gap": ("Decomposability gap", gap(evidence, data, look)),
+        "ablations": ("Ablations", ablations(evidence, data, look)),
+        "scaling": ("Training batch size", scaling(evidence, data, look)),
         "levels": ("Hierarchical levels", levels(evidence, data)),
         "retrieval": ("Retrieval examples", retrieval(evidence, data)),
     }
@@ -45,7 +53,13 @@ def sections(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> 
 
 def main_figure_data(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> tuple:
     """Arguments of `figures.main_figure` for one data set."""
-    return data.board(AP), conclusions.studied(data, AP), data.floor(AP), look
+    return data.board(AP), _varied(evidence, data), data.floor(AP), look
+
+
+def _varied(evidence: Evidence, data: DatasetEvidence) -> pd.DataFrame:
+    """The compared losses against batch size, at equal epochs."""
+    table = studied(evidence, data, AP, "epochs")
+    return table[table["loss"].isin(list(evidence.params.compared))]
 
 
 def leaderboard(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
@@ -53,13 +67,14 @@ def leaderboard(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) 
     board = data.board(AP)
     if board.empty:
         return [Paragraph(conclusions.nothing(evidence, data))]
-    varied = not conclusions.studied(data, AP).empty
+    varied = not _varied(evidence, data).empty
     name = "main" if data is evidence.datasets[0] else f"{data.name}-main"
     wide, narrow = figures.render(figures.main_figure, *main_figure_data(evidence, data, look))
     caption = (
         f"Test mAP on {data.short} at batch size {evidence.params.main_batch_size}, best on top"
-        + ("; and against training batch size, in the same colours and markers" if varied else "")
-        + ". Bars: 95 % t intervals over seeds; dashed: frozen features. Look first at how far the bars lie from "
+        + ("; and against training batch size at equal epochs, in the same colours and markers" if varied else "")
+        + ". Bars: 95 % intervals for new seeds and new classes; dashed: frozen features. Look first at how far the "
+        "bars lie from "
         "the dashed line; which losses differ from one another is for the paired comparison to say."
     )
     alt = "Test mAP, best first: " + "; ".join(
@@ -71,6 +86,7 @@ def leaderboard(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) 
     ]
     metrics = {metric: label for metric, label in HEADLINE.items() if not data.board(metric).empty}
     blocks.append(_board_table(evidence, data, metrics))
+    blocks.append(_intervals_table(evidence, data))
     blocks.append(_validation_table(evidence, data))
     return blocks
 
@@ -84,12 +100,14 @@ def comparison(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
     decided = int((pairs["decision"] != "undecided").sum())
     labels = {key: look[key].label for key in order}
     text = (
-        f"Losses are compared at equal seeds: differences of test mAP run by run, a paired t test, and "
-        f"Holm's correction over "
-        f"the {count(len(pairs), 'pair')}. {decided} of {len(pairs)} are decided at the 5 % level."
+        "Losses are compared at equal seeds, query by query: the difference of test mAP, an interval and a test for "
+        "new "
+        f"seeds and new classes, and Holm's correction over the {count(len(pairs), 'pair')}. "
+        f"{conclusions.detectable(data)}"
     )
     if decided < len(pairs):
-        text += " For the others these seeds cannot say which is better, or whether either is."
+        text += " Of an undecided pair this study cannot say which is better, or whether either is."
+    text += f" {conclusions.across_datasets(evidence)}"
     wide, narrow = figures.render(figures.pairwise_figure, pairs, order, look)
     caption = (
         "Difference of test mAP, row minus column, in hundredths, best loss first. Bold on a fill: "
@@ -109,11 +127,13 @@ def comparison(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
             Cell(labels[row.loss_a]),
             Cell(labels[row.loss_b]),
             Cell(str(row.seeds), float(row.seeds)),
-            measured(row.difference, float("nan"), float("nan"), sign=True),
-            Cell(interval(row.low, row.high, sign=True) or number(None)),
+            measured(row.difference, row.low, row.high, sign=True, strong=row.decision != "undecided"),
             p_value(row.p_holm),
+            measured(row.improvement, row.improvement_low, row.improvement_high, 2),
+            plain(row.effect_size, 1),
+            plain(row.detectable),
             Cell(
-                conclusions.decision_text(labels[row.loss_a], labels[row.loss_b], row.decision, row.reason),
+                conclusions.decision_text(labels[row.loss_a], labels[row.loss_b], row.decision, row.p_holm, row.reason),
                 strong=row.decision != "undecided",
             ),
         )
@@ -125,15 +145,21 @@ def comparison(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
         Column("Loss b"),
         Column("Seeds", True),
         Column("mAP, a − b", True),
-        Column("95 % interval"),
         Column("p (Holm)", True),
+        Column("P(a > b)", True),
+        Column("effect size", True),
+        Column("detectable", True),
         Column("Decision", wide=True),
     )
     table = Table(
         f"{data.name}-pairwise",
-        "Every pair: mean difference of test mAP over common seeds with its 95 % interval, "
-        "p after Holm's correction over these pairs, and the decision at 5 %. The CSV has the other metrics, each a "
-        "family of its own: nothing is corrected across metrics.",
+        "Every pair: difference of test mAP over common seeds above its 95 % interval for new seeds and new classes; p "
+        "after Holm's correction over these pairs, and the decision at 5 %. Over runs on these classes: P(a > b), the "
+        "probability that a run of a beats one of b, and the effect size, Hedges' g, in standard deviations from run "
+        "to "
+        "run. Detectable: the smallest true difference found with 80 % power. The CSV has intervals over seeds alone "
+        "and "
+        "of the hierarchical bootstrap, and the other metrics, each a family of its own.",
         columns,
         rows,
         data.pairwise.drop(columns="dataset"),
@@ -162,8 +188,8 @@ def levels(evidence: Evidence, data: DatasetEvidence) -> list[Block]:
             data,
             f"{data.name}-levels",
             metrics,
-            "Test mAP at each hierarchy level, finest first: mean over seeds above its 95 % interval. "
-            "Random retrieval "
+            "Test mAP at each hierarchy level, finest first: mean over seeds above its 95 % interval for new seeds "
+            "and new classes. Random retrieval "
             "already scores more at a coarser level, so compare within a column.",
         ),
     ]
@@ -192,7 +218,7 @@ def retrieval(evidence: Evidence, data: DatasetEvidence) -> list[Block]:
 def _board_table(evidence: Evidence, data: DatasetEvidence, metrics: dict[str, str]) -> Table:
     caption = (
         f"Test metrics at batch size {evidence.params.main_batch_size}, ordered by mAP: mean over seeds "
-        f"above its 95 % interval. Lift: mAP "
+        f"above its 95 % interval for new seeds and new classes. Lift: mAP "
         "over that of frozen features, the floor in the last row. Bold: highest mean of a column, which "
         "is not by itself a decided difference."
     )
@@ -222,10 +248,9 @@ def _metric_table(
         if lift:
             cells.append(measured(row.lift, row.lift_low, row.lift_high, 2))
         rows.append(tuple(cells))
-    floors = {metric: data.floor(metric) for metric in metrics}
-    if floors[AP] is not None:
+    if data.floor(AP) is not None:
         cells = [Cell("Frozen features (floor)"), Cell("–")]
-        cells += [Cell(number(value), value) for value in floors.values()]
+        cells += [_floor_cell(data, metric) for metric in metrics]
         rows.append((*cells, Cell("1.00", 1.0)) if lift else tuple(cells))
     columns = (
         Column("Loss"),
@@ -236,6 +261,58 @@ def _metric_table(
     table = data.leaderboard
     frame = table[(table["split"] == "test") & table["metric"].isin(metrics)].drop(columns="dataset")
     return Table(name, caption, columns, tuple(rows), frame, sortable=True)
+
+
+def _floor_cell(data: DatasetEvidence, metric: str) -> Cell:
+    table = data.leaderboard
+    row = table[(table["metric"] == metric) & (table["split"] == "test") & (table["loss"] == "frozen")]
+    return measured(*row[["mean", "low", "high"]].iloc[0]) if len(row) else Cell(number(None))
+
+
+def _intervals_table(evidence: Evidence, data: DatasetEvidence) -> Table:
+    """What other intervals would say, and what the values vary by."""
+    table = data.leaderboard
+    table = table[(table["split"] == "test") & (table["metric"] == AP)]
+    board = pd.concat([data.board(AP), table[table["loss"] == "frozen"]])
+    rows = tuple(
+        (
+            Cell("Frozen features (floor)" if row.loss == "frozen" else evidence.label(row.loss)),
+            plain(row.mean),
+            *(
+                Cell(interval(*ends) or number(None))
+                for ends in (
+                    (row.low, row.high),
+                    (row.seeds_low, row.seeds_high),
+                    (row.bootstrap_low, row.bootstrap_high),
+                )
+            ),
+            plain(row.sd_seed, 4),
+            plain(row.sd_class, 4),
+            whole(row.classes),
+            whole(row.queries),
+        )
+        for row in board.itertuples()
+    )
+    columns = (
+        Column("Loss"),
+        Column("mAP", True),
+        Column("seeds and classes"),
+        Column("seeds alone"),
+        Column("hierarchical bootstrap"),
+        Column("sd of seeds", True),
+        Column("sd of classes", True),
+        Column("Classes", True),
+        Column("Queries", True),
+    )
+    caption = (
+        "Intervals of test mAP for different questions. Seeds and classes (used throughout; of the floor, classes "
+        "alone): what new runs judged on new classes would give. Seeds alone (t): new runs on these same classes. "
+        "Hierarchical bootstrap of seeds and classes: shown since it is usual; How far the intervals can be trusted "
+        "says how it fares. Sd: standard deviation of the mean from seed to seed, and from class "
+        "to class. The CSV has every metric."
+    )
+    frame = data.leaderboard[data.leaderboard["split"] == "test"].drop(columns="dataset")
+    return Table(f"{data.name}-intervals", caption, columns, rows, frame, sortable=True, folded=True)
 
 
 def _validation_table(evidence: Evidence, data: DatasetEvidence) -> Table:

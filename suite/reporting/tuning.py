@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
-from suite.reporting.conclusions import AP
+from suite.config import Budget
 from suite.reporting.evidence import DatasetEvidence, Evidence
-from suite.reporting.model import Block, Cell, Column, Paragraph, Table, count, listing, number
+from suite.reporting.model import AP, Block, Cell, Column, Paragraph, Table, count, listing, number
 
 VALIDATION = f"val/{AP}"
+CASE = ["loss", "budget", "batch_size"]
 # What a term of a combination says of itself, beside the settings of its loss.
 OF_A_TERM = ("weight", "loss")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A loss at a batch size: the rate of `params.yaml` beside the one its search chose.
+    """A loss at a batch size and budget: the rate of `params.yaml` beside the one its search chose.
 
     `searched` is None where no search is on record; `validation` is the mean over seeds of the chosen rate.
     """
 
     loss: str
+    budget: Budget
     batch_size: int
     learning_rate: float
     searched: float | None
@@ -38,13 +41,15 @@ class Choice:
 
 
 def choices(evidence: Evidence, data: DatasetEvidence) -> Iterator[Choice]:
-    """Every loss and batch size of the settings with its recorded choice."""
-    for key in evidence.params.losses:
-        for batch in evidence.params.batches(data.name, key):
-            mine = data.trials[(data.trials["loss"] == key) & (data.trials["batch_size"] == batch.batch_size)]
-            won = mine[mine["chosen"].astype(bool)]
+    """Every loss, budget and batch size of the settings with its recorded choice."""
+    trials = data.trials
+    for key, budget in itertools.product(evidence.params.losses, get_args(Budget)):
+        for batch in evidence.params.batches(data.name, key, budget):
+            mine = (trials["loss"] == key) & (trials["budget"] == budget) & (trials["batch_size"] == batch.batch_size)
+            won = trials[mine & trials["chosen"].astype(bool)]
             yield Choice(
                 key,
+                budget,
                 batch.batch_size,
                 batch.learning_rate,
                 None if won.empty else float(won["learning_rate"].iloc[0]),
@@ -54,9 +59,9 @@ def choices(evidence: Evidence, data: DatasetEvidence) -> Iterator[Choice]:
 
 
 def rates_in_words(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame) -> str:
-    """How the learning rates of the losses and batch sizes in `table` came about, for a caption."""
-    wanted = set(zip(table["loss"], table["batch_size"], strict=True))
-    found = [choice for choice in choices(evidence, data) if (choice.loss, choice.batch_size) in wanted]
+    """How the learning rates of the losses, budgets and batch sizes in `table` came about, for a caption."""
+    wanted = set(zip(table["loss"], table["budget"], table["batch_size"], strict=True))
+    found = [one for one in choices(evidence, data) if (one.loss, one.budget, one.batch_size) in wanted]
     backed = sum(choice.backed for choice in found)
     if backed == len(found):
         return "learning rate chosen by search at each size"
@@ -113,34 +118,40 @@ def _budget(trials: pd.DataFrame) -> str:
     """Rates, seeds and trials of the search; one sentence more where the losses did not get the same."""
     grids = {
         (tuple(sorted(set(part["learning_rate"]))), tuple(sorted(set(part["seed"]))), len(part))
-        for _, part in trials.groupby(["loss", "batch_size"])
+        for _, part in trials.groupby(CASE)
     }
-    cases = trials.groupby(["loss", "batch_size"]).ngroups
+    cases = trials.groupby(CASE).ngroups
     total = f"{count(len(trials), 'trial')} in all"
     if len(grids) == 1:
         rates, seeds, each = next(iter(grids))
         return (
-            f"The search for each of the {count(cases, 'case')} (a loss at a batch size) on record was the same, on "
+            f"The search for each of the {count(cases, 'case')} (a loss at a batch size, at equal epochs or at equal "
+            "steps) on record was the same, on "
             f"validation classes: learning rates {listing(f'{rate:g}' for rate in rates)}, "
             f"{count(len(seeds), 'seed')} each, so {count(each, 'trial')} a case and {total}."
         )
     sizes = sorted(each for _, _, each in grids)
     return (
-        f"The {count(cases, 'case')} (a loss at a batch size) on record were not searched alike: from {sizes[0]} to "
+        f"The {count(cases, 'case')} (a loss at a batch size, at equal epochs or at equal steps) on record were not "
+        f"searched alike: from {sizes[0]} to "
         f"{count(sizes[-1], 'trial')} a case on validation classes, {total}. A loss with more trials had more chances."
     )
 
 
 def _table(evidence: Evidence, data: DatasetEvidence, found: list[Choice], several: bool) -> Table:
     sizes = sorted({choice.batch_size for choice in found})
-    cells = {(choice.loss, choice.batch_size): _cell(choice) for choice in found}
+    cells = {(choice.loss, choice.budget, choice.batch_size): _cell(choice) for choice in found}
+    # Without runs at equal steps the budget is not worth a column.
+    budgets = list(dict.fromkeys(choice.budget for choice in found))
     rows = tuple(
         (
             Cell(loss.label),
             Cell(_settings(loss.settings) or "defaults"),
-            *(cells.get((key, size), Cell(number(None))) for size in sizes),
+            *([Cell(budget)] if len(budgets) > 1 else []),
+            *(cells.get((key, budget, size), Cell(number(None))) for size in sizes),
         )
-        for key, loss in evidence.params.losses.items()
+        for (key, loss), budget in itertools.product(evidence.params.losses.items(), budgets)
+        if any((key, budget, size) in cells for size in sizes)
     )
     frame = pd.DataFrame([vars(choice) for choice in found]).rename(
         columns={"searched": "searched_learning_rate", "validation": VALIDATION}
@@ -153,6 +164,7 @@ def _table(evidence: Evidence, data: DatasetEvidence, found: list[Choice], sever
     columns = (
         Column("Loss"),
         Column("Settings", wide=True),
+        *([Column("Equal")] if len(budgets) > 1 else []),
         *(Column(f"batch {size}", True) for size in sizes),
     )
     return Table(f"{data.name}-tuning" if several else "tuning", caption, columns, rows, frame)
@@ -181,4 +193,5 @@ def _cell(choice: Choice) -> Cell:
 
 
 def _place(evidence: Evidence, choice: Choice) -> str:
-    return f"{evidence.params.loss(choice.loss).label} at batch {choice.batch_size}"
+    where = " at equal steps" if choice.budget == "steps" else ""
+    return f"{evidence.params.loss(choice.loss).label} at batch {choice.batch_size}{where}"

@@ -1,0 +1,130 @@
+"""The section on ablations: what one varied thing did to the gap and to the metrics."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from suite.config import Ablation
+from suite.reporting import conclusions_ablations, conclusions_gap, figures, scaling_figures
+from suite.reporting.evidence import DatasetEvidence, Evidence
+from suite.reporting.model import (
+    AP,
+    Block,
+    Cell,
+    Column,
+    Figure,
+    Paragraph,
+    Table,
+    listing,
+    measured,
+    number,
+    quantity_name,
+    whole,
+)
+
+_R1 = "level0/R_at_1"
+_ARM = ["mean", "low", "high"]
+_CHANGE = ["difference", "difference_low", "difference_high"]
+# Fewer values than this make no line.
+_FEW = 3
+
+
+def ablations(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
+    """Sentences, a figure and a table an ablation."""
+    if not evidence.params.ablations:
+        return [Paragraph("The study varies nothing but losses and batch sizes, so there is no ablation to tell of.")]
+    blocks: list[Block] = []
+    for name, ablation in evidence.params.ablations.items():
+        table = data.ablations[data.ablations["ablation"] == name]
+        shown = _shown(evidence, data, table)
+        blocks.append(Paragraph(conclusions_ablations.effect(data, name, ablation.label, shown)))
+        if len(table):
+            blocks += [*_figure(data, name, ablation, table, shown, look), _table(data, name, ablation, table, shown)]
+    return blocks
+
+
+def _shown(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame) -> list[str]:
+    """The gap at the smallest measured size and at the one nearest the main batch, mAP and R@1, where on record."""
+    smallest, main = conclusions_gap.headline_size(evidence, data), evidence.params.main_batch_size
+    sizes = evidence.params.measured_sizes(data.name)
+    near = min(sizes, key=lambda size: (abs(size - main), size))
+    wanted = [*(f"gap_AP_at_{size}" for size in dict.fromkeys((smallest, near)) if size), AP, _R1]
+    return [quantity for quantity in wanted if quantity in set(table["quantity"])]
+
+
+def _figure(
+    data: DatasetEvidence,
+    name: str,
+    ablation: Ablation,
+    table: pd.DataFrame,
+    shown: list[str],
+    look: figures.Looks,
+) -> list[Block]:
+    table = table[(table["budget"] == table["budget"].iloc[0])].dropna(subset=["mean"])
+    # In the order in which they are told.
+    table = pd.concat([table[table["quantity"] == quantity] for quantity in shown])
+    budget = "" if table.empty else f" at equal {table['budget'].iloc[0]}"
+    values = table.groupby("batch_size")["value_number"].transform("nunique")
+    lines = table[values >= _FEW]
+    if len(lines):
+        wide, narrow = figures.render(scaling_figures.weight_figure, lines, _axis(ablation))
+        sizes = listing(str(size) for size in sorted(lines["batch_size"].unique()))
+        caption = (
+            f"{ablation.label}: gap and test metrics against it{budget}, heads trained at batch {sizes}. Bars: 95 % "
+            "intervals, of metrics for new seeds and new classes, of gaps over seeds. What a change is worth is for "
+            "the "
+            "paired differences in the table to say."
+        )
+    else:
+        arms = table[table["difference"].notna()]
+        if arms.empty:
+            return []
+        wide, narrow = figures.render(scaling_figures.switch_figure, arms, look)
+        base = look[next(iter(ablation.arms))].label
+        caption = (
+            f"{ablation.label}: change against {base} over training batch size{budget}. Bars: 95 % intervals of the "
+            "paired difference, of metrics for new seeds and new classes, of gaps over seeds; zero: no change."
+        )
+    alt = f"{ablation.label}: {listing(quantity_name(one) for one in shown)}; values are in the table that follows."
+    return [Figure(f"{data.name}-ablation-{name}", caption, alt, wide, narrow)]
+
+
+def _axis(ablation: Ablation) -> str:
+    """The label of the horizontal axis: short enough to stand under a panel."""
+    return ablation.label if len(ablation.label) <= 32 else f"{ablation.label[:31].rsplit(' ', 1)[0]} …"
+
+
+def _table(data: DatasetEvidence, name: str, ablation: Ablation, table: pd.DataFrame, shown: list[str]) -> Table:
+    cells = table.set_index(["loss", "budget", "batch_size", "quantity"])
+    cases = table.drop_duplicates(["loss", "budget", "batch_size"]).sort_values(["budget", "batch_size"], kind="stable")
+    rows = []
+    for case in cases.to_dict("records"):
+        value = None if pd.isna(case["value_number"]) else float(case["value_number"])
+        row = [Cell(case["value"], value), whole(case["batch_size"]), Cell(case["budget"]), whole(case["seeds"])]
+        for quantity in shown:
+            key = (case["loss"], case["budget"], case["batch_size"], quantity)
+            if key not in cells.index:
+                row += [Cell(number(None))] * 2
+                continue
+            found = cells.loc[key]
+            strong = found["decision"] in ("higher", "lower")
+            row += [measured(*found[_ARM]), measured(*found[_CHANGE], sign=True, strong=strong)]
+        rows.append(tuple(row))
+    titles = [title for quantity in shown for title in (quantity_name(quantity), "change")]
+    columns = (
+        Column("Value"),
+        Column("Batch", True),
+        Column("Equal"),
+        Column("Seeds", True),
+        *(Column(title, True) for title in titles),
+    )
+    first = next(iter(ablation.arms.values()))
+    value = first if isinstance(first, str) else number(first, 0 if float(first).is_integer() else 1)
+    caption = (
+        f"{ablation.label}: mean of each value and its change against “{value}” at the seeds of both, above their 95 % "
+        "intervals, of metrics for new seeds and new classes, of gaps over seeds. Bold: decided at 5 % after Holm's "
+        "correction over values and batch sizes of a quantity. The CSV has the other metrics and measuring sizes, p, "
+        "and why a case is undecided."
+    )
+    frame = table.drop(columns="dataset")
+    return Table(f"{data.name}-ablation-{name}", caption, columns, tuple(rows), frame, sortable=True)

@@ -1,0 +1,69 @@
+"""What one varied thing did: each ablation of the settings in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from suite.reporting.conclusions_gap import headline_size
+from suite.reporting.decisions import decided, spread
+from suite.reporting.evidence import DatasetEvidence, Evidence
+from suite.reporting.model import AP, listing, quantity_name, signed
+
+CHANGE = ("difference", "difference_low", "difference_high")
+_WORDS = {"higher": "higher for", "lower": "lower for"}
+# An arm at more batch sizes than this is told by the range of its changes.
+_MOST = 2
+
+
+def summary(evidence: Evidence, data: DatasetEvidence) -> list[str]:
+    """A paragraph an ablation: what it did to the gap at the smallest measured size and to mAP."""
+    size = headline_size(evidence, data)
+    quantities = [AP] if size is None else [f"gap_AP_at_{size}", AP]
+    return [effect(data, name, ablation.label, quantities) for name, ablation in evidence.params.ablations.items()]
+
+
+def effect(data: DatasetEvidence, name: str, label: str, quantities: list[str]) -> str:
+    """What every arm of an ablation did to some quantities, budget by budget."""
+    table = data.ablations[data.ablations["ablation"] == name]
+    paragraphs = []
+    for budget, rows in table.groupby("budget", sort=False):
+        parts = []
+        for quantity in quantities:
+            mine = rows[(rows["quantity"] == quantity) & (rows["decision"] != "")]
+            if len(mine):
+                parts.append(f"{subject(quantity)}: {decided(mine, _WORDS, _case, CHANGE, _by_arm)}.")
+        if parts:
+            first = rows[rows["decision"] == ""].iloc[0]
+            paragraphs.append(f"{label}, at equal {budget}, against {_arm(first)}. {' '.join(parts)}")
+    if not paragraphs:
+        return f"{label}: nothing is on record, so nothing can be said about it."
+    return " ".join(paragraphs)
+
+
+def subject(quantity: str) -> str:
+    """A quantity at the head of a sentence or panel."""
+    name = quantity_name(quantity)
+    return f"{name[0].upper()}{name[1:]}" if name.startswith("gap") else f"Test {name}"
+
+
+def _by_arm(rows: pd.DataFrame) -> str:
+    """Arm by arm, the batch sizes of each and its changes."""
+    told = []
+    for _, mine in rows.groupby("loss", sort=False):
+        arm = _arm(mine.iloc[0])
+        if len(mine) > _MOST:
+            told.append(f"{arm} at batch {listing(map(str, mine['batch_size']))} ({spread(mine, CHANGE)})")
+        else:
+            told += [f"{_case(row)} ({signed(*(getattr(row, one) for one in CHANGE))})" for row in mine.itertuples()]
+    return listing(told)
+
+
+def _case(row: Any) -> str:
+    return f"{_arm(row)} at batch {row.batch_size}"
+
+
+def _arm(row: Any) -> str:
+    """The number of an arm, or the loss's label where its value is text."""
+    return row.label if pd.isna(row.value_number) else row.value
