@@ -227,16 +227,18 @@ def report() -> None:
 @main.command()
 @click.option("--dataset", help="Data set to tune on; default: all of params.yaml.")
 @click.option("--loss", multiple=True, help="Loss to tune; default: all of params.yaml.")
-def tune(dataset: str | None, loss: tuple[str, ...]) -> None:
+@click.option("--missing", is_flag=True, help="Only the batch sizes whose search is not on record.")
+def tune(dataset: str | None, loss: tuple[str, ...], missing: bool) -> None:
     """Search learning rates on the validation classes and write the choices into params.yaml."""
     from suite.training.tuning import tune as search
 
     params = load_params()
     for name in [dataset] if dataset else params.datasets:
-        trials = search(params, name, list(loss or params.losses), ROOT)
-        for row in trials[trials["chosen"]].itertuples():
+        trials = search(params, name, list(loss or params.losses), ROOT, missing=missing)
+        for row in trials[trials["chosen"].astype(bool)].itertuples():
             edge = "  (at the edge of the search: widen tuning.learning_rates)" if row.at_edge else ""
-            click.echo(f"{row.dataset} {row.loss} batch {row.batch_size}: learning rate {row.learning_rate:g}{edge}")
+            case = f"{row.dataset} {row.loss} batch {row.batch_size}, equal {row.budget}"
+            click.echo(f"{case}: learning rate {row.learning_rate:g}{edge}")
 
 
 @main.command()
