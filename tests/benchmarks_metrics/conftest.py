@@ -30,7 +30,8 @@ def pytest_terminal_summary(terminalreporter, config):
         ratio, peak = row["seconds"] / row["products"], row["peak"] / 1e6
         line = (
             f"{row['items']:>6,} items: {row['seconds']:6.1f} s, {ratio:.2f} times the matrix products alone"
-            f" ({row['products']:.1f} s); whole process at most {peak:,.0f} MB"
+            f" ({row['products']:.1f} s; processor time {row['processor_ratio']:.2f} times);"
+            f" whole process at most {peak:,.0f} MB"
         )
         if row["items"] == 60_000:
             line += f" (bars 2.5 and 2,000 MB: {'met' if ratio <= 2.5 and peak < 2000 else 'missed'})"
@@ -38,7 +39,8 @@ def pytest_terminal_summary(terminalreporter, config):
     for row in beside:
         ratio = row["sorting"] / row["seconds"]
         line = (
-            f"{row['items']:>6,} items: {row['seconds']:6.1f} s, by sorting {row['sorting']:.1f} s: {ratio:.1f} times"
+            f"{row['items']:>6,} items: {row['seconds']:6.1f} s, by sorting with {row['sort']} {row['sorting']:.1f} s:"
+            f" {ratio:.1f} times (processor time {row['processor_ratio']:.1f} times)"
         )
         if row["items"] == 14_000:
             line += f" (bar 3: {'met' if ratio >= 3 else 'missed'})"
