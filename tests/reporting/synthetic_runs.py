@@ -178,9 +178,7 @@ def _measured(params: Params, others: bool = False) -> Iterator[tuple[str, int]]
             yield from ((name, size) for size in sampler.batch_sizes)
 
 
-def _run_gaps(
-    params: Params, record: dict, level: float, place: int, generator: np.random.Generator
-) -> pd.DataFrame:
+def _run_gaps(params: Params, record: dict, level: float, place: int, generator: np.random.Generator) -> pd.DataFrame:
     """What measuring leaves of a run: every run on test; a main one by each sampler, on train, and along training."""
     main = record["role"] == "main"
     run = {name: record[name] for name in ("dataset", "loss", "budget", "seed", "fingerprint")}
@@ -217,7 +215,13 @@ def _gaps(
             rows.append(
                 run
                 | {"epoch": epoch, "split": split, "sampler": sampler, "measure_batch_size": size, "metric": metric}
-                | {"partition": partition, "batches": 2, "queries": 72, "queries_without_positive": 0, "images_never_drawn": 0}
+                | {
+                    "partition": partition,
+                    "batches": 2,
+                    "queries": 72,
+                    "queries_without_positive": 0,
+                    "images_never_drawn": 0,
+                }
                 | dict(zip(PARTS, parts, strict=True))
             )
     return pd.DataFrame(rows)[list(GAP_COLUMNS)].astype({"epoch": "Int64"})
