@@ -22,7 +22,6 @@ from suite.training.specification import RunSpecification, check_loss, specifica
 from suite.training.stage import check_trainable
 from suite.training.store import RunStore, store_lock
 
-
 # What is searched on its own, for each loss.
 CASE = ["budget", "batch_size"]
 
@@ -155,4 +154,5 @@ def _write_choices(path: Path, dataset: str, name: str, chosen: pd.DataFrame) ->
             if dataset not in lists:
                 lists[dataset] = [{"batch_size": int(size)} for size in best.index]
             for batch in lists[dataset]:
-                batch["learning_rate"] = float(best[batch["batch_size"]])
+                if batch["batch_size"] in best.index:
+                    batch["learning_rate"] = float(best[batch["batch_size"]])
