@@ -161,6 +161,43 @@ def conformance(output: Path) -> None:
     click.echo(as_text(write_conformance(output)))
 
 
+@main.command("search-study")
+@click.option(
+    "--size",
+    "sizes",
+    type=click.IntRange(min=1),
+    multiple=True,
+    default=(60_000,),
+    show_default=True,
+    help="Items of a drawn gallery; once for each.",
+)
+@click.option("--dimensions", type=click.IntRange(min=1), default=512, show_default=True, help="Of drawn embeddings.")
+@click.option("--dataset", "datasets", multiple=True, help="Embedded data set to search as well; once for each.")
+@click.option("--queries", type=click.IntRange(min=1), default=1000, show_default=True, help="Queries a gallery.")
+@click.option("-k", type=click.IntRange(min=1), default=10, show_default=True, help="Neighbours a query.")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Timed searches a setting.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=ROOT / "search",
+    show_default=True,
+    help="Folder of search.csv, .parquet, .svg and .png.",
+)
+def search_study(
+    sizes: tuple[int, ...], dimensions: int, datasets: tuple[str, ...], queries: int, k: int, rounds: int, output: Path
+) -> None:
+    """Measure recall against speed of the kinds of search index, on drawn embeddings and on features."""
+    from suite.benchmarking.search import data_set_features, drawn_embeddings, sentences, write_search_study
+    from suite.reporting.search_figure import write_search_figure
+
+    searched = [data_set_features(ROOT, dataset, queries) for dataset in datasets]
+    searched += [drawn_embeddings(size, queries, dimensions) for size in sizes]
+    table = write_search_study(output, searched, k, rounds)
+    write_search_figure(table, output)
+    for line in sentences(table, recall=0.95):
+        click.echo(line)
+
+
 @main.command("validate-statistics")
 @click.option("--studies", type=click.IntRange(min=50), default=10_000, show_default=True, help="Simulated a cell.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of everything random.")
@@ -190,16 +227,18 @@ def report() -> None:
 @main.command()
 @click.option("--dataset", help="Data set to tune on; default: all of params.yaml.")
 @click.option("--loss", multiple=True, help="Loss to tune; default: all of params.yaml.")
-def tune(dataset: str | None, loss: tuple[str, ...]) -> None:
+@click.option("--missing", is_flag=True, help="Only the batch sizes whose search is not on record.")
+def tune(dataset: str | None, loss: tuple[str, ...], missing: bool) -> None:
     """Search learning rates on the validation classes and write the choices into params.yaml."""
     from suite.training.tuning import tune as search
 
     params = load_params()
     for name in [dataset] if dataset else params.datasets:
-        trials = search(params, name, list(loss or params.losses), ROOT)
-        for row in trials[trials["chosen"]].itertuples():
+        trials = search(params, name, list(loss or params.losses), ROOT, missing=missing)
+        for row in trials[trials["chosen"].astype(bool)].itertuples():
             edge = "  (at the edge of the search: widen tuning.learning_rates)" if row.at_edge else ""
-            click.echo(f"{row.dataset} {row.loss} batch {row.batch_size}: learning rate {row.learning_rate:g}{edge}")
+            case = f"{row.dataset} {row.loss} batch {row.batch_size}, equal {row.budget}"
+            click.echo(f"{case}: learning rate {row.learning_rate:g}{edge}")
 
 
 @main.command()

@@ -1,16 +1,13 @@
-"""Exact nearest neighbours by dot product, through a flat faiss index."""
+"""Exact nearest neighbours by dot product, and how many of them another search finds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import faiss
 import numpy as np
 
-from suite.evaluation.inputs import as_embeddings
-from suite.evaluation.ranks import query_blocks
+from suite.evaluation.inputs import as_array, as_embeddings
+from suite.evaluation.search import exact_scores, search_index
 
 
 def nearest_neighbours(query: Any, gallery: Any = None, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
@@ -29,64 +26,59 @@ def nearest_neighbours(query: Any, gallery: Any = None, k: int = 10) -> tuple[np
         ValueError: naming the argument that is at fault.
     """
     queries = as_embeddings(query, "query")
-    items = queries if gallery is None else as_embeddings(gallery, "gallery")
-    if items.shape[1] != queries.shape[1]:
-        raise ValueError(f"gallery: width {items.shape[1]} differs from the query's {queries.shape[1]}")
-    most = len(items) - (gallery is None)
+    if gallery is not None:
+        return search_index(gallery).search(queries, k)
+    most = len(queries) - 1
     if not 1 <= k <= most:
         raise ValueError(f"k: expected 1 to {most}, the items there are to find, found {k}")
-    finder = _Finder(queries, items, k, gallery is None)
-    with _one_thread():
-        pairs = [finder.find(np.arange(block.start, block.stop)) for block in query_blocks(len(queries), len(items))]
-    return np.concatenate([scores for scores, _ in pairs]), np.concatenate([rows for _, rows in pairs])
+    scores, rows = search_index(queries).search(queries, k + 1)
+    # One more than asked for: without the query itself, or, where it is not among them, without the last.
+    kept = rows != np.arange(len(rows))[:, None]
+    kept[kept.all(axis=1), -1] = False
+    return scores[kept].reshape(-1, k), rows[kept].reshape(-1, k)
 
 
-class _Finder:
-    """A flat index, and an exhaustive scan for the queries whose ties may run past the end of the index's
-    answer.
+def search_recall(query: Any, gallery: Any, found: Any, exact: Any = None) -> np.ndarray:
+    """Share of the k nearest gallery items of every query that a search found.
 
-    The index rounds by tile, so equal items may differ in their last bit: candidates are scored afresh in
-    double precision and rounded, which gives equal items equal scores.
+    Ties count fairly: an item whose exact score equals that of the k-th nearest is as good as it.
+
+    Args:
+        query: (Q, D) embeddings.
+        gallery: (G, D) embeddings.
+        found: (Q, k) integers, gallery rows in any order, negative where the search found nothing; a row named
+            twice counts once.
+        exact: (Q, k) integers, the rows of `nearest_neighbours` for the same k, if they are known; they are
+            searched for otherwise.
+
+    Returns:
+        (Q,) float64, from 0 to 1.
+
+    Raises:
+        ValueError: naming the argument that is at fault.
     """
-
-    def __init__(self, queries: np.ndarray, items: np.ndarray, k: int, alone: bool):
-        self.queries, self.items, self.k, self.alone = queries, items, k, alone
-        self.depth = min(k + 8, len(items))
-        self.index = faiss.IndexFlatIP(items.shape[1])
-        self.index.add(items.astype(np.float32, copy=False))
-        self.longest = float(np.linalg.norm(items, axis=1).max())
-
-    def find(self, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(b, k) scores and gallery rows of the queries `block`."""
-        query = self.queries[block]
-        _, found = self.index.search(query.astype(np.float32, copy=False), self.depth)
-        query = query.astype(np.float64)
-        scores = np.empty(found.shape, dtype=np.float32)
-        for column in range(self.depth):
-            scores[:, column] = np.einsum("qd,qd->q", query, self.items[found[:, column]])
-        # What the index left out scores at most the worst of what it found, give or take its rounding.
-        ceiling = scores.min(axis=1) + 1e-5 * self.longest * np.linalg.norm(query, axis=1)
-        best, rows = self._best(block, scores, found)
-        open_ended = np.flatnonzero((best[:, -1] <= ceiling) & (self.depth < len(self.items)))
-        if len(open_ended):
-            scanned = (query[open_ended] @ self.items.T.astype(np.float64)).astype(np.float32)
-            every = np.broadcast_to(np.arange(len(self.items)), scanned.shape)
-            best[open_ended], rows[open_ended] = self._best(block[open_ended], scanned, every)
-        return best, rows
-
-    def _best(self, block: np.ndarray, scores: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if self.alone:
-            scores = np.where(found == block[:, None], -np.inf, scores)
-        order = np.lexsort((found, -scores), axis=1)[:, : self.k]
-        return np.take_along_axis(scores, order, 1), np.take_along_axis(found, order, 1)
+    queries, items = as_embeddings(query, "query"), as_embeddings(gallery, "gallery")
+    rows = _as_rows(found, "found", len(queries), len(items))
+    k = rows.shape[1]
+    nearest = nearest_neighbours(queries, items, k)[1] if exact is None else as_array(exact)
+    nearest = _as_rows(nearest, "exact", len(queries), len(items))
+    if nearest.shape[1] != k or (nearest < 0).any():
+        raise ValueError(f"exact: expected {k} rows a query, as found has, all of them in the gallery")
+    least = exact_scores(queries, items, nearest).min(axis=1)
+    rows = np.sort(rows, axis=1)
+    counted = rows >= 0
+    counted[:, 1:] &= rows[:, 1:] != rows[:, :-1]
+    good = exact_scores(queries, items, np.maximum(rows, 0)) >= least[:, None]
+    return (good & counted).sum(axis=1) / k
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Run faiss on one thread: callers parallelise over processes."""
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(before)
+def _as_rows(values: Any, name: str, queries: int, size: int) -> np.ndarray:
+    rows = as_array(values)
+    if rows.ndim != 2 or len(rows) != queries or not 1 <= rows.shape[1] <= size or rows.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name}: expected integers of shape ({queries}, k) with 1 <= k <= {size},"
+            f" found {rows.dtype} of shape {rows.shape}"
+        )
+    if rows.max() >= size:
+        raise ValueError(f"{name}: row {rows.max()} is beyond the gallery's {size} items")
+    return rows

@@ -8,7 +8,7 @@ and hard setups of R-Oxford and R-Paris.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -19,13 +19,25 @@ from suite.evaluation.metrics import Ties, mean_metrics
 from suite.evaluation.revisited import revisited_retrieval
 from suite.evaluation.stated import stated_metrics
 
-if TYPE_CHECKING:
-    from suite.datasets.protocols import Protocol
-
 REVISITED, POSITIVE = {"easy", "hard", "junk"}, {"positive"}
 
 
-def judge_protocol(embeddings: Any, labels: Any, protocol: Protocol, *, ties: Ties = "worst") -> dict[str, float]:
+class EvaluationProtocol(Protocol):
+    """What is read of a protocol; those of built data sets are `suite.datasets.protocols.Protocol`."""
+
+    name: str
+    queries: np.ndarray
+    gallery: np.ndarray | None
+    ks: tuple[int, ...]
+    relations: pd.DataFrame | None
+
+    def pairs(self, *relations: str) -> np.ndarray:
+        """(N, 2) places in `queries` and in the gallery of the pairs in any of the relations."""
+
+
+def judge_protocol(
+    embeddings: Any, labels: Any, protocol: EvaluationProtocol, *, ties: Ties = "worst"
+) -> dict[str, float]:
     """The metrics that a protocol asks for, averaged over its queries.
 
     Args:
@@ -63,7 +75,9 @@ def judge_protocol(embeddings: Any, labels: Any, protocol: Protocol, *, ties: Ti
     return mean_metrics(judge(embeddings.__getitem__, labels, judged, ties=ties))
 
 
-def judge_draws(embeddings: Any, labels: Any, protocols: Sequence[Protocol], *, ties: Ties = "worst") -> pd.DataFrame:
+def judge_draws(
+    embeddings: Any, labels: Any, protocols: Sequence[EvaluationProtocol], *, ties: Ties = "worst"
+) -> pd.DataFrame:
     """Metrics averaged over protocols that are draws of one, as VehicleID's random galleries.
 
     Args:
@@ -83,7 +97,7 @@ def judge_draws(embeddings: Any, labels: Any, protocols: Sequence[Protocol], *, 
     return found.rename_axis("metric").reset_index()
 
 
-def _ground_truth(protocol: Protocol) -> list[dict[str, np.ndarray]]:
+def _ground_truth(protocol: EvaluationProtocol) -> list[dict[str, np.ndarray]]:
     """One mapping a query with the places in the gallery of its easy, hard and junk images."""
     truth: list[dict[str, np.ndarray]] = [{} for _ in protocol.queries]
     for relation in sorted(REVISITED):

@@ -140,12 +140,12 @@ def _sweep(source: Products | Given, run: Callable[[np.ndarray, int], None]) -> 
     if threads == 1:
         work(0)
         return
-    with _one_thread_each(), ThreadPoolExecutor(threads) as pool:
+    with one_thread_each(), ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, range(threads)))
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
+def one_thread_each() -> Iterator[None]:
     """Let each matrix product take one thread: the blocks are what runs side by side."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

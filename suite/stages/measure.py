@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from suite.config import Params
 from suite.datasets.arrays import load_labels
@@ -15,8 +16,9 @@ from suite.datasets.protocols import Protocol
 from suite.errors import SuiteError
 from suite.evaluation import nearest_neighbours
 from suite.files import atomic_directory
+from suite.models.head import EmbeddingHead
 from suite.statistics.measures import GAP_COLUMNS, GapPlan, gap_plan, measure_gap
-from suite.training.head import embed, load_head_data
+from suite.training.head import HeadData, embed, load_head_data
 from suite.training.specification import RunSpecification
 from suite.training.stage import recorded_specifications
 from suite.training.store import RecordedRun, RunStore
@@ -86,6 +88,12 @@ def neighbour_table(embeddings: Callable[[np.ndarray], np.ndarray], protocol: Pr
     )
 
 
+def initial_head(spec: RunSpecification, data: HeadData) -> EmbeddingHead:
+    """The head that a run starts from, drawn again by its seed."""
+    generator = torch.Generator().manual_seed(spec.seed)
+    return EmbeddingHead(data.features[data.rows("train")], spec.embedding_dim, generator).eval()
+
+
 def _measure_run(root: Path, plan: GapPlan, entry: tuple[RunSpecification, RecordedRun]) -> pd.DataFrame:
     """The gap of the chosen head, of a main run also on the training classes, and of each head that was kept."""
     spec, run = entry
@@ -94,7 +102,10 @@ def _measure_run(root: Path, plan: GapPlan, entry: tuple[RunSpecification, Recor
     head = run.head()
     asked = [(None, head, "test", plan.every | (plan.others if main else {}))]
     asked += [(None, head, "train", plan.every)] if main else []
-    asked += [(epoch, snapshot, "test", plan.along) for epoch, snapshot in run.snapshots().items()]
+    snapshots = run.snapshots()
+    if snapshots:
+        snapshots = {0: initial_head(spec, data)} | snapshots
+    asked += [(epoch, snapshot, "test", plan.along) for epoch, snapshot in snapshots.items()]
     return pd.concat(
         [
             measure_gap(

@@ -2,11 +2,14 @@
 
 from suite.statistics.comparisons import holm, paired_comparison, verdict
 from suite.statistics.controls import control_tables
+from suite.statistics.crossed import crossed_mean
 from suite.statistics.gap import decomposability_gap
 from suite.statistics.gap_interval import gap_interval
 from suite.statistics.gap_samplers import Hierarchical, MPerClass, RandomBatches
+from suite.statistics.improvement import effect_size, probability_of_improvement
 from suite.statistics.intervals import ratio_interval, t_interval
 from suite.statistics.measures import gap_plan, measure_gap
+from suite.statistics.power import detectable_difference
 from suite.statistics.tables import compare
 
 __all__ = [
@@ -15,12 +18,16 @@ __all__ = [
     "RandomBatches",
     "compare",
     "control_tables",
+    "crossed_mean",
     "decomposability_gap",
+    "detectable_difference",
+    "effect_size",
     "gap_interval",
     "gap_plan",
     "holm",
     "measure_gap",
     "paired_comparison",
+    "probability_of_improvement",
     "ratio_interval",
     "t_interval",
     "verdict",

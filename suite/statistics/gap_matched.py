@@ -1,13 +1,15 @@
 """The gap of a loss against a reference where both have the same value of the metric over the set.
 
 A gap moves with the set's value even where nothing is learnt, so a difference of gaps says something of a loss only
-at equal values. A followed run passes through many on its way: its path is the points (set value, gap) at its
-validations, in order; that of a run that is not followed is the one point of its chosen head. The path of a
+at equal values. A followed run passes through many on its way: its path is the points (set value, gap) of the head it
+starts from and of those at its validations, in order; that of a run that is not followed is the one point of its
+chosen head. The path of a
 reference is, in the same way, that of another loss at the same seed; or the controls' draws, each a point; or
 `whitened`, from the frozen features to those whitened within the training classes, which has learnt by no loss.
 
 Both paths are read at the largest set value that both reach, each where it first passes that value, by linear
-interpolation between its points. Nothing is extrapolated: a path that starts above that value has no match there.
+interpolation between its points: between two validations a run is taken to go straight. Nothing is extrapolated: a
+path that starts above that value has no match there.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def gap_table(gaps: pd.DataFrame, params: Params) -> pd.DataFrame:
 
 
 def gap_training(gaps: pd.DataFrame, params: Params) -> pd.DataFrame:
-    """Gap and set value at every validation of the followed runs, over seeds."""
+    """Gap and set value of the followed runs, over seeds, at every validation; epoch 0 is where training starts."""
     kept = gaps[gaps["epoch"].notna() & gaps["gap"].notna()]
     keys = ["dataset", "loss", "epoch", *_MEASURED]
     rows = []

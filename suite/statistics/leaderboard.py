@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from suite.config import Params
+from suite.errors import SuiteError
 from suite.statistics.bootstrap import crossed_bootstrap
 from suite.statistics.controls import FROZEN
 from suite.statistics.crossed import class_interval, class_means, crossed_classes, crossed_ratio
@@ -47,6 +48,7 @@ def leaderboard(runs: pd.DataFrame, readers: dict[str, QueryReader], params: Par
             table = _over_seeds(values, floor)
             alone = loss == FROZEN
             queries = frozen if alone else readers[dataset].runs(loss, fingerprints(runs, dataset, loss, size))
+            _check_floor(queries, frozen, dataset)
             found = _over_queries(queries, frozen, alone)
             judged = (table["split"] == "test") & table["metric"].isin(found.index)
             for column in found:
@@ -107,6 +109,16 @@ def _over_queries(queries: QueryValues, frozen: QueryValues, alone: bool) -> pd.
             columns |= {"lift": lift.mean, "lift_low": lift.low, "lift_high": lift.high}
         tables.append(pd.DataFrame(columns, index=family.metrics))
     return pd.concat(tables) if tables else pd.DataFrame()
+
+
+def _check_floor(queries: QueryValues, frozen: QueryValues, dataset: str) -> None:
+    lacking = [name for name in queries.values if name not in frozen.values]
+    if lacking or not np.array_equal(queries.items, frozen.items):
+        what = f"metric '{lacking[0]}'" if lacking else "the same queries"
+        raise SuiteError(
+            f"data set '{dataset}': its controls have not {what} as its runs; "
+            f"run `dvc repro --force controls@{dataset}`"
+        )
 
 
 def _reason(seeds: int, classes: int, alone: bool) -> str:

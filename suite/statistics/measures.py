@@ -104,7 +104,7 @@ def measure_gap(
         samplers: those of `plan` that this run is measured with.
         plan: gives the partitions and the metrics.
         dataset, loss, train_batch_size, seed, fingerprint, budget: what the run is; written into every row.
-        epoch: of the validation that the head was kept at; None for the head chosen.
+        epoch: of the validation that the head was kept at, 0 where training starts; None for the head chosen.
         split: `test` (the evaluation set) or `train` (the training classes).
 
     Raises:

@@ -22,25 +22,41 @@ from suite.training.specification import RunSpecification, check_loss, specifica
 from suite.training.stage import check_trainable
 from suite.training.store import RunStore, store_lock
 
+# What is searched on its own, for each loss.
+CASE = ["budget", "batch_size"]
+
 
 def tune(
-    params: Params, dataset: str, names: list[str], root: Path, path: Path = PARAMS, recipes: Path = RECIPES
+    params: Params,
+    dataset: str,
+    names: list[str],
+    root: Path,
+    path: Path = PARAMS,
+    recipes: Path = RECIPES,
+    missing: bool = False,
 ) -> pd.DataFrame:
     """Search the learning rate of each loss in `names` at each of its batch sizes and write the best into `path`.
 
     Returns:
         One row a trial: `dataset`, `loss`, `budget`, `batch_size`, `learning_rate`, `seed`, `fingerprint`, `status`,
         `val/level0/AP`, `chosen`, `at_edge` (the chosen rate is the lowest or highest tried). The trials of all
-        losses tuned so far are recorded in `trials/STUDY/DATASET.csv` under `recipes`, for the report.
+        losses tuned so far are recorded in `trials/STUDY/DATASET.csv` under `recipes`, for the report. With `missing`,
+        a budget and batch size whose trials, at these rates and seeds, are on record there is left as it is.
 
     Raises:
         SuiteError: every trial of a loss and batch size failed; `params.yaml` is then left as it was.
     """
     digest = load_features_digest(root, dataset)
+    record = trials_path(params.study, dataset, recipes)
+    known = pd.read_csv(record) if record.is_file() else pd.DataFrame(columns=["loss", *CASE])
     tables = []
     for name in names:
         check_loss(params, name)
         specs = _trials(params, dataset, name, digest)
+        if missing:
+            specs = _not_on_record(specs, known[known["loss"] == name])
+        if not specs:
+            continue
         check_trainable(specs, root, dataset)
         store = RunStore(root / "tuning", dataset, name)
         with store_lock(root):
@@ -48,10 +64,10 @@ def tune(
             run_grid(specs, store, root, params.workers.processes)
         table = choose(_results(specs, store))
         _write_choices(path, dataset, name, table[table["chosen"]])
+        # After every loss: a search that is cut off goes on from there.
+        _record(record, table)
         tables.append(table)
-    trials = pd.concat(tables, ignore_index=True)
-    _record(trials_path(params.study, dataset, recipes), trials)
-    return trials
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["chosen"])
 
 
 def choose(trials: pd.DataFrame) -> pd.DataFrame:
@@ -60,7 +76,7 @@ def choose(trials: pd.DataFrame) -> pd.DataFrame:
     A rate with a failed trial is out. Ties go to the lower rate. Adds the columns `chosen` and `at_edge`.
     """
     trials = trials.assign(chosen=False, at_edge=False)
-    for (budget, batch_size), group in trials.groupby(["budget", "batch_size"]):
+    for (budget, batch_size), group in trials.groupby(CASE):
         means = group.groupby("learning_rate")[SELECTION].agg(lambda values: values.mean(skipna=False)).dropna()
         if means.empty:
             what = f"tuning {group['loss'].iloc[0]} at batch size {batch_size}, equal {budget}"
@@ -89,6 +105,15 @@ def _trials(params: Params, dataset: str, name: str, digest: str) -> list[RunSpe
     ]
 
 
+def _not_on_record(specs: list[RunSpecification], known: pd.DataFrame) -> list[RunSpecification]:
+    """The trials of the cases of which any is not among the `known` ones of the loss."""
+    trials = {(spec.budget, spec.batch_size): set() for spec in specs}
+    for spec in specs:
+        trials[spec.budget, spec.batch_size].add((spec.learning_rate, spec.seed))
+    found = {case: set(zip(part["learning_rate"], part["seed"], strict=True)) for case, part in known.groupby(CASE)}
+    return [spec for spec in specs if trials[spec.budget, spec.batch_size] != found.get((spec.budget, spec.batch_size))]
+
+
 def _results(specs: list[RunSpecification], store: RunStore) -> pd.DataFrame:
     rows = []
     for spec in specs:
@@ -110,10 +135,11 @@ def _results(specs: list[RunSpecification], store: RunStore) -> pd.DataFrame:
 
 
 def _record(path: Path, trials: pd.DataFrame) -> None:
-    """Put the trials of these losses in the place of their earlier ones."""
+    """Put the trials of these losses, budgets and batch sizes in the place of their earlier ones."""
     if path.is_file():
-        earlier = pd.read_csv(path)
-        trials = pd.concat([earlier[~earlier["loss"].isin(trials["loss"])], trials], ignore_index=True)
+        earlier, case = pd.read_csv(path), ["loss", *CASE]
+        renewed = pd.MultiIndex.from_frame(earlier[case]).isin(pd.MultiIndex.from_frame(trials[case]))
+        trials = pd.concat([earlier[~renewed], trials], ignore_index=True)
     with atomic_file(path) as temporary:
         trials.to_csv(temporary, index=False, lineterminator="\n")
 
@@ -128,4 +154,5 @@ def _write_choices(path: Path, dataset: str, name: str, chosen: pd.DataFrame) ->
             if dataset not in lists:
                 lists[dataset] = [{"batch_size": int(size)} for size in best.index]
             for batch in lists[dataset]:
-                batch["learning_rate"] = float(best[batch["batch_size"]])
+                if batch["batch_size"] in best.index:
+                    batch["learning_rate"] = float(best[batch["batch_size"]])

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from suite.config import Params, PlannedRun
+from suite.config import PARAMS, Params, PlannedRun
 from suite.datasets.arrays import load_features_digest, load_labels
 from suite.errors import SuiteError
 from suite.files import atomic_file
@@ -29,8 +29,8 @@ GROUPS = (3, 5, 10)
 _BATCH = 250
 
 
-def train_null(params: Params, root: Path) -> pd.DataFrame:
-    """Train what `root`/null lacks of `RUNS` seeds at the main batch size, and give the class means of each.
+def train_null(params: Params, root: Path, dataset: str = DATASET, loss: str = LOSS, runs: int = RUNS) -> pd.DataFrame:
+    """Train what `root`/null lacks of `runs` seeds at the main batch size, and give the class means of each.
 
     Returns:
         `class`, `queries` (with positives), then a float32 column a seed (`0`, `1`, ...): the mean of `METRIC`.
@@ -39,18 +39,18 @@ def train_null(params: Params, root: Path) -> pd.DataFrame:
         SuiteError: the data set is not built or embedded, the loss is not trained at the main batch size, or a run
             failed.
     """
-    specs = _specifications(params, root)
-    check_trainable(specs, root, DATASET)
-    store = RunStore(Path(root) / "null", DATASET, LOSS)
+    specs = _specifications(params, root, dataset, loss, runs)
+    check_trainable(specs, root, dataset)
+    store = RunStore(Path(root) / "null", dataset, loss)
     with store_lock(root):
         store.prune(spec.fingerprint for spec in specs)
         outcome = run_grid(specs, store, root, params.workers.processes)
     if outcome.failed:
-        raise SuiteError(f"{store.directory}: {outcome.failed} of {RUNS} runs failed; remove it and run again")
+        raise SuiteError(f"{store.directory}: {outcome.failed} of {runs} runs failed; remove it and run again")
     columns = ["item", METRIC, "level0/num_positives"]
     tables = [pd.read_parquet(store.get(spec).directory / "queries.parquet", columns=columns) for spec in specs]
     judged = (tables[0]["level0/num_positives"] > 0).to_numpy()
-    classes = load_labels(root, DATASET)[0][tables[0]["item"].to_numpy()[judged], 0]
+    classes = load_labels(root, dataset)[0][tables[0]["item"].to_numpy()[judged], 0]
     means, sizes = class_means(np.stack([table[METRIC].to_numpy()[judged] for table in tables]), classes)
     by_seed = {str(spec.seed): row.astype(np.float32) for spec, row in zip(specs, means, strict=True)}
     return pd.DataFrame({"class": np.unique(classes), "queries": sizes} | by_seed)
@@ -94,10 +94,10 @@ def null_rejections(runs: pd.DataFrame, splits: int, seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["seeds", "method", "splits", "rejections"])
 
 
-def _specifications(params: Params, root: Path) -> list[RunSpecification]:
-    digest = load_features_digest(root, DATASET)
-    at_main = [batch for batch in params.batches(DATASET, LOSS) if batch.batch_size == params.main_batch_size]
+def _specifications(params: Params, root: Path, dataset: str, loss: str, runs: int) -> list[RunSpecification]:
+    digest = load_features_digest(root, dataset)
+    at_main = [batch for batch in params.batches(dataset, loss) if batch.batch_size == params.main_batch_size]
     if not at_main:
-        raise SuiteError(f"params.yaml: losses.{LOSS}.batches: no batch size {params.main_batch_size} on {DATASET}")
-    runs = [PlannedRun("epochs", at_main[0], seed, "null") for seed in range(RUNS)]
-    return [specification(params, DATASET, LOSS, run, digest) for run in runs]
+        raise SuiteError(f"{PARAMS}: losses.{loss}.batches: no batch size {params.main_batch_size} on {dataset}")
+    planned = [PlannedRun("epochs", at_main[0], seed, "null") for seed in range(runs)]
+    return [specification(params, dataset, loss, run, digest) for run in planned]

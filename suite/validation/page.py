@@ -181,11 +181,11 @@ def _usual(coverage: pd.DataFrame) -> str:
     for method, quantity, claim in (
         ("queries", "difference", "Queries as if independent"),
         ("seed_bootstrap", "difference", "The percentile bootstrap of seed means"),
-        ("seeds", "difference", "t over seeds alone, for a claim about new classes,"),
+        ("seeds", "difference", "t over seeds alone, for a claim about new classes"),
         ("bootstrap", "difference", "The hierarchical bootstrap"),
     ):
         shares = 100 - worst[(worst["method"] == method) & (worst["quantity"] == quantity)]["coverage"]
-        points.append(f"- {claim} finds a difference where there is none in {span(shares)} % of studies, not 5 %.")
+        points.append(f"- {claim}: a difference where there is none in {span(shares)} % of studies, not 5 %.")
     by_seeds = worst[(worst["method"] == "seeds") & (worst["quantity"] == "lift")]["coverage"]
     points.append(
         f"- A ratio to the floor with a t interval over seeds, the floor taken as exact, covers {span(by_seeds)} %."

@@ -47,7 +47,7 @@ def _curves(curves: pd.DataFrame) -> str:
         f"fit at the end of its range has no interval and enters nothing (at most {curves['none'].max():.0f} % of "
         f"studies). The suite's intervals cover {span(ours['coverage'])} %; those of least squares on runs as if "
         f"independent cover {span(usual['coverage'])} %, too much for what a seed's offset does not touch, too little "
-        f"for the asymptote, and never open."
+        f"for the limit of the saturating curve, and never open."
     )
     keys = ["model", "parameter", "design", "run_sd"]
     table = curves.set_index([*keys, "method"])

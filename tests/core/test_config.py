@@ -15,7 +15,7 @@ def test_the_default_study_is_what_the_readme_says():
     assert list(params.compared) == [
         "contrastive", "triplet", "fastap", "smoothap", "supap", "roadmap", "suprecall", "recall_at_k",
     ]  # fmt: skip
-    assert set(params.losses) - set(params.compared) == {"roadmap_30", "roadmap_60", "roadmap_90", "recall_at_k_simix"}
+    assert set(params.losses) - set(params.compared) == {"roadmap_30", "roadmap_90", "recall_at_k_simix"}
     assert params.main_batch_size == 256
     assert len(params.seeds.main) == 5
     assert len(params.seeds.scaling) == 3
@@ -27,9 +27,8 @@ def test_the_default_study_is_what_the_readme_says():
         assert scaled == {"smoothap", "supap", "roadmap", "recall_at_k", "recall_at_k_simix"}
         assert all(trained[loss] == sizes[dataset] for loss in scaled)
         equal = {loss: [batch.batch_size for batch in params.batches(dataset, loss, "steps")] for loss in params.losses}
-        assert {loss: found for loss, found in equal.items() if found} == dict.fromkeys(
-            ("supap", "recall_at_k"), sizes[dataset]
-        )
+        studied = ("supap", "recall_at_k") if dataset == "emoji" else ()
+        assert {loss: found for loss, found in equal.items() if found} == dict.fromkeys(studied, sizes[dataset])
     assert params.measured_sizes("emoji") == [32, 128, 512, 2048]
     assert params.measured_sizes("landmarks_mini") == [32, 128, 512]
     for ablation in params.ablations.values():
@@ -85,7 +84,7 @@ def test_a_data_set_without_a_list_of_its_own_is_served_by_the_default():
         ),
         ("main: [0, 1", "main: [1, 1", "seeds.main: Value error, values repeat"),
         ("followed: [0,", "followed: [9,", "seeds: Value error, followed: seed 9 is not among the main seeds"),
-        ("  steps: 120\n", "", "losses.supap.equal_steps: training.steps does not say how many steps a run takes"),
+        ("  steps: 60\n", "", "losses.supap.equal_steps: training.steps does not say how many steps a run takes"),
         (
             "arms: {supap: 0.0,",
             "arms: {supab: 0.0,",

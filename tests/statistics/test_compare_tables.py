@@ -6,11 +6,10 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
 from suite.errors import SuiteError
 from suite.evaluation import Judged
-from suite.statistics import MPerClass, RandomBatches, compare, control_tables, holm
+from suite.statistics import MPerClass, RandomBatches, compare, control_tables
 from suite.statistics.measures import GAP_COLUMNS, GapPlan
 from suite.statistics.pairwise import PAIRWISE
 

@@ -122,3 +122,17 @@ def test_false_decisions_are_as_rare_as_holm_promises():
 )
 def test_verdicts_say_why(seeds, difference, p, decision, reason):
     assert verdict(seeds, difference, p) == (decision, reason)
+
+
+def test_what_cannot_be_significant_is_not_called_equal():
+    decision, reason = verdict(3, 0.1, 0.25, attainable=0.25)
+    assert decision == "undecided"
+    assert reason == "cannot be decided: 3 seeds give no adjusted p below 0.25, whatever the values"
+    assert verdict(6, 0.1, 0.04, attainable=2 / 2**6)[0] == "a"
+
+
+def test_verdicts_over_classes_name_them():
+    assert verdict(3, 0.1, np.nan, classes=1) == ("undecided", "queries of fewer than two classes")
+    assert verdict(3, 0.1, 0.2, classes=9)[1] == (
+        "3 seeds and 9 classes cannot separate them: Holm-adjusted p = 0.2 > 0.05"
+    )

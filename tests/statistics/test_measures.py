@@ -68,8 +68,8 @@ def test_all_runs_are_measured_on_the_same_partitions():
     [
         (
             "m4",
-            "params.yaml: measure.samplers.m4.batch_sizes: batch size 32 needs 8 classes of at least 4 images, there are 5"
-            " on the train classes of data set 'emoji'",
+            "params.yaml: measure.samplers.m4.batch_sizes: batch size 32 needs 8 classes of at least 4 images, there"
+            " are 5 on the train classes of data set 'emoji'",
         ),
         ("near", "params.yaml: measure.samplers.near.super_level: 2 is no level above the finest; the labels have 1"),
     ],

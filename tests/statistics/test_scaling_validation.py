@@ -70,16 +70,16 @@ def test_processes_and_repetition_change_nothing():
 
 @pytest.mark.slow
 def test_rejections_without_an_effect_are_at_most_six_percent():
-    table = simulate_tests(1500, 1, 1)
+    table = simulate_tests(1000, 1, 1)
     null = table[table["effect"] == NULL]
     # Three standard errors above six percent.
-    assert (null["rejected"] <= 6 + 300 * np.sqrt(0.06 * 0.94 / 1500)).all()
+    assert (null["rejected"] <= 6 + 300 * np.sqrt(0.06 * 0.94 / 1000)).all()
     assert (table[table["effect"] == STEEP]["rejected"] >= 80).all()
 
 
 @pytest.mark.slow
 def test_intervals_of_curves_cover_about_as_often_as_they_say():
-    table = simulate_curves(40, 1, 1)
+    table = simulate_curves(30, 1, 1)
     ours = table[table["method"] == "seeds"].dropna(subset="coverage")
     assert ours["coverage"].mean() == pytest.approx(95, abs=2)
-    assert (ours["coverage"] >= 80).all()
+    assert (ours["coverage"] >= 75).all()

@@ -343,6 +343,22 @@ def test_tuning_writes_its_choices_and_never_reads_the_test_classes(root, tmp_pa
     pd.testing.assert_frame_equal(record, trials, check_exact=True)
 
 
+def test_what_is_on_record_is_not_searched_again_where_only_the_missing_is_asked_for(root, tmp_path):
+    path, recipes = tmp_path / "params.yaml", tmp_path / "recipes"
+    write_params(path)
+    small = with_supap(batches={"toy": [{"batch_size": 16, "learning_rate": 0.01}]})
+    first = tune(small, "toy", ["supap"], root, path, recipes, missing=True)
+    assert set(first["batch_size"]) == {16}
+    second = tune(toy_params(), "toy", ["supap"], root, path, recipes, missing=True)
+    assert set(second["batch_size"]) == {32}
+    record = pd.read_csv(trials_path("toy", "toy", recipes))
+    pd.testing.assert_frame_equal(record, pd.concat([first, second], ignore_index=True), check_exact=True)
+    assert tune(toy_params(), "toy", ["supap"], root, path, recipes, missing=True).empty
+    # Other rates are another search.
+    wider = toy_params(tuning={"learning_rates": [1.0e-4, 1.0e-2, 1.0e-1], "seeds": [0]})
+    assert len(tune(wider, "toy", ["supap"], root, path, recipes, missing=True)) == 2 * 3
+
+
 def test_both_budgets_are_tuned_and_each_has_its_own_choices(root, tmp_path):
     path = tmp_path / "params.yaml"
     rates = {"toy": [{"batch_size": 16, "learning_rate": 0.5}]}

@@ -20,6 +20,8 @@ AVERAGE_PRECISION, GAIN, RECALL = range(3)
 
 _compiled = compiler(Path(__file__).parent, error_model="numpy")
 
+# Buckets a relevant item.
+_BUCKETS = 16
 _SIGN = np.uint32(0x80000000)
 _GRADE = np.uint64(28)
 _ITEM = np.uint64((1 << 28) - 1)
@@ -52,14 +54,13 @@ def sweep(distances, first, codes, batch_of, members, starts, ks, discounts, tot
     near = np.empty(items, np.float32)
     agree = np.empty(items, np.int64)
     slots = np.empty(items, np.int32)
-    buckets = np.empty(4 * items + 2, np.int32)
+    buckets = np.empty(_BUCKETS * items + 2, np.int32)
     above_all = np.empty(items + 1, np.int64)
-    weights = np.empty(items, np.float64)
+    weights, gained = np.empty(items, np.float64), np.empty(items, np.float64)
     histogram = np.zeros(items + 1, np.int32)
     kept = np.zeros(items, np.bool_)
     everywhere, some = np.zeros(depth + 1, np.int64), np.zeros(depth + 1, np.int64)
     seen = np.zeros(depth + 1, np.int64)
-    value = np.empty((2, SETTINGS))
     summed = np.zeros(items + 1)
     summed[1:] = np.cumsum(discounts)
     gains = 2.0 ** np.arange(depth + 1) - 1.0
@@ -88,10 +89,10 @@ def sweep(distances, first, codes, batch_of, members, starts, ks, discounts, tot
         precision, gain = 0.0, 0.0
         for place in range(found):
             seen[agree[place]] += 1
-            weights[place] = _hierarchical(seen, agree[place], full_relevance)
+            weights[place], gained[place] = _hierarchical(seen, agree[place], full_relevance), gains[agree[place]]
             rank = place + 1 + above_all[place]
             precision += weights[place] / rank
-            gain += gains[agree[place]] * discounts[rank - 1]
+            gain += gained[place] * discounts[rank - 1]
         whole_precision, whole_gain = precision / full_weight, gain / full_ideal
 
         for draw in range(batch_of.shape[1]):
@@ -113,14 +114,16 @@ def sweep(distances, first, codes, batch_of, members, starts, ks, discounts, tot
                 continue
             relevance, weight = _relevance(some)
             seen[:] = 0
-            value[:] = 0.0
             best, above, taken = -1, 0, 0
             top_above, best_above = histogram[0], 0
+            few_negatives_precision, few_negatives_gain = 0.0, 0.0
+            few_positives_precision, few_positives_gain = 0.0, 0.0
+            batch_precision, batch_gain = 0.0, 0.0
             for place in range(found):
                 above += histogram[place]
                 rank = place + 1 + above
-                value[0, FEW_NEGATIVES] += weights[place] / rank
-                value[1, FEW_NEGATIVES] += gains[agree[place]] * discounts[rank - 1]
+                few_negatives_precision += weights[place] / rank
+                few_negatives_gain += gained[place] * discounts[rank - 1]
                 if kept[place]:
                     kept[place] = False
                     if best < 0:
@@ -129,23 +132,23 @@ def sweep(distances, first, codes, batch_of, members, starts, ks, discounts, tot
                     seen[grade] += 1
                     taken += 1
                     own = _hierarchical(seen, grade, relevance)
-                    value[0, FEW_POSITIVES] += own / (taken + above_all[place])
-                    value[0, BATCH] += own / (taken + above)
-                    value[1, FEW_POSITIVES] += gains[grade] * discounts[taken + above_all[place] - 1]
-                    value[1, BATCH] += gains[grade] * discounts[taken + above - 1]
+                    few_positives_precision += own / (taken + above_all[place])
+                    few_positives_gain += gained[place] * discounts[taken + above_all[place] - 1]
+                    batch_precision += own / (taken + above)
+                    batch_gain += gained[place] * discounts[taken + above - 1]
             histogram[: found + 1] = 0
             ideal = _ideal(some, gains, summed)
 
             counts[batch] += 1
             total = totals[batch]
             total[AVERAGE_PRECISION, WHOLE] += whole_precision
-            total[AVERAGE_PRECISION, FEW_NEGATIVES] += value[0, FEW_NEGATIVES] / full_weight
-            total[AVERAGE_PRECISION, FEW_POSITIVES] += value[0, FEW_POSITIVES] / weight
-            total[AVERAGE_PRECISION, BATCH] += value[0, BATCH] / weight
+            total[AVERAGE_PRECISION, FEW_NEGATIVES] += few_negatives_precision / full_weight
+            total[AVERAGE_PRECISION, FEW_POSITIVES] += few_positives_precision / weight
+            total[AVERAGE_PRECISION, BATCH] += batch_precision / weight
             total[GAIN, WHOLE] += whole_gain
-            total[GAIN, FEW_NEGATIVES] += value[1, FEW_NEGATIVES] / full_ideal
-            total[GAIN, FEW_POSITIVES] += value[1, FEW_POSITIVES] / ideal
-            total[GAIN, BATCH] += value[1, BATCH] / ideal
+            total[GAIN, FEW_NEGATIVES] += few_negatives_gain / full_ideal
+            total[GAIN, FEW_POSITIVES] += few_positives_gain / ideal
+            total[GAIN, BATCH] += batch_gain / ideal
             for cutoff in range(len(ks)):
                 # The best positive has as many items above it as there are negatives.
                 total[RECALL + cutoff, WHOLE] += above_all[0] < ks[cutoff]
@@ -183,7 +186,7 @@ def _slots(distances, grades, near, buckets, slots, above):
     """
     found = len(near)
     low, span = np.float64(near[0]), np.float64(near[found - 1]) - np.float64(near[0])
-    count = 4 * found
+    count = _BUCKETS * found
     scale = count / span if span > 0.0 else 0.0
     buckets[: count + 1] = 0
     for place in range(found):
