@@ -205,7 +205,7 @@ def search_study(
 @click.option("--retrain", is_flag=True, help="Train the runs of the real null although they are on record.")
 def validate_statistics(studies: int, seed: int, cells: str | None, retrain: bool) -> None:
     """Simulate studies with a known truth, test a real null, and write docs/statistics.md."""
-    from suite.validation.command import simulate_cells, validate
+    from suite.stages.validate import simulate_cells, validate
 
     params = load_params()
     if cells:

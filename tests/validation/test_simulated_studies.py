@@ -8,10 +8,10 @@ from scipy import stats
 
 from suite.errors import SuiteError
 from suite.reporting.figures import render_png
+from suite.reporting.validation_figure import coverage_figure
+from suite.stages.validate import simulate_cells
 from suite.statistics.crossed import class_means, mean_squares
-from suite.validation.command import simulate_cells
 from suite.validation.coverage import COLUMNS, simulate
-from suite.validation.figure import coverage_figure
 from suite.validation.improvement import simulate_improvement
 from suite.validation.methods import TITLES, intervals, query_interval
 from suite.validation.null import null_rejections

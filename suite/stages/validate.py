@@ -11,8 +11,8 @@ from suite.errors import SuiteError
 from suite.files import atomic_file
 from suite.recipes import RECIPES, validation_path
 from suite.reporting.figures import render_png
+from suite.reporting.validation_figure import coverage_figure
 from suite.validation.coverage import simulate
-from suite.validation.figure import coverage_figure
 from suite.validation.improvement import simulate_improvement
 from suite.validation.null import null_rejections, read_null, train_null, write_null
 from suite.validation.page import page
@@ -39,7 +39,8 @@ def validate(
     Args:
         params: the study, for the runs of the null and for how many processes work side by side.
         root: the artifacts folder, where these runs are trained.
-        studies: simulated a cell, and random splits of the null.
+        studies: simulated a cell, and random splits of the null; a fifth of them for each test of an effect of batch
+            size, a hundredth for each curve.
         seed: of everything random.
         retrain: train the runs of the null although their class means are on record.
         recipes, docs: where the records and the page are kept.
@@ -56,9 +57,10 @@ def validate(
         coverage=simulate(studies, seed, tuple(DESIGNS), params.workers.processes),
         improvement=simulate_improvement(studies, seed),
         null=null_rejections(read_null(kept), studies, seed),
-        scaling_tests=simulate_tests(studies, seed, params.workers.processes),
-        # Curves are slow to fit, and their coverage is looked at, not held to the tenth of a percent.
-        scaling_curves=simulate_curves(max(studies // 10, 1), seed, params.workers.processes),
+        # A study of tests holds six to ten runs a seed and 499 permutations, one of curves five fits and their intervals:
+        # fewer of them, with their standard errors beside them.
+        scaling_tests=simulate_tests(max(studies // 5, 1), seed, params.workers.processes),
+        scaling_curves=simulate_curves(max(studies // 100, 1), seed, params.workers.processes),
     )
     write_records(records, recipes)
     write_page(recipes, docs)
