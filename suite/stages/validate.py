@@ -57,8 +57,8 @@ def validate(
         coverage=simulate(studies, seed, tuple(DESIGNS), params.workers.processes),
         improvement=simulate_improvement(studies, seed),
         null=null_rejections(read_null(kept), studies, seed),
-        # A study of tests holds six to ten runs a seed and 499 permutations, one of curves five fits and their intervals:
-        # fewer of them, with their standard errors beside them.
+        # A study of tests takes 499 permutations, one of curves five fits and the search for their intervals: fewer of
+        # them, with their standard errors beside them.
         scaling_tests=simulate_tests(max(studies // 5, 1), seed, params.workers.processes),
         scaling_curves=simulate_curves(max(studies // 100, 1), seed, params.workers.processes),
     )
