@@ -58,8 +58,10 @@ def _printable(text: str) -> str:
 @click.version_option(package_name="ranksuite")
 def main(debug: bool) -> None:
     """Benchmarking and reproducibility suite for rank losses in image retrieval."""
-    # Before any command imports numpy or torch, which read it once.
+    # Before any command imports numpy or torch, which read these once.
     use_one_thread()
+    # The memory profiler warns of every buffer that was there before it; what goes wrong is raised, not logged.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
 
 
 @main.command()
