@@ -9,20 +9,19 @@ import pandas as pd
 from suite.reporting.decisions import decided, each
 from suite.reporting.evidence import CONTROLS, DatasetEvidence, Evidence
 from suite.reporting.model import AP, count, interval, listing, metric_name, number, with_interval
+from suite.statistics.controls import WHITENED
 
-# The control that has learnt by no loss and yet reaches other values over the set than the frozen features'.
-REACHING = "whitened"
 WORDS = {"below": "smaller for", "above": "larger for"}
 _MOVES = "A gap also moves with the AP over the set, so a difference is not by itself due to the form of a loss."
 
 
-def measured(evidence: Evidence, data: DatasetEvidence, metric: str | None = "AP", split: str = "test") -> pd.DataFrame:
-    """Gap rows of the main sampler at equal epochs: every loss of the settings and training batch size, and controls.
+def measured(evidence: Evidence, data: DatasetEvidence, metric: str | None = "AP") -> pd.DataFrame:
+    """Gap rows of the main sampler on test at equal epochs: every loss and training batch size, and the controls.
 
     `metric` None: of all metrics.
     """
     table = data.gap
-    chosen = (table["sampler"] == evidence.params.measure.main_sampler) & (table["split"] == split)
+    chosen = (table["sampler"] == evidence.params.measure.main_sampler) & (table["split"] == "test")
     chosen &= table["budget"] == "epochs"
     return table[chosen if metric is None else chosen & (table["metric"] == metric)]
 
@@ -39,10 +38,10 @@ def headline_size(evidence: Evidence, data: DatasetEvidence) -> int | None:
     return None if main.empty else int(main["measure_batch_size"].min())
 
 
-def against_controls(evidence: Evidence, data: DatasetEvidence, metric: str = "AP") -> pd.DataFrame:
-    """Compared losses at the main batch size against each control."""
+def against_controls(evidence: Evidence, data: DatasetEvidence) -> pd.DataFrame:
+    """Gap of AP of the compared losses at the main batch size against each control."""
     table = data.gap_comparison
-    chosen = (table["train_batch_size"] == evidence.params.main_batch_size) & (table["metric"] == metric)
+    chosen = (table["train_batch_size"] == evidence.params.main_batch_size) & (table["metric"] == "AP")
     chosen &= (table["budget"] == "epochs") & table["loss"].isin(list(evidence.params.compared))
     return table[chosen]
 
@@ -65,7 +64,7 @@ def gap(evidence: Evidence, data: DatasetEvidence) -> str:
         difference(evidence, table[(table["control"] == control) & (table["measure_batch_size"] == size)], most)
         for control, most in (("frozen", None), ("random", 2))
     ]
-    equal = matched(evidence, data, size, (REACHING,), most=2)
+    equal = matched(evidence, data, size, (WHITENED,), most=2)
     return " ".join([text, *(sentence for sentence in told if sentence), _MOVES, *equal])
 
 
@@ -118,6 +117,9 @@ def matched(
     table = table if references is None else table[table["reference"].isin(references)]
     sentences = []
     for reference, rows in table.groupby("reference", sort=False):
+        against = _lower(evidence, reference)
+        if reference == WHITENED:
+            against += " (frozen ones evened out within the training classes, which have learnt by no loss)"
         met = rows["seeds"] > 1
         why = "fewer than two seeds with an AP over the set in common"
         rows = rows.assign(reason=rows["reason"].where(met, why), p_holm=rows["p_holm"].where(met))
@@ -125,7 +127,7 @@ def matched(
         ends = dict.fromkeys((number(values.min()), number(values.max()))) if len(values) else ()
         at = f" (AP {' to '.join(ends)})" if ends else ""
         sentences.append(
-            f"At equal AP over the set{at}, against {_lower(evidence, reference)}, the gap in batches of {size} is: "
+            f"At equal AP over the set{at}, against {against}, the gap in batches of {size} is: "
             f"{decided(rows, WORDS, name, tell=lambda some: each(some, name, most=most))}."
         )
     return sentences
@@ -277,4 +279,4 @@ def _named(evidence: Evidence) -> Any:
 
 def _lower(evidence: Evidence, loss: str) -> str:
     label = evidence.label(loss)
-    return label.lower() if loss in (*CONTROLS, REACHING) else label
+    return label.lower() if loss in (*CONTROLS, WHITENED) else label
