@@ -89,7 +89,7 @@ def _largest(values: Tensor) -> float:
 
 
 def as_labels(values: Any, name: str, rows: int, of: str) -> np.ndarray:
-    """Labels as (N, L), N = `rows`. Raises ValueError, naming the argument, on any other shape."""
+    """Labels as (N, L), N = `rows`. Raises ValueError, naming the argument, on any other shape and on NaN or None."""
     array = as_array(values)
     if array.ndim == 1:
         array = array[:, None]
@@ -97,6 +97,13 @@ def as_labels(values: Any, name: str, rows: int, of: str) -> np.ndarray:
         raise ValueError(
             f"{name}: expected shape ({rows},) or ({rows}, L) with 1 <= L <= {MAX_LEVELS},"
             f" as {of} has {rows} rows, found {np.shape(values)}"
+        )
+    # NaN differs from itself; None has no order.
+    lacking = np.equal(array, None) | (array != array) if array.dtype == object else array != array
+    if lacking.any():
+        raise ValueError(
+            f"{name}: {int(lacking.any(axis=1).sum())} of {rows} rows hold NaN or None; give an item without a label one"
+            " of its own"
         )
     return array
 

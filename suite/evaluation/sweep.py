@@ -137,11 +137,13 @@ def _sweep(source: Products | Given, run: Callable[[np.ndarray, int], None]) -> 
             run(block.numpy(), first)
 
     threads = min(threads, -(-queries // size))
-    if threads == 1:
-        work(0)
-        return
-    with one_thread_each(), ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, range(threads)))
+    # A product split over threads rounds otherwise, so one thread takes it even where it is the only one at work.
+    with one_thread_each():
+        if threads == 1:
+            work(0)
+            return
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work, range(threads)))
 
 
 @contextmanager

@@ -52,18 +52,17 @@ def tune(
     tables = []
     for name in names:
         check_loss(params, name)
-        specs = _trials(params, dataset, name, digest)
-        if missing:
-            specs = _not_on_record(specs, known[known["loss"] == name])
+        asked = _trials(params, dataset, name, digest)
+        specs = _not_on_record(asked, known[known["loss"] == name]) if missing else asked
         if not specs:
             continue
         check_trainable(specs, root, dataset)
         store = RunStore(root / "tuning", dataset, name)
         with store_lock(root):
-            store.prune(spec.fingerprint for spec in specs)
+            store.prune(spec.fingerprint for spec in asked)
             run_grid(specs, store, root, params.workers.processes)
         table = choose(_results(specs, store))
-        _write_choices(path, dataset, name, table[table["chosen"]])
+        _write_choices(path, params, dataset, name, table[table["chosen"]])
         # After every loss: a search that is cut off goes on from there.
         _record(record, table)
         tables.append(table)
@@ -144,15 +143,15 @@ def _record(path: Path, trials: pd.DataFrame) -> None:
         trials.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def _write_choices(path: Path, dataset: str, name: str, chosen: pd.DataFrame) -> None:
-    """Put the chosen rates into the data set's own list; one that was served by the default list gets its own."""
+def _write_choices(path: Path, params: Params, dataset: str, name: str, chosen: pd.DataFrame) -> None:
+    """Put the chosen rates into the data set's own list; one that was served by the default list gets a copy of it."""
     with edited(path) as document:
         entry = document["losses"][name]
         for budget, rates in chosen.groupby("budget"):
             lists = entry["batches" if budget == "epochs" else "equal_steps"]
             best = rates.groupby("batch_size")["learning_rate"].first()
             if dataset not in lists:
-                lists[dataset] = [{"batch_size": int(size)} for size in best.index]
+                lists[dataset] = [dict(batch) for batch in params.batches(dataset, name, budget)]
             for batch in lists[dataset]:
                 if batch["batch_size"] in best.index:
                     batch["learning_rate"] = float(best[batch["batch_size"]])

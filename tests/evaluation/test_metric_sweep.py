@@ -121,6 +121,21 @@ def test_values_depend_neither_on_threads_nor_on_blocks(monkeypatch):
         torch.set_num_threads(before)
 
 
+def test_a_single_block_does_not_depend_on_threads_either():
+    generator = torch.Generator().manual_seed(3)
+    query, gallery = torch.randn(5, 2048, generator=generator), torch.randn(4000, 2048, generator=generator)
+    scores, before = {}, torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            judged = []
+            sweeping._sweep(Products(as_embedded(query, gallery)), lambda block, first: judged.append(block.copy()))
+            scores[threads] = judged[0].tobytes()
+    finally:
+        torch.set_num_threads(before)
+    assert scores[1] == scores[2]
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("columns", [1, 5, 300])
 def test_equal_rows_are_found(dtype, columns):

@@ -223,6 +223,8 @@ E2 = np.eye(2)
         ((E2, [0, 1], None, [0]), "gallery_labels: given without"),
         ((E2, [0, 1], np.eye(3), [0, 1, 2]), "gallery: width 3"),
         ((E2, [0, 1], E2, [[0, 1], [1, 1]]), "gallery_labels: 2 levels"),
+        ((E2, [0.0, np.nan]), "query_labels: 1 of 2 rows hold NaN or None"),
+        ((E2, ["a", None]), "query_labels: 1 of 2 rows hold NaN or None"),
         ((E2, [0, 1], None, None, (0, 1)), "ks: expected"),
         ((E2, [0, 1], None, None, ()), "ks: expected"),
     ],
