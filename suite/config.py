@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    ValidationError,
+    model_validator,
+)
 
 from suite.errors import SuiteError
 
@@ -21,11 +30,14 @@ def _distinct(values: list[Any]) -> list[Any]:
     return values
 
 
-PositiveInt = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0)]
-PositiveFloat = Annotated[float, Field(gt=0)]
+# Strict: YAML's true is no 1.
+PositiveInt = Annotated[int, Field(ge=1, strict=True)]
+Seed = Annotated[int, Field(ge=0, strict=True)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 # The list of batch sizes that serves a data set without one of its own.
 DEFAULT = "default"
+# What the tables call controls: no loss may take their names.
+CONTROLS = ("frozen", "random", "whitened")
 # Names become directories, stage names and MLflow names.
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -51,10 +63,12 @@ class Seeds(Settings):
     )
 
     @model_validator(mode="after")
-    def _followed_are_main(self) -> Seeds:
-        other = sorted(set(self.followed) - set(self.main))
-        if other:
-            raise ValueError(f"followed: seed {other[0]} is not among the main seeds {self.main}")
+    def _others_are_main(self) -> Seeds:
+        # Batch sizes are compared seed by seed, the main one among them.
+        for name in ("scaling", "followed"):
+            other = sorted(set(getattr(self, name)) - set(self.main))
+            if other:
+                raise ValueError(f"{name}: seed {other[0]} is not among the main seeds {self.main}")
         return self
 
 
@@ -100,22 +114,47 @@ class MeasuringSampler(Settings):
             raise ValueError(f"a sampler of kind {self.kind} takes no super_level")
         return self
 
+    @property
+    def least(self) -> int:
+        """The smallest batch it can draw: two images, two classes, or a class of each super-class."""
+        if self.kind == "random":
+            return 2
+        return self.samples_per_class * (2 if self.kind == "m_per_class" else self.super_classes)
+
+    @property
+    def unit(self) -> int:
+        """What its batch sizes are multiples of."""
+        return {"random": 1, "m_per_class": self.samples_per_class}.get(self.kind, self.least)
+
+
+# R@k at any k; the definitions stand in `suite.statistics.gap`.
+GapMetric = Annotated[str, Field(pattern=r"^(AP|NDCG|H_AP|R_at_[1-9][0-9]*)$")]
+
 
 class Measure(Settings):
     """How the decomposability gap is measured; `batch_sizes` by data set, `default` for those not named."""
 
     batch_sizes: dict[Name, SizeList]
     partitions: PositiveInt
-    metrics: Annotated[list[str], Field(min_length=1), AfterValidator(_distinct)]
+    metrics: Annotated[list[GapMetric], Field(min_length=1), AfterValidator(_distinct)]
     precision: PositiveFloat = Field(description="half width of the interval over partitions that is asked for")
-    samplers: dict[Name, MeasuringSampler] = Field(
-        min_length=1, description="the first measures every run, the others the main runs and the controls"
-    )
+    main_sampler: Name = Field(description="measures every run; the others the main runs and the controls")
+    samplers: dict[Name, MeasuringSampler] = Field(min_length=1)
 
-    @property
-    def main_sampler(self) -> str:
-        """The key of the sampler by which every run is measured."""
-        return next(iter(self.samplers))
+    @model_validator(mode="after")
+    def _samplers_can_draw(self) -> Measure:
+        if self.main_sampler not in self.samplers:
+            raise ValueError(f"main_sampler: no sampler '{self.main_sampler}'; there are: {', '.join(self.samplers)}")
+        everywhere = sorted({size for sizes in self.batch_sizes.values() for size in sizes})
+        for name, sampler in self.samplers.items():
+            for size in sampler.batch_sizes or everywhere:
+                if size < sampler.least or size % sampler.unit:
+                    where = f"samplers.{name}.batch_sizes" if sampler.batch_sizes else "batch_sizes"
+                    raise ValueError(
+                        f"{where}: {size} is no batch of sampler '{name}': a multiple of {sampler.unit}, at least "
+                        f"{sampler.least}"
+                    )
+        return self
 
 
 class Tuning(Settings):
@@ -180,10 +219,31 @@ class Loss(Settings):
 
 
 class Ablation(Settings):
-    """Losses that differ in one thing alone, and its value in each; the first is what the others are held against."""
+    """Losses that differ in one thing alone, its value in each, and the one that the others are held against.
+
+    The baseline is the first of the arms, wherever it stands in the file.
+    """
 
     label: str
-    arms: dict[Name, float | str] = Field(min_length=2)
+    baseline: Name
+    arms: dict[Name, StrictInt | StrictFloat | str] = Field(min_length=2)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _baseline_first(cls, raw: Any) -> Any:
+        if isinstance(raw, dict) and isinstance(raw.get("arms"), dict) and raw.get("baseline") in raw["arms"]:
+            first = raw["baseline"]
+            return raw | {"arms": {first: raw["arms"][first]} | raw["arms"]}
+        return raw
+
+    @model_validator(mode="after")
+    def _arms_differ(self) -> Ablation:
+        if self.baseline not in self.arms:
+            raise ValueError(f"baseline: no arm '{self.baseline}'; there are: {', '.join(self.arms)}")
+        values = list(self.arms.values())
+        if len(set(values)) != len(values) or any(value != value for value in values):
+            raise ValueError(f"arms: each needs a value of its own, found {values}")
+        return self
 
 
 class PlannedRun(NamedTuple):
@@ -215,10 +275,27 @@ class Params(Settings):
     def _losses_are_named(self) -> Params:
         if not self.compared:
             raise ValueError("losses: none is compared; leave out `compared: false` of one of them")
+        taken = [name for name in self.losses if name in CONTROLS]
+        if taken:
+            raise ValueError(f"losses: '{taken[0]}' is the name of a control; call the loss otherwise")
         for name, ablation in self.ablations.items():
             unknown = [loss for loss in ablation.arms if loss not in self.losses]
             if unknown:
                 raise ValueError(f"ablations.{name}.arms: no loss '{unknown[0]}'; there are: {', '.join(self.losses)}")
+        return self
+
+    @model_validator(mode="after")
+    def _batches_can_be_drawn(self) -> Params:
+        unit = self.training.samples_per_class
+        for name, loss in self.losses.items():
+            for where, lists in (("batches", loss.batches), ("equal_steps", loss.equal_steps)):
+                for data, batches in lists.items():
+                    wrong = [batch.batch_size for batch in batches if batch.batch_size % unit]
+                    if wrong:
+                        raise ValueError(
+                            f"losses.{name}.{where}.{data}: batch size {wrong[0]} is not a multiple of"
+                            f" training.samples_per_class, {unit}"
+                        )
         return self
 
     @model_validator(mode="after")
@@ -320,11 +397,14 @@ def parse(model: type[BaseModel], raw: dict[str, Any], where: str) -> Any:
     except ValidationError as error:
         # An unknown key explains a missing one: a misspelt name is both.
         first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-        key = ".".join(str(part) for part in first["loc"]) or "(top)"
+        key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise SuiteError(f"{where}: unknown key '{key}'{_suggest(model, first['loc'])}") from None
-        value = "" if first["type"] == "missing" else f" (found {first['input']!r:.80})"
-        raise SuiteError(f"{where}: {key}: {first['msg']}{value}") from None
+        # A rule over several keys says in its own words what it found.
+        whole = first["type"] == "missing" or isinstance(first["input"], dict | BaseModel)
+        value = "" if whole else f" (found {first['input']!r:.80})"
+        message = first["msg"].removeprefix("Value error, ")
+        raise SuiteError(": ".join(part for part in (where, key, f"{message}{value}") if part)) from None
 
 
 def _suggest(model: type[BaseModel], location: tuple[int | str, ...]) -> str:

@@ -38,6 +38,7 @@ def measure(batch_sizes: dict[str, list[int]], samples_per_class: int = 4, parti
         "partitions": partitions,
         "metrics": ["AP", "R_at_1"],
         "precision": 0.002,
+        "main_sampler": "main",
         "samplers": {"main": {"kind": "m_per_class", "samples_per_class": samples_per_class}},
     } | changes
 

@@ -102,8 +102,8 @@ def as_labels(values: Any, name: str, rows: int, of: str) -> np.ndarray:
     lacking = np.equal(array, None) | (array != array) if array.dtype == object else array != array
     if lacking.any():
         raise ValueError(
-            f"{name}: {int(lacking.any(axis=1).sum())} of {rows} rows hold NaN or None; give an item without a label one"
-            " of its own"
+            f"{name}: {int(lacking.any(axis=1).sum())} of {rows} rows hold NaN or None; give an item without a label"
+            " one of its own"
         )
     return array
 

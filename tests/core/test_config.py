@@ -27,12 +27,19 @@ def test_the_default_study_is_what_the_readme_says():
         assert scaled == {"smoothap", "supap", "roadmap", "recall_at_k", "recall_at_k_simix"}
         assert all(trained[loss] == sizes[dataset] for loss in scaled)
         equal = {loss: [batch.batch_size for batch in params.batches(dataset, loss, "steps")] for loss in params.losses}
-        studied = ("supap", "recall_at_k") if dataset == "emoji" else ()
+        studied = ("supap", "recall_at_k", "recall_at_k_simix") if dataset == "emoji" else ()
         assert {loss: found for loss, found in equal.items() if found} == dict.fromkeys(studied, sizes[dataset])
     assert params.measured_sizes("emoji") == [32, 128, 512, 2048]
     assert params.measured_sizes("landmarks_mini") == [32, 128, 512]
     for ablation in params.ablations.values():
         assert params.losses[next(iter(ablation.arms))].compared
+
+
+def test_the_baseline_of_an_ablation_is_its_first_arm_wherever_it_stands():
+    raw = yaml.safe_load(PARAMS.read_text())
+    arms = raw["ablations"]["gap_loss"]["arms"]
+    raw["ablations"]["gap_loss"]["arms"] = dict(reversed(arms.items()))
+    assert next(iter(Params.model_validate(raw).ablations["gap_loss"].arms)) == "supap"
 
 
 def test_runs_at_equal_steps_stand_beside_those_at_equal_epochs():
@@ -71,7 +78,7 @@ def test_a_data_set_without_a_list_of_its_own_is_served_by_the_default():
         ),
         ("  evaluations: ", "  evaluation: ", "training.evaluation"),
         ("epochs: ", "epochs: -", "training.epochs: Input should be greater than or equal to 1"),
-        ("{batch_size: 32,", "{batch_size: 128,", "losses.smoothap: Value error, batches.emoji: batch sizes repeat"),
+        ("{batch_size: 32,", "{batch_size: 128,", "losses.smoothap: batches.emoji: batch sizes repeat"),
         (
             "main_batch_size: 256",
             "main_batch_size: 99",
@@ -82,14 +89,33 @@ def test_a_data_set_without_a_list_of_its_own_is_served_by_the_default():
             "      landmarks:\n        - {",
             "batches: no data set 'landmarks'; there are emoji,",
         ),
-        ("main: [0, 1", "main: [1, 1", "seeds.main: Value error, values repeat"),
-        ("followed: [0,", "followed: [9,", "seeds: Value error, followed: seed 9 is not among the main seeds"),
+        ("main: [0, 1", "main: [1, 1", "seeds.main: values repeat"),
+        ("followed: [0,", "followed: [9,", "seeds: followed: seed 9 is not among the main seeds"),
         ("  steps: 60\n", "", "losses.supap.equal_steps: training.steps does not say how many steps a run takes"),
         (
             "arms: {supap: 0.0,",
             "arms: {supab: 0.0,",
             "ablations.gap_loss.arms: no loss 'supab'; there are: contrastive",
         ),
+        ("scaling: [0,", "scaling: [9,", "seeds: scaling: seed 9 is not among the main seeds"),
+        ("main_sampler: m4", "main_sampler: m5", "measure: main_sampler: no sampler 'm5'; there are: m4, m2,"),
+        ("metrics: [AP,", "metrics: [mAP,", "measure.metrics.0: String should match pattern"),
+        (
+            "batch_sizes: [128]}",
+            "batch_sizes: [129]}",
+            "measure: samplers.m2.batch_sizes: 129 is no batch of sampler 'm2'",
+        ),
+        (
+            "default: [32, 128,",
+            "default: [33, 128,",
+            "measure: batch_sizes: 33 is no batch of sampler 'm4': a multiple of 4",
+        ),
+        ("{batch_size: 32,", "{batch_size: 33,", "losses.smoothap.batches.emoji: batch size 33 is not a multiple of"),
+        ("learning_rate: 1.0e-3}", "learning_rate: .inf}", "learning_rate: Input should be a finite number"),
+        ("partitions: 8", "partitions: true", "measure.partitions: Input should be a valid integer"),
+        ("baseline: supap", "baseline: triplet", "ablations.gap_loss: baseline: no arm 'triplet'; there are: supap,"),
+        ("roadmap: 0.1,", "roadmap: 0.0,", "ablations.gap_loss: arms: each needs a value of its own"),
+        ("\n  triplet:\n", "\n  frozen:\n", "losses: 'frozen' is the name of a control"),
         (
             "{kind: random, batch",
             "{kind: random, samples_per_class: 4, batch",

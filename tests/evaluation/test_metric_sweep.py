@@ -128,9 +128,10 @@ def test_a_single_block_does_not_depend_on_threads_either():
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            judged = []
-            sweeping._sweep(Products(as_embedded(query, gallery)), lambda block, first: judged.append(block.copy()))
-            scores[threads] = judged[0].tobytes()
+            sweeping._sweep(
+                Products(as_embedded(query, gallery)),
+                lambda block, first, threads=threads: scores.setdefault(threads, block.tobytes()),
+            )
     finally:
         torch.set_num_threads(before)
     assert scores[1] == scores[2]
