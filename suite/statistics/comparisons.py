@@ -13,11 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from suite.statistics.intervals import t_interval
+from suite.statistics.intervals import ROUNDING, t_interval
 
 LEVEL = 0.05
-# Differences that vary by less than rounding have no spread that a test could use.
-_ROUNDING = 1e-12
 
 
 class Paired(NamedTuple):
@@ -29,11 +27,13 @@ class Paired(NamedTuple):
     p: np.ndarray
 
 
-def paired_comparison(a: np.ndarray, b: np.ndarray) -> Paired:
+def paired_comparison(a: np.ndarray, b: np.ndarray, scale: np.ndarray | None = None) -> Paired:
     """Paired t test over the first axis.
 
     Args:
         a, b: (n, ...) values at the same n seeds, in the same order.
+        scale: (...) the size of what a and b were formed from, beside which a spread may be rounding alone; by default
+            their own greatest magnitude.
 
     Returns:
         The comparison; with n < 2, or differences all equal, `p` is NaN.
@@ -48,8 +48,8 @@ def paired_comparison(a: np.ndarray, b: np.ndarray) -> Paired:
     difference, low, high = t_interval(differences)
     p = np.full(difference.shape, np.nan)
     if len(a) >= 2:
-        scale = np.maximum(np.abs(a).max(axis=0), np.abs(b).max(axis=0))
-        spread = np.ptp(differences, axis=0) > _ROUNDING * scale
+        scale = np.maximum(np.abs(a).max(axis=0), np.abs(b).max(axis=0)) if scale is None else scale
+        spread = np.ptp(differences, axis=0) > ROUNDING * scale
         p[spread] = stats.ttest_rel(a[:, spread], b[:, spread], axis=0).pvalue
     return Paired(difference, low, high, p)
 

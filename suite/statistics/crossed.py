@@ -30,10 +30,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from suite.statistics.intervals import CONFIDENCE
-
-# Values that vary by less than rounding have no spread that a test could use.
-ROUNDING = 1e-12
+from suite.statistics.intervals import CONFIDENCE, ROUNDING
 
 
 class Crossed(NamedTuple):
@@ -204,7 +201,7 @@ def mean_squares(means: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, Mean
     means, sizes = np.asarray(means, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
     seeds, classes = means.shape[:2]
     shares = sizes / sizes.sum()
-    concentration = float((shares**2).sum())
+    effective = effective_number(sizes)
     weights = _along_classes(shares * classes, means.ndim)
     mean = (weights * means).mean(axis=(0, 1))
     of_seed, of_class = (weights * means).mean(axis=1), means.mean(axis=0)
@@ -213,12 +210,18 @@ def mean_squares(means: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, Mean
     if seeds > 1:
         seed = classes * ((of_seed - mean) ** 2).sum(axis=0) / (seeds - 1)
     if classes > 1:
-        scale = weights**2 / _along_classes(1.0 - 2.0 * shares + concentration, means.ndim)
+        scale = weights**2 / _along_classes(1.0 - 2.0 * shares + 1.0 / effective, means.ndim)
         cls = seeds * (scale[0] * (of_class - mean) ** 2).mean(axis=0)
         if seeds > 1:
             left = means - of_seed[:, None] - of_class[None] + mean
             rest = (scale * left**2).sum(axis=0).mean(axis=0) / (seeds - 1)
-    return mean, MeanSquares(seed, cls, rest, seeds, classes, 1.0 / concentration)
+    return mean, MeanSquares(seed, cls, rest, seeds, classes, effective)
+
+
+def effective_number(sizes: np.ndarray) -> float:
+    """Number of classes of one size that a mean over queries of (C,) `sizes` is worth: N^2 / sum n_c^2 (Kish, 1965)."""
+    sizes = np.asarray(sizes, dtype=np.float64)
+    return float(sizes.sum() ** 2 / (sizes**2).sum())
 
 
 def degrees_of_freedom(share: np.ndarray, seeds: int, effective: float) -> np.ndarray:

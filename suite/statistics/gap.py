@@ -43,6 +43,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -107,12 +108,14 @@ def decomposability_gap(
         SamplerError: a sampler cannot fill a batch; names the sampler and the setting (a ValueError).
         ValueError: naming any other argument that is at fault.
     """
-    items = as_matrix(embeddings, "embeddings")
+    items = _items(embeddings)
     classes = as_labels(labels, "labels", len(items), "embeddings")
     if level not in range(classes.shape[1]):
         raise ValueError(f"level: expected 0..{classes.shape[1] - 1}, found {level}")
-    if partitions < 1:
-        raise ValueError(f"partitions: expected at least 1, found {partitions}")
+    if not isinstance(partitions, Integral) or partitions < 1:
+        raise ValueError(f"partitions: expected a whole number, at least 1, found {partitions!r}")
+    if not isinstance(seed, Integral) or seed < 0:
+        raise ValueError(f"seed: expected a whole number, at least 0, found {seed!r}")
     cutoffs = check_metrics(metrics)
     codes, _ = encode_labels(classes, classes)
     draws = _draw(codes, samplers, partitions, seed)
@@ -149,6 +152,17 @@ def check_metrics(metrics: Sequence[str]) -> tuple[int, ...]:
     return tuple(cutoffs)
 
 
+def _items(embeddings: Any) -> torch.Tensor:
+    """Embeddings whose dot products are finite as float32: compiled code sorts by them and must meet no infinity."""
+    items = as_matrix(embeddings, "embeddings")
+    largest = float(torch.stack(torch.aminmax(items)).abs().max())
+    if largest * largest * items.shape[1] > torch.finfo(torch.float32).max / 4:
+        raise ValueError(
+            f"embeddings: entries as large as {largest:.3g} can overflow a dot product in float32; scale the embeddings"
+        )
+    return items
+
+
 @dataclass(frozen=True)
 class _Draw:
     """One partition at one batch size of one sampler; `never` counts the images that it never draws."""
@@ -171,10 +185,15 @@ class _Draws:
 
 
 def _draw(codes: np.ndarray, samplers: Mapping[str, BatchSampler], partitions: int, seed: int) -> _Draws:
+    if not isinstance(samplers, Mapping):
+        raise ValueError(f"samplers: expected a mapping of names to samplers, found {type(samplers).__name__}")
     if not samplers or not all(len(sampler.batch_sizes) for sampler in samplers.values()):
         raise ValueError("samplers: expected at least one, each with a batch size or more")
     draws, drawn = [], []
     for name, sampler in samplers.items():
+        sizes = tuple(sampler.batch_sizes)
+        if not all(isinstance(size, Integral) for size in sizes) or len(set(sizes)) != len(sizes):
+            raise SamplerError(f"expected distinct whole numbers, found {sizes}", sampler=name)
         for size in sampler.batch_sizes:
             try:
                 never = int((~sampler.eligible(codes, size)).sum())

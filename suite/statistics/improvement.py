@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from suite.statistics.intervals import CONFIDENCE, Interval
+from suite.statistics.intervals import CONFIDENCE, ROUNDING, Interval
 
 _HALVINGS = 60
 
@@ -22,7 +22,7 @@ def probability_of_improvement(a: np.ndarray, b: np.ndarray, confidence: float =
     for new runs on the same classes.
 
     Args:
-        a: (m, ...) values of the runs of a, higher is better.
+        a: (m, ...) finite values of the runs of a, higher is better.
         b: (n, ...) values of the runs of b.
         confidence: coverage, in (0, 1).
 
@@ -30,11 +30,15 @@ def probability_of_improvement(a: np.ndarray, b: np.ndarray, confidence: float =
         Arrays of shape (...); with fewer than two runs of either the ends are NaN, with none of either the mean too.
 
     Raises:
-        ValueError: if what follows the first axis differs, or `confidence` is no share.
+        ValueError: naming the argument that holds a value that is not finite, or whose shape after the first axis
+            differs, or `confidence` if it is no share.
     """
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if a.shape[1:] != b.shape[1:]:
         raise ValueError(f"b: shape {b.shape} does not go with a's {a.shape}")
+    for name, values in (("a", a), ("b", b)):
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name}: holds a value that is not finite; leave out runs without a value")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence: expected a number in (0, 1), found {confidence}")
     missing = np.full(a.shape[1:], np.nan)
@@ -69,7 +73,7 @@ def effect_size(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     deviation = np.sqrt(squares / freedom)
     difference = a.mean(axis=0) - b.mean(axis=0)
     scale = np.maximum(np.abs(a).max(axis=0), np.abs(b).max(axis=0))
-    varies = deviation > 1e-12 * scale
+    varies = deviation > ROUNDING * scale
     return np.where(varies, difference / np.where(varies, deviation, 1.0), np.nan) * (1 - 3 / (4 * freedom - 1))
 
 

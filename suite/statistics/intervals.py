@@ -8,6 +8,8 @@ import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
+# Values that vary by less than this share of their size have no spread that a test could use: it is rounding.
+ROUNDING = 1e-12
 
 
 class Interval(NamedTuple):

@@ -24,9 +24,9 @@ class GapPlan:
     """What the study measures on one data set.
 
     Attributes:
-        every: of every run, the main sampler at all measured sizes.
+        every: of every run, the main sampler at all its sizes.
         others: of the main runs and the controls, the other samplers at their own sizes.
-        along: along training, the main sampler at the smallest measured size and the one nearest `main_batch_size`.
+        along: along training, the main sampler at the smallest of its sizes and the one nearest `main_batch_size`.
         partitions, metrics: see `decomposability_gap`.
     """
 
@@ -56,8 +56,8 @@ def gap_plan(params: Params, dataset: str, levels: int) -> GapPlan:
         for name, sampler in measure.samplers.items()
         if name == main or sampler.kind != "hierarchical" or levels > 1
     }
-    nearest = min(sizes, key=lambda size: (abs(size - params.main_batch_size), size))
     own = measure.samplers[main].batch_sizes or sizes
+    nearest = min(own, key=lambda size: (abs(size - params.main_batch_size), size))
     return GapPlan(
         every={main: create_sampler(measure.samplers[main], own)},
         others={
@@ -65,7 +65,7 @@ def gap_plan(params: Params, dataset: str, levels: int) -> GapPlan:
             for name, sampler in served.items()
             if name != main
         },
-        along={main: create_sampler(measure.samplers[main], sorted({min(sizes), nearest}))},
+        along={main: create_sampler(measure.samplers[main], sorted({min(own), nearest}))},
         partitions=measure.partitions,
         metrics=tuple(measure.metrics),
     )

@@ -12,7 +12,7 @@ import pandas as pd
 from suite.config import Params
 from suite.statistics.bootstrap import Ends, crossed_bootstrap
 from suite.statistics.comparisons import LEVEL, Paired, holm, paired_comparison, verdict
-from suite.statistics.crossed import Crossed, class_means, crossed_classes
+from suite.statistics.crossed import Crossed, class_means, crossed_classes, effective_number
 from suite.statistics.improvement import effect_size, probability_of_improvement
 from suite.statistics.leaderboard import BOOTSTRAP_SEED
 from suite.statistics.power import detectable_difference
@@ -128,7 +128,7 @@ def _compare(losses: tuple[str, str], a: QueryValues | None, b: QueryValues | No
         losses,
         len(seeds),
         len(sizes),
-        float(sizes.sum() ** 2 / (sizes**2).sum()),
+        effective_number(sizes),
         crossed_classes(means, sizes),
         paired_comparison(first.values.mean(axis=1), second.values.mean(axis=1)),
         crossed_bootstrap(means, sizes, np.random.default_rng(BOOTSTRAP_SEED)),

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from suite.statistics.intervals import ROUNDING
 from suite.statistics.scaling_curves import checked
 
 RESAMPLES = 9999
@@ -84,7 +85,7 @@ def any_effect(values: np.ndarray, sizes: np.ndarray, resamples: int = RESAMPLES
     if math.factorial(len(sizes)) ** seeds > resamples:
         smallest = max(smallest, 1.0 / (1 + resamples))
     centred = values - values.mean(axis=1, keepdims=True)
-    if seeds < 2 or np.abs(centred).max() <= 1e-12 * np.abs(values).max():
+    if seeds < 2 or np.abs(centred).max() <= ROUNDING * np.abs(values).max():
         return AnyEffect(spread, 1.0, smallest)
     test = stats.permutation_test(
         tuple(centred.T),

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, stats
 
-from suite.statistics.intervals import CONFIDENCE, t_interval
+from suite.statistics.intervals import CONFIDENCE, ROUNDING, t_interval
 
 _GRID = 241
 _STEPS = 160
@@ -118,7 +118,8 @@ def _optimum(values: np.ndarray, sizes: np.ndarray) -> Parameter:
     """Batch size at which the quadratic turns, 2^(-b / 2c), by Fieller's set: b + 2 c x = 0 tested over seeds."""
     by_seed = values @ np.linalg.pinv(np.vander(np.log2(sizes), 3, increasing=True)).T
     mean, seeds = by_seed.mean(axis=0), len(values)
-    if mean[2] == 0:
+    # What the curvature moves the curve by over the sizes, against the values it was formed from.
+    if abs(mean[2]) * np.log2(sizes[-1] / sizes[0]) ** 2 <= ROUNDING * np.abs(values).max():
         return Parameter("optimum", np.nan, np.nan, np.nan, "no curvature, so no optimum")
     place = -mean[1] / (2 * mean[2])
     kind = "a highest point" if mean[2] < 0 else "a lowest point"
@@ -193,7 +194,7 @@ def _shaped(values: np.ndarray, sizes: np.ndarray, shape: _Shape) -> Fit:
     a, b = _given(mean, shape.value(c))
     fitted = a - b * shape.value(c)
     misfit = _misfit(values, fitted, 3)
-    flat = np.ptp(mean) == 0
+    flat = np.ptp(mean) <= ROUNDING * np.abs(values).max()
     edge = "" if shape.lower * 1.001 < c < shape.upper / 1.001 else shape.at_lower if c < grid[1] else shape.at_upper
     if flat or edge:
         reason = "the means are equal at all sizes" if flat else f"best at the end of its range: {edge}"
@@ -340,6 +341,6 @@ def _misfit(values: np.ndarray, fitted: np.ndarray, parameters: int) -> tuple[fl
     taken = parameters + len(values) - 1
     spread = np.sqrt(total / (runs - taken)) if runs > taken else np.nan
     k = taken + 1
-    if runs - k - 1 <= 0 or total <= (1e-12 * np.abs(values).max()) ** 2 * runs:
+    if runs - k - 1 <= 0 or total <= (ROUNDING * np.abs(values).max()) ** 2 * runs:
         return float(spread), np.nan
     return float(spread), float(runs * np.log(total / runs) + 2 * k + 2 * k * (k + 1) / (runs - k - 1))

@@ -112,7 +112,8 @@ def scaling_effect(
             continue
         for family in _families(ladder, tested[ladder.dataset]):
             for name, contrast in _CONTRASTS.items():
-                found = crossed_classes(contrast(family.means, ladder.sizes), family.sizes)
+                changes = contrast(family.means, ladder.sizes)
+                found = crossed_classes(changes, family.sizes, scale=np.abs(family.means).max(axis=(0, 1, 2)))
                 rows += [
                     where
                     | {"metric": metric, "quantity": name, "classes": len(family.sizes), "floor": 0.0}
@@ -127,7 +128,7 @@ def scaling_effect(
         for metric, values in _gap_values(gap_of_run, ladder):
             for name, contrast in _CONTRASTS.items():
                 changes = contrast(values, ladder.sizes)
-                found = paired_comparison(changes, np.zeros_like(changes))
+                found = paired_comparison(changes, np.zeros_like(changes), np.abs(values).max())
                 rows.append(
                     where
                     | {"metric": metric, "quantity": name, "classes": 0, "floor": 0.0}
@@ -139,6 +140,8 @@ def scaling_effect(
     table = pd.DataFrame(rows)
     families = table.groupby(_FAMILY, sort=False)
     table["p_holm"] = families["p"].transform(lambda p: holm(p.to_numpy()))
+    # What has no p is no part of the family, so its floor must not raise that of the others.
+    table["floor"] = table["floor"].where(table["p"].notna())
     table["floor"] = families["floor"].transform(lambda floor: holm(floor.to_numpy()))
     decided = [_decision(row) for row in table.itertuples()]
     table["decision"] = [decision for decision, _ in decided]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from suite.statistics.bootstrap import Ends
 from suite.statistics.comparisons import LEVEL
-from suite.statistics.crossed import class_interval, class_means, crossed_classes, crossed_ratio
+from suite.statistics.crossed import class_interval, class_means, crossed_classes, crossed_ratio, effective_number
 from suite.statistics.intervals import t_interval
 from suite.statistics.power import detectable_difference
 from suite.validation.methods import intervals, query_interval
@@ -97,7 +97,7 @@ def _analyse(study: Studies, generator: np.random.Generator) -> tuple[dict[tuple
         for method, ends in intervals(means, sizes, generator).items():
             found[quantity, method] = ends
         found[quantity, "queries"] = query_interval(values)
-    analysed, effective = crossed_classes(means, sizes), sizes.sum() ** 2 / (sizes**2).sum()
+    analysed, effective = crossed_classes(means, sizes), effective_number(sizes)
     spread = _Spread((analysed.se**2).mean(), (analysed.share * analysed.se**2).mean(), effective)
     lift = crossed_ratio(study.first, study.floor, study.classes)
     found["lift", "crossed"] = Ends(lift.low, lift.high)

@@ -17,7 +17,7 @@ from suite.statistics.scaling import any_effect, ends, slope
 from suite.statistics.scaling_curves import fit_curves
 from suite.workers import parallel_map
 
-# Seeds and training sizes of the default and of the thorough study.
+# Seeds and training sizes simulated: a small design, and one with more of both over the same range of sizes.
 DESIGNS = {
     "3 seeds x 6 sizes": (3, (32, 128, 256, 512, 1024, 2048)),
     "5 seeds x 10 sizes": (5, (32, 64, 96, 128, 256, 384, 512, 768, 1024, 2048)),

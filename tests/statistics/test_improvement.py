@@ -54,6 +54,10 @@ def test_arguments_are_checked():
         probability_of_improvement(np.zeros((3, 2)), np.zeros((3, 1)))
     with pytest.raises(ValueError, match=r"^confidence"):
         probability_of_improvement(np.zeros(3), np.zeros(3), confidence=95)
+    with pytest.raises(ValueError, match=r"^a: holds a value that is not finite"):
+        probability_of_improvement(np.array([0.0, np.nan]), np.zeros(3))
+    with pytest.raises(ValueError, match=r"^b: holds a value that is not finite"):
+        probability_of_improvement(np.zeros(3), np.array([0.0, np.inf]))
 
 
 @given(seed=SEEDS_OF_DRAWS, shift=st.floats(-5, 5), scale=st.floats(0.01, 100))

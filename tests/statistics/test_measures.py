@@ -35,6 +35,14 @@ def test_the_plan_follows_the_settings():
     assert (plan.partitions, plan.metrics) == (5, ("AP", "R_at_1"))
 
 
+def test_a_main_sampler_with_sizes_of_its_own_is_followed_at_these():
+    samplers = {"few": {"kind": "m_per_class", "samples_per_class": 2, "batch_sizes": [48, 12, 20]}}
+    measure = settings.measure({"default": [8, 32]}, samplers=samplers)
+    plan = gap_plan(settings.study(main_batch_size=32, measure=measure), "emoji", 1)
+    assert plan.every == {"few": MPerClass(2, (48, 12, 20))}
+    assert plan.along == {"few": MPerClass(2, (12, 20))}
+
+
 def test_a_hierarchical_sampler_is_left_out_where_labels_have_one_level():
     assert list(gap_plan(study(), "emoji", 1).others) == ["few", "any"]
 

@@ -117,8 +117,16 @@ def test_a_flat_curve_has_no_asymptote_and_says_so():
         assert np.isfinite(fit.residual_sd)
     _, found = fitted(np.full((3, 6), 0.4), "power")
     assert found["c"].reason == "the means are equal at all sizes"
-    _, found = fitted(np.full((3, 6), 0.4), "quadratic")
-    assert np.isnan(found["optimum"].estimate) or found["optimum"].reason
+
+
+@pytest.mark.parametrize("levels", [(0.4, 0.4, 0.4), (0.1, 0.3, 0.7), (1e-9, 3e-9, 7e-9)])
+def test_runs_that_no_size_changes_have_no_optimum_whatever_rounding_leaves(levels):
+    constant = np.repeat(np.array(levels)[:, None], 6, axis=1)
+    _, found = fitted(constant, "quadratic")
+    assert found["optimum"].reason == "no curvature, so no optimum"
+    assert np.isnan([found["optimum"].estimate, found["optimum"].low, found["optimum"].high]).all()
+    _, found = fitted(constant * (1 + 1e-16 * np.arange(6)), "saturating")
+    assert found["c"].reason == "the means are equal at all sizes"
 
 
 def test_a_straight_line_in_the_logarithm_is_the_limit_of_the_power_law():

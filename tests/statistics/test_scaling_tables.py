@@ -140,6 +140,34 @@ def test_two_sizes_and_three_seeds_cannot_decide_the_omnibus_test(tmp_path):
     assert one(table, loss="supap", budget="epochs", metric="level0/AP", quantity="ends")["decision"] == "higher"
 
 
+def test_losses_with_nothing_to_test_do_not_raise_what_the_others_can_attain(tmp_path):
+    sizes = (32, 64, 128)
+    failed = [(loss, "epochs", size, seed) for loss in ("triplet", "mixed") for size in sizes for seed in (1, 2)]
+    study = ScalingStudy(tmp_path, sizes=sizes, failed=failed)
+    table = pick(scaling_effect(*study.arguments), budget="epochs", metric="level0/AP", quantity="any").set_index(
+        "loss"
+    )
+    # Three seeds of three sizes give no p below 1 / 36, and a third of that family could not be decided.
+    assert table.loc["supap", "p_holm"] == pytest.approx(1 / 36)
+    assert table.loc["supap", "decision"] == "differs"
+    assert table.loc["mixed", "reason"] == "fewer than two equal seeds"
+
+
+def test_values_that_no_size_changes_decide_nothing(tmp_path):
+    study = ScalingStudy(tmp_path, sizes=(32, 64, 96, 128, 256))
+    for path in study.root.glob("runs/*/*/*/queries.parquet"):
+        queries = pd.read_parquet(path)
+        queries["level0/AP"] = np.linspace(0.1, 0.7, len(queries))
+        queries.to_parquet(path, index=False)
+    study.gaps["gap"] = 0.1 + 0.3 * study.gaps["seed"]
+    found = scaling_effect(*study.arguments)
+    found = found[found["metric"].isin(["level0/AP", *GAPS]) & (found["quantity"] != "any")]
+    assert set(found["quantity"]) == {"slope", "ends"}
+    assert found[["p", "p_holm"]].isna().all(axis=None)
+    assert set(found["decision"]) == {"undecided"}
+    np.testing.assert_allclose(found[["estimate", "low", "high"]], 0.0, atol=1e-13)
+
+
 def test_a_failed_run_takes_its_seed_out_of_the_contrasts_alone(tmp_path):
     study = ScalingStudy(tmp_path, failed=[("supap", "epochs", 64, 1)])
     table = scaling_effect(*study.arguments)
