@@ -64,11 +64,12 @@ class Seeds(Settings):
 
     @model_validator(mode="after")
     def _others_are_main(self) -> Seeds:
+        other = sorted(set(self.followed) - set(self.main))
+        if other:
+            raise ValueError(f"followed: seed {other[0]} is not among the main seeds {self.main}")
         # Batch sizes are compared seed by seed, the main one among them.
-        for name in ("scaling", "followed"):
-            other = sorted(set(getattr(self, name)) - set(self.main))
-            if other:
-                raise ValueError(f"{name}: seed {other[0]} is not among the main seeds {self.main}")
+        if set(self.scaling).isdisjoint(self.main):
+            raise ValueError(f"scaling: none of {self.scaling} is among the main seeds {self.main}")
         return self
 
 

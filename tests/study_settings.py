@@ -33,14 +33,14 @@ def settings(**changes: Any) -> dict[str, Any]:
 
 def measure(batch_sizes: dict[str, list[int]], samples_per_class: int = 4, partitions: int = 1, **changes: Any) -> Any:
     """The settings of measuring with one sampler, m per class."""
-    return {
+    settings = {
         "batch_sizes": batch_sizes,
         "partitions": partitions,
         "metrics": ["AP", "R_at_1"],
         "precision": 0.002,
-        "main_sampler": "main",
         "samplers": {"main": {"kind": "m_per_class", "samples_per_class": samples_per_class}},
     } | changes
+    return {"main_sampler": next(iter(settings["samplers"]))} | settings
 
 
 def study(**changes: Any) -> Params:

@@ -112,12 +112,13 @@ class SearchIndex:
     def _approximate(
         self, query: np.ndarray, k: int, depth: int, knobs: dict[str, int]
     ) -> tuple[np.ndarray, np.ndarray]:
-        parameters = (
-            faiss.SearchParametersIVF(nprobe=knobs["nprobe"])
-            if self.kind == "ivf"
-            else faiss.SearchParametersHNSW(efSearch=knobs["ef_search"])
-        )
-        scores, rows = self._index.search(_single(query, "query"), depth, params=parameters)
+        # Set on the index, not given to the search: `faiss.contrib.torch_utils`, which other packages import, puts a
+        # search in its place that takes no parameters.
+        if self.kind == "ivf":
+            self._index.nprobe = knobs["nprobe"]
+        else:
+            self._index.hnsw.efSearch = knobs["ef_search"]
+        scores, rows = self._index.search(_single(query, "query"), depth)
         return np.where(rows < 0, np.float32(-np.inf), scores), rows
 
     def _exact(self, query: np.ndarray, k: int, depth: int, knobs: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -54,7 +54,7 @@ def test_threads_are_given_back():
     [
         ({"query": np.eye(3), "k": 3}, "k: expected 1 to 2"),
         ({"query": np.eye(3), "k": 0}, "k: expected"),
-        ({"query": np.eye(3), "gallery": np.eye(2), "k": 1}, "gallery: width 2"),
+        ({"query": np.eye(3), "gallery": np.eye(2), "k": 1}, "query: width 3 differs from the gallery's 2"),
         ({"query": np.full((2, 2), np.inf), "k": 1}, "query: 2 of 2 rows"),
     ],
 )
