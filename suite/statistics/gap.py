@@ -50,8 +50,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from suite.evaluation.blocks import query_blocks
 from suite.evaluation.inputs import Embedded, as_labels, as_matrix, encode_labels
-from suite.evaluation.ranks import query_blocks
 from suite.evaluation.scoring import Products
 from suite.statistics.compiled import gap as kernels
 from suite.statistics.gap_samplers import BatchSampler, SamplerError

@@ -93,11 +93,11 @@ def test_a_data_set_without_a_list_of_its_own_is_served_by_the_default():
         ("followed: [0,", "followed: [9,", "seeds: followed: seed 9 is not among the main seeds"),
         ("  steps: 60\n", "", "losses.supap.equal_steps: training.steps does not say how many steps a run takes"),
         (
-            "arms: {supap: 0.0,",
-            "arms: {supab: 0.0,",
-            "ablations.gap_loss.arms: no loss 'supab'; there are: contrastive",
+            "roadmap: 0.1,",
+            "roadmop: 0.1,",
+            "ablations.gap_loss.arms: no loss 'roadmop'; there are: contrastive",
         ),
-        ("scaling: [0,", "scaling: [9,", "seeds: scaling: seed 9 is not among the main seeds"),
+        ("scaling: [0, 1, 2]", "scaling: [7, 8]", "seeds: scaling: none of [7, 8] is among the main seeds"),
         ("main_sampler: m4", "main_sampler: m5", "measure: main_sampler: no sampler 'm5'; there are: m4, m2,"),
         ("metrics: [AP,", "metrics: [mAP,", "measure.metrics.0: String should match pattern"),
         (

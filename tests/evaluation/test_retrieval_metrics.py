@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from suite.evaluation import mean_metrics, per_query_metrics
-from suite.evaluation.ranks import count_above, sort_positives
 
 KS = (1, 3, 5)
 
@@ -188,23 +187,6 @@ def test_a_mean_over_no_query_is_nan():
     assert means["level0/queries"] == 0
     assert np.isnan(means["level0/AP"])
     assert np.isnan(means["NDCG"])
-
-
-@given(seed=st.integers(0, 2**32 - 1), positives=st.integers(1, 60), items=st.integers(1, 80))
-@settings(max_examples=40, deadline=None)
-def test_both_ways_of_counting_agree_with_comparisons(seed, positives, items):
-    generator = np.random.default_rng(seed)
-    values = np.sort(generator.integers(0, 20, (3, positives)).astype(np.float32), axis=1)
-    others = generator.integers(-2, 22, (3, items)).astype(np.float32)
-    expected = (others[:, None, :] <= values[:, :, None]).sum(2)
-    np.testing.assert_array_equal(count_above(values, others), expected)
-
-
-def test_positives_are_sorted_and_padded():
-    positives = sort_positives(np.array([[3.0, 1.0, 2.0], [5.0, 4.0, 6.0]]), np.array([[1, 1, 0], [0, 1, 0]]))
-    assert positives.distances.tolist() == [[1.0, 3.0], [4.0, np.inf]]
-    assert positives.items.tolist() == [[1, 0], [1, -1]]
-    assert positives.counts.tolist() == [2, 1]
 
 
 E2 = np.eye(2)
