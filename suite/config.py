@@ -11,7 +11,6 @@ import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
     StrictFloat,
     StrictInt,
@@ -20,37 +19,21 @@ from pydantic import (
 )
 
 from suite.errors import SuiteError
+from suite.setting_types import (
+    CONTROLS,
+    DEFAULT,
+    Name,
+    PositiveFloat,
+    PositiveInt,
+    RateList,
+    Seed,
+    SeedList,
+    Settings,
+    SizeList,
+    distinct,
+)
 
 PARAMS = Path("params.yaml")
-
-
-def _distinct(values: list[Any]) -> list[Any]:
-    if len(set(values)) != len(values):
-        raise ValueError("values repeat")
-    return values
-
-
-# Strict: YAML's true is no 1.
-PositiveInt = Annotated[int, Field(ge=1, strict=True)]
-Seed = Annotated[int, Field(ge=0, strict=True)]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-# The list of batch sizes that serves a data set without one of its own.
-DEFAULT = "default"
-# What the tables call controls: no loss may take their names.
-CONTROLS = ("frozen", "random", "whitened")
-# Names become directories, stage names and MLflow names.
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-
-
-SeedList = Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
-SizeList = Annotated[list[PositiveInt], Field(min_length=1), AfterValidator(_distinct)]
-RateList = Annotated[list[PositiveFloat], Field(min_length=1), AfterValidator(_distinct)]
-
-
-class Settings(BaseModel):
-    """Base of all settings: immutable, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Seeds(Settings):
@@ -58,7 +41,7 @@ class Seeds(Settings):
 
     main: SeedList
     scaling: SeedList
-    followed: Annotated[list[Seed], AfterValidator(_distinct)] = Field(
+    followed: Annotated[list[Seed], AfterValidator(distinct)] = Field(
         default=[], description="main runs that keep their head at every validation, for the gap along training"
     )
 
@@ -137,7 +120,7 @@ class Measure(Settings):
 
     batch_sizes: dict[Name, SizeList]
     partitions: PositiveInt
-    metrics: Annotated[list[GapMetric], Field(min_length=1), AfterValidator(_distinct)]
+    metrics: Annotated[list[GapMetric], Field(min_length=1), AfterValidator(distinct)]
     precision: PositiveFloat = Field(description="half width of the interval over partitions that is asked for")
     main_sampler: Name = Field(description="measures every run; the others the main runs and the controls")
     samplers: dict[Name, MeasuringSampler] = Field(min_length=1)
@@ -182,7 +165,7 @@ class Dataset(Settings):
 
     builder: str
     download: dict[str, Any]
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default={})
 
 
 class Batch(Settings):
@@ -202,7 +185,7 @@ class Loss(Settings):
 
     loss: str
     label: str
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default={})
     compared: bool = Field(default=True, description="whether it stands in the leaderboard and among the pairs")
     batches: dict[Name, BatchList] = Field(
         description=f"runs at equal epochs, by data set; '{DEFAULT}' serves those that have no list of their own"
@@ -270,7 +253,7 @@ class Params(Settings):
     benchmark: Benchmark
     datasets: dict[Name, Dataset] = Field(min_length=1)
     losses: dict[Name, Loss] = Field(min_length=1)
-    ablations: dict[Name, Ablation] = {}
+    ablations: dict[Name, Ablation] = Field(default={})
 
     @model_validator(mode="after")
     def _losses_are_named(self) -> Params:

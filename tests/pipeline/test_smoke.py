@@ -105,8 +105,14 @@ def test_the_road_leads_from_data_to_reports(pipeline):
     assert set(runs["status"]) == {"finished"}
     assert "Sup-AP" in html
     assert "Contrastive" in html
-    gap = pd.read_csv(pipeline.folder / "artifacts" / "compare" / "gap.csv")
-    assert set(gap["loss"]) == {"frozen", "random", "supap", "contrastive"}
+    assert set(runs.loc[runs["loss"] == "supap", "budget"]) == {"epochs", "steps"}
+    compared = {path.stem: pd.read_csv(path) for path in (pipeline.folder / "artifacts" / "compare").glob("*.csv")}
+    assert set(compared["gap"]["loss"]) == {"frozen", "random", "supap", "contrastive"}
+    assert set(compared["gap"]["sampler"]) == {"m4", "random"}
+    assert set(compared["gap"]["metric"]) == {"AP", "R_at_1", "NDCG", "H_AP"}
+    assert set(compared["gap_training"]["epoch"]) == {0, 1, 2, 3}
+    assert set(compared["ablations"]["loss"]) == {"supap", "contrastive"}
+    assert set(compared["scaling_effect"]["quantity"]) == {"slope", "ends", "any"}
     benchmark = json.loads((pipeline.folder / "artifacts" / "benchmark" / "benchmark.json").read_text())
     assert {case["params"]["batch_size"] for case in benchmark["benchmarks"]} == {32}
     conformance = pd.read_csv(pipeline.folder / "artifacts" / "conformance" / "conformance.csv")
@@ -133,7 +139,7 @@ def test_a_changed_loss_trains_that_loss_then_its_measure_compare_and_report(pip
     pipeline.replace("settings: {tau: 0.01}", "settings: {tau: 0.02}")
     stages, output = pipeline.repro()
     assert stages == ["train@emoji-supap", "measure@emoji-supap", "compare", "report"]
-    assert "emoji supap: 3 runs trained, 0 recorded before, 0 failed" in output
+    assert "emoji supap: 5 runs trained, 0 recorded before, 0 failed" in output
 
 
 def test_an_added_seed_trains_only_the_new_runs(pipeline):
@@ -143,7 +149,7 @@ def test_an_added_seed_trains_only_the_new_runs(pipeline):
         "train@emoji-supap",
         "train@emoji-contrastive",
     }
-    assert "emoji supap: 1 runs trained, 3 recorded before, 0 failed" in output
+    assert "emoji supap: 1 runs trained, 5 recorded before, 0 failed" in output
     assert "emoji contrastive: 1 runs trained, 2 recorded before, 0 failed" in output
 
 
