@@ -315,8 +315,9 @@ class Params(Settings):
             raise ValueError(f"{where}: neither '{lacking[0]}' nor '{DEFAULT}' is there")
 
     def measured_sizes(self, dataset: str) -> list[int]:
-        """The batch sizes at which the decomposability gap is measured on a data set."""
-        return self.measure.batch_sizes.get(dataset) or self.measure.batch_sizes[DEFAULT]
+        """The batch sizes at which the decomposability gap of every run is measured on a data set."""
+        own = self.measure.samplers[self.measure.main_sampler].batch_sizes
+        return own or self.measure.batch_sizes.get(dataset) or self.measure.batch_sizes[DEFAULT]
 
     def dataset(self, name: str) -> Dataset:
         """The data set `name`; SuiteError if `params.yaml` has none of that name."""
