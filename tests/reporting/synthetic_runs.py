@@ -34,9 +34,14 @@ ARMS = {
 ABLATIONS = {
     "gap_loss": {
         "label": "Weight of the calibration loss",
+        "baseline": "supap",
         "arms": {"supap": 0.0, "roadmap": 0.1, "roadmap_30": 0.3, "roadmap_60": 0.6},
     },
-    "simix": {"label": "Similarity mixup", "arms": {"recall_at_k": "without", "recall_at_k_simix": "with"}},
+    "simix": {
+        "label": "Similarity mixup",
+        "baseline": "recall_at_k",
+        "arms": {"recall_at_k": "without", "recall_at_k_simix": "with"},
+    },
 }
 QUALITY = dict(zip(LOSSES, (0.250, 0.262, 0.268, 0.291, 0.306, 0.308, 0.289, 0.296), strict=True))
 QUALITY |= {"roadmap_30": 0.300, "roadmap_60": 0.270, "recall_at_k_simix": 0.297}

@@ -91,7 +91,9 @@ def test_curves_and_costs_stand_beside_the_metrics(scaled) -> None:
 def ablated(evidence: Evidence, data: DatasetEvidence, *rows: dict) -> tuple[Evidence, DatasetEvidence]:
     """A study of one ablation of Sup-AP, with these rows."""
     arms = {"supap": 0.0, "smoothap": 0.3}
-    settings = evidence.params.model_dump() | {"ablations": {"weight": {"label": "Some weight", "arms": arms}}}
+    settings = evidence.params.model_dump() | {
+        "ablations": {"weight": {"label": "Some weight", "baseline": next(iter(arms)), "arms": arms}}
+    }
     base = {"dataset": "emoji", "ablation": "weight", "ablation_label": "Some weight", "budget": "epochs"}
     base |= {"loss": "smoothap", "label": "Smooth-AP", "value": "0.3", "value_number": 0.3, "batch_size": 32}
     base |= {"quantity": AP, "seeds": 3, "classes": 12, "mean": 0.3, "low": 0.2, "high": 0.4, "reason": ""}

@@ -61,7 +61,9 @@ class ScalingStudy:
             training=training,
             measure=settings.measure({"default": list(MEASURED)}, metrics=["AP", "R_at_1"]),
             losses=losses,
-            ablations={"mixing": {"label": "Mixing", "arms": {"supap": "without", "mixed": "with"}}},
+            ablations={
+                "mixing": {"label": "Mixing", "baseline": "supap", "arms": {"supap": "without", "mixed": "with"}}
+            },
         )
         folder = root / "datasets" / DATASET
         folder.mkdir(parents=True)

@@ -73,7 +73,7 @@ def params():
             "supap": settings.loss_entry("supap", 32),
             "roadmap": settings.loss_entry("roadmap", 32, compared=False),
         },
-        ablations={"weight": {"label": "Weight", "arms": {"supap": 0.0, "roadmap": 0.1}}},
+        ablations={"weight": {"label": "Weight", "baseline": "supap", "arms": {"supap": 0.0, "roadmap": 0.1}}},
     )
 
 
