@@ -19,6 +19,8 @@ from pydantic import (
 )
 
 from suite.errors import SuiteError
+from suite.full_settings import Full
+from suite.measuring_settings import Measure
 from suite.setting_types import (
     CONTROLS,
     DEFAULT,
@@ -34,6 +36,8 @@ from suite.setting_types import (
 )
 
 PARAMS = Path("params.yaml")
+# What is trained: an embedding of frozen features, or the whole network.
+TrainingProtocol = Literal["head", "full"]
 
 
 class Seeds(Settings):
@@ -64,81 +68,15 @@ class Backbone(Settings):
 
 
 class Training(Settings):
-    """What every run shares, whatever its loss."""
+    """What every run of the protocol `head` shares, whatever its loss, and the protocol of losses that name none."""
 
-    protocol: Literal["head"]
+    protocol: TrainingProtocol
     epochs: PositiveInt
     steps: PositiveInt | None = Field(default=None, description="optimiser steps of a run at equal steps")
     samples_per_class: Annotated[int, Field(ge=2)]
     embedding_dim: PositiveInt
     weight_decay: Annotated[float, Field(ge=0)]
     evaluations: PositiveInt = Field(description="validations a run, evenly spread over its steps")
-
-
-class MeasuringSampler(Settings):
-    """How batches are drawn to measure the decomposability gap (`suite.statistics.decomposability_gap`)."""
-
-    kind: Literal["m_per_class", "random", "hierarchical"]
-    samples_per_class: Annotated[int, Field(ge=2)] | None = None
-    super_classes: Annotated[int, Field(ge=2)] | None = None
-    super_level: PositiveInt | None = Field(
-        default=None, description="level of the super-classes of a hierarchical sampler; None: the second finest, 1"
-    )
-    batch_sizes: SizeList | None = Field(default=None, description="sizes it is used at; None: all measured sizes")
-
-    @model_validator(mode="after")
-    def _takes_what_it_needs(self) -> MeasuringSampler:
-        takes = {"m_per_class": {"samples_per_class"}, "random": set()}.get(
-            self.kind, {"samples_per_class", "super_classes"}
-        )
-        for name in ("samples_per_class", "super_classes"):
-            if (getattr(self, name) is not None) != (name in takes):
-                raise ValueError(f"a sampler of kind {self.kind} {'needs' if name in takes else 'takes no'} {name}")
-        if self.super_level is not None and self.kind != "hierarchical":
-            raise ValueError(f"a sampler of kind {self.kind} takes no super_level")
-        return self
-
-    @property
-    def least(self) -> int:
-        """The smallest batch it can draw: two images, two classes, or a class of each super-class."""
-        if self.kind == "random":
-            return 2
-        return self.samples_per_class * (2 if self.kind == "m_per_class" else self.super_classes)
-
-    @property
-    def unit(self) -> int:
-        """What its batch sizes are multiples of."""
-        return {"random": 1, "m_per_class": self.samples_per_class}.get(self.kind, self.least)
-
-
-# R@k at any k; the definitions stand in `suite.statistics.gap`.
-GapMetric = Annotated[str, Field(pattern=r"^(AP|NDCG|H_AP|R_at_[1-9][0-9]*)$")]
-
-
-class Measure(Settings):
-    """How the decomposability gap is measured; `batch_sizes` by data set, `default` for those not named."""
-
-    batch_sizes: dict[Name, SizeList]
-    partitions: PositiveInt
-    metrics: Annotated[list[GapMetric], Field(min_length=1), AfterValidator(distinct)]
-    precision: PositiveFloat = Field(description="half width of the interval over partitions that is asked for")
-    main_sampler: Name = Field(description="measures every run; the others the main runs and the controls")
-    samplers: dict[Name, MeasuringSampler] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _samplers_can_draw(self) -> Measure:
-        if self.main_sampler not in self.samplers:
-            raise ValueError(f"main_sampler: no sampler '{self.main_sampler}'; there are: {', '.join(self.samplers)}")
-        everywhere = sorted({size for sizes in self.batch_sizes.values() for size in sizes})
-        for name, sampler in self.samplers.items():
-            for size in sampler.batch_sizes or everywhere:
-                if size < sampler.least or size % sampler.unit:
-                    where = f"samplers.{name}.batch_sizes" if sampler.batch_sizes else "batch_sizes"
-                    raise ValueError(
-                        f"{where}: {size} is no batch of sampler '{name}': a multiple of {sampler.unit}, at least "
-                        f"{sampler.least}"
-                    )
-        return self
 
 
 class Tuning(Settings):
@@ -155,9 +93,22 @@ class Benchmark(Settings):
 
 
 class Workers(Settings):
-    """Processes a stage may use side by side; each computes on one thread."""
+    """What runs side by side: processes of one thread each on this machine, or the nodes of a Ray cluster."""
 
-    processes: PositiveInt
+    processes: PositiveInt = Field(description="processes of this machine that a stage may use")
+    executor: Literal["local", "ray"] = Field(default="local", description="where the runs of a grid are trained")
+    address: str | None = Field(default=None, description="of the Ray cluster; None: the one that RAY_ADDRESS names")
+    gpus_per_run: PositiveFloat = Field(default=1.0, description="GPUs a run takes where there are any, or a share")
+    loaders: Annotated[int, Field(ge=0, strict=True)] = Field(
+        default=0, description="processes beside each end-to-end run that decode its images; 0: the run itself"
+    )
+    checkpoint_seconds: PositiveFloat = Field(default=300.0, description="between checkpoints of an end-to-end run")
+
+    @model_validator(mode="after")
+    def _address_is_of_ray(self) -> Workers:
+        if self.address is not None and self.executor != "ray":
+            raise ValueError("address: goes with executor: ray")
+        return self
 
 
 class Dataset(Settings):
@@ -186,9 +137,12 @@ class Loss(Settings):
     loss: str
     label: str
     settings: dict[str, Any] = Field(default={})
+    protocol: TrainingProtocol | None = Field(default=None, description="None: training.protocol")
     compared: bool = Field(default=True, description="whether it stands in the leaderboard and among the pairs")
     batches: dict[Name, BatchList] = Field(
-        description=f"runs at equal epochs, by data set; '{DEFAULT}' serves those that have no list of their own"
+        min_length=1,
+        description=f"runs at equal epochs, by data set; '{DEFAULT}' serves those that have no list of their own. A "
+        "loss that is not compared is trained on the data sets it names alone",
     )
     equal_steps: dict[Name, BatchList] = Field(default={}, description="runs at equal steps, by data set")
 
@@ -248,6 +202,9 @@ class Params(Settings):
     workers: Workers
     backbone: Backbone
     training: Training
+    full: dict[Name, Full] = Field(
+        default={}, description=f"settings of end-to-end runs by data set; '{DEFAULT}' serves those not named"
+    )
     tuning: Tuning
     measure: Measure
     benchmark: Benchmark
@@ -270,15 +227,21 @@ class Params(Settings):
 
     @model_validator(mode="after")
     def _batches_can_be_drawn(self) -> Params:
-        unit = self.training.samples_per_class
         for name, loss in self.losses.items():
+            full = self.protocol(name) == "full"
+            if full and loss.equal_steps:
+                raise ValueError(f"losses.{name}.equal_steps: end-to-end runs are at equal epochs")
             for where, lists in (("batches", loss.batches), ("equal_steps", loss.equal_steps)):
                 for data, batches in lists.items():
+                    key, unit = "training.samples_per_class", self.training.samples_per_class
+                    if full:
+                        if not (found := self.full.get(data) or self.full.get(DEFAULT)):
+                            raise ValueError(f"losses.{name}: protocol full, but full has no settings for '{data}'")
+                        key, unit = "full's sampling.samples_per_class", found.sampling.samples_per_class
                     wrong = [batch.batch_size for batch in batches if batch.batch_size % unit]
                     if wrong:
                         raise ValueError(
-                            f"losses.{name}.{where}.{data}: batch size {wrong[0]} is not a multiple of"
-                            f" training.samples_per_class, {unit}"
+                            f"losses.{name}.{where}.{data}: batch size {wrong[0]} is not a multiple of {key}, {unit}"
                         )
         return self
 
@@ -287,8 +250,9 @@ class Params(Settings):
         if DEFAULT in self.datasets:
             raise ValueError(f"datasets: no data set may be called '{DEFAULT}'")
         self._serves("measure.batch_sizes", self.measure.batch_sizes)
+        self._known("full", self.full)
         for name, loss in self.losses.items():
-            self._serves(f"losses.{name}.batches", loss.batches)
+            (self._serves if loss.compared else self._known)(f"losses.{name}.batches", loss.batches)
             self._known(f"losses.{name}.equal_steps", loss.equal_steps)
             if loss.equal_steps and self.training.steps is None:
                 raise ValueError(f"losses.{name}.equal_steps: training.steps does not say how many steps a run takes")
@@ -334,6 +298,16 @@ class Params(Settings):
         lists = entry.batches if budget == "epochs" else entry.equal_steps
         chosen = lists.get(dataset) or lists.get(DEFAULT) or []
         return sorted(chosen, key=lambda batch: batch.batch_size)
+
+    def protocol(self, loss: str) -> TrainingProtocol:
+        """What a loss trains: `head` or `full`."""
+        return self.loss(loss).protocol or self.training.protocol
+
+    def full_settings(self, dataset: str) -> Full:
+        """The settings of end-to-end runs on a data set; SuiteError if `params.yaml` has none."""
+        if found := self.full.get(dataset) or self.full.get(DEFAULT):
+            return found
+        raise SuiteError(f"{PARAMS}: full: neither '{dataset}' nor '{DEFAULT}' is there")
 
     def runs(self, dataset: str, loss: str) -> list[PlannedRun]:
         """Every run asked of a loss on a data set: equal epochs first, by batch size, then seed."""

@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from suite.config import PARAMS, MeasuringSampler, Params
+from suite.config import PARAMS, Params
 from suite.errors import SuiteError
+from suite.measuring_settings import MeasuringSampler
 from suite.statistics.gap import COLUMNS, check_metrics, decomposability_gap
 from suite.statistics.gap_samplers import BatchSampler, Hierarchical, MPerClass, RandomBatches, SamplerError
 
