@@ -132,7 +132,7 @@ class Full(Settings):
     chunk_size: PositiveInt | None = Field(
         default=None, description="images that are in memory at once (two-pass); None: the whole batch"
     )
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    precision: Literal["float32", "bfloat16", "float16", "float64"] = "float32"
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     centres: Centres | None = Field(default=None, description="None: class centres train as the head does")
