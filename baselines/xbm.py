@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from suite.kernels.calling import Indices, check_integer, check_number, widened
-from suite.losses.registry import create_loss
+from suite.losses.registry import complete_settings, create_loss
 
 
 class XBMLoss(nn.Module):
@@ -52,6 +52,12 @@ class XBMLoss(nn.Module):
     def parts(settings: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
         """The wrapped loss with its own settings."""
         return [(settings["loss"], settings.get("settings") or {})]
+
+    @staticmethod
+    def completed(settings: Mapping[str, Any], labels: Tensor, embedding_dim: int) -> dict[str, Any]:
+        """The settings with the sizes of class centres filled in (`suite.losses.complete_settings`)."""
+        inner = complete_settings(settings["loss"], settings.get("settings") or {}, labels, embedding_dim)
+        return dict(settings) | {"settings": inner}
 
     def __init__(
         self,

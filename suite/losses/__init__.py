@@ -11,7 +11,7 @@ from suite.losses.hierarchical_ap import SmoothHAPLoss, SupHAPLoss
 from suite.losses.ndcg import SmoothNDCGLoss, SupNDCGLoss
 from suite.losses.proxy import ProxyLoss
 from suite.losses.recall import RecallAtKLoss, SmoothRecallLoss, SupRecallLoss
-from suite.losses.registry import create_loss, list_losses, loss_import_string, nested_losses
+from suite.losses.registry import complete_settings, create_loss, list_losses, loss_import_string, nested_losses
 from suite.losses.simix import mix_positive_pairs
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "SupHAPLoss",
     "SupNDCGLoss",
     "SupRecallLoss",
+    "complete_settings",
     "create_loss",
     "list_losses",
     "loss_import_string",

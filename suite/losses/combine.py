@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from suite.kernels.calling import Indices, check_integer, check_number, widened
-from suite.losses.registry import create_loss
+from suite.losses.registry import centre_sizes, complete_settings, create_loss
 
 
 class Preset(NamedTuple):
@@ -150,6 +150,20 @@ class CombinedLoss(nn.Module):
             recipe = _recipe(settings["preset"])
             return [(recipe.rank_loss, {}), (recipe.gap_loss, {})]
         return [(term["loss"], term) for term in settings.get("terms") or []]
+
+    @staticmethod
+    def completed(settings: Mapping[str, Any], labels: Tensor, embedding_dim: int) -> dict[str, Any]:
+        """The settings with the sizes of class centres filled in (`suite.losses.complete_settings`)."""
+        known = {key: value for key, value in settings.items() if value is not None}
+        if "preset" in known:
+            sizes = centre_sizes(labels, known.get("level", 0), embedding_dim)
+            return (sizes | known) if _recipe(known["preset"]).has_centres else known
+        terms = known.get("terms")
+        if not isinstance(terms, list | tuple) or not all(isinstance(term, Mapping) and "loss" in term for term in terms):
+            return known
+        of_terms = [(term["loss"], {k: v for k, v in term.items() if k not in ("loss", "weight")}) for term in terms]
+        completed = [complete_settings(loss, own, labels, embedding_dim) for loss, own in of_terms]
+        return known | {"terms": [dict(term) | own for term, own in zip(terms, completed, strict=True)]}
 
     @property
     def takes_references(self) -> bool:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from suite.registry import Registry
 
@@ -60,6 +60,30 @@ def nested_losses(name: str, settings: Mapping[str, Any]) -> set[str]:
     """
     parts = getattr(LOSSES.resolve(name), "parts", lambda _: [])(settings)
     return {part for part, _ in parts} | {inner for part, of in parts for inner in nested_losses(part, of)}
+
+
+def complete_settings(name: str, settings: Mapping[str, Any], labels: Tensor, embedding_dim: int) -> dict[str, Any]:
+    """`settings` with the sizes of class centres filled in where a loss needs them and they are not given.
+
+    `num_classes` is the number of classes at the loss's level, `embedding_dim` that of the network. A class that wraps
+    others says where theirs stand in a static method `completed(settings, labels, embedding_dim)`.
+
+    Args:
+        labels: (N, L) of the training images, the classes of each level 0, 1, ...; negative for none.
+        embedding_dim: width of the embedding.
+    """
+    loss_class, known = LOSSES.resolve(name), dict(settings)
+    if hasattr(loss_class, "completed"):
+        return loss_class.completed(known, labels, embedding_dim)
+    if {"num_classes", "embedding_dim"} <= set(inspect.signature(loss_class).parameters):
+        return centre_sizes(labels, known.get("level") or 0, embedding_dim) | known
+    return known
+
+
+def centre_sizes(labels: Tensor, level: int, embedding_dim: int) -> dict[str, int]:
+    """The settings of one centre a class: `labels` (N, L) at `level` are 0, 1, ..., or negative for none."""
+    classes = int(labels[:, level].max()) + 1 if level < labels.shape[1] else 1
+    return {"num_classes": classes, "embedding_dim": embedding_dim}
 
 
 def create_loss(name: str, **settings: Any) -> nn.Module:

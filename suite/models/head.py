@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,35 +34,38 @@ class EmbeddingHead(nn.Module):
         """(B, D) features to (B, embedding_dim) unit vectors."""
         return nn.functional.normalize(self.projection((features - self.mean) / self.deviation), dim=-1)
 
-    def save(self, path: Path) -> None:
-        """Write the parameters and statistics as safetensors."""
-        # Written by Python itself: the library's own writer hides a full disk behind an error of its own.
-        path.write_bytes(serialize({name: tensor.contiguous() for name, tensor in self.state_dict().items()}))
+
+def save_state(path: Path, state: Mapping[str, Tensor]) -> None:
+    """Write the tensors of a network as safetensors."""
+    # Written by Python itself: the library's own writer hides a full disk behind an error of its own.
+    path.write_bytes(serialize({name: tensor.contiguous() for name, tensor in state.items()}))
 
 
 def load_head(path: Path) -> EmbeddingHead:
-    """Read a head back; it gives the embeddings it gave when saved."""
-    state = load_file(path)
+    """The head, in evaluation mode, whose tensors `save_state` wrote; it gives the embeddings it gave when saved."""
+    return head_of(load_file(path))
+
+
+def head_of(state: Mapping[str, Tensor]) -> EmbeddingHead:
+    """The head, in evaluation mode, whose tensors are `state`."""
     weight = state["projection.weight"]
     head = EmbeddingHead(torch.zeros(2, weight.shape[1], dtype=weight.dtype), weight.shape[0])
-    head.load_state_dict(state)
+    head.load_state_dict(dict(state))
     return head.eval()
 
 
-def save_snapshots(path: Path, snapshots: Mapping[int, EmbeddingHead]) -> None:
-    """Write the projections of one head at several epochs; mean and deviation are the same in all."""
-    weights = {f"epoch_{epoch}": head.projection.weight.detach() for epoch, head in snapshots.items()}
-    path.write_bytes(serialize(weights))
+def save_snapshots(path: Path, snapshots: Mapping[int, Mapping[str, Tensor]]) -> None:
+    """Write the projections of one head's states at several epochs; mean and deviation are the same in all."""
+    save_state(path, {f"epoch_{epoch}": state["projection.weight"] for epoch, state in snapshots.items()})
 
 
 def load_snapshots(path: Path, head: EmbeddingHead) -> dict[int, EmbeddingHead]:
     """The heads that `save_snapshots` wrote, by epoch; `head` is the one kept of the same run."""
-    found = {}
-    for name, weight in load_file(path).items():
-        snapshot = copy.deepcopy(head)
-        snapshot.projection.weight.data = weight
-        found[int(name.removeprefix("epoch_"))] = snapshot.eval()
-    return dict(sorted(found.items()))
+    states = {
+        int(name.removeprefix("epoch_")): head.state_dict() | {"projection.weight": weight}
+        for name, weight in load_file(path).items()
+    }
+    return {epoch: head_of(states[epoch]) for epoch in sorted(states)}
 
 
 def feature_statistics(features: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ from suite.models.head import feature_statistics
 from suite.stages.measure import neighbour_table
 from suite.statistics.controls import SPLITS, control_tables, normalise, whitened_gaps
 from suite.statistics.measures import gap_plan
-from suite.training.head import load_head_data
+from suite.training.data import load_head_data
 
 
 def controls_stage(params: Params, dataset: str, root: Path) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from suite.files import write_json
-from suite.training.head import Trained
 from suite.training.specification import RunSpecification
+from suite.training.trained import Trained
 
 PACKAGES = ("torch", "timm", "numpy", "scipy", "pandas", "faiss-cpu", "faiss-gpu", "mlflow", "dvc", "resvg-py")
 
@@ -37,7 +37,8 @@ class Provenance:
         times = {"started": _utc(started), "finished": _utc(finished), "seconds": round(finished - started, 3)}
         if trained is not None:
             seconds = trained.step_seconds if math.isfinite(trained.step_seconds) else None
-            times |= {"step_seconds": seconds, "step_bytes": trained.step_bytes}
+            telemetry = trained.telemetry.astype(object).where(trained.telemetry.notna(), None).to_dict("list")
+            times |= {"step_seconds": seconds, "step_bytes": trained.step_bytes, "telemetry": telemetry}
         dependencies = {"dependencies": {"data": spec.data_digest, "code": spec.code_digest}}
         write_json(self.directory / f"{spec.fingerprint}.json", times | dependencies | self._surroundings)
 

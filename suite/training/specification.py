@@ -12,9 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from suite.config import PARAMS, Budget, Params, PlannedRun
+import torch
+
+from suite.config import PARAMS, Budget, Params, PlannedRun, TrainingProtocol
 from suite.errors import SuiteError
-from suite.losses import create_loss, loss_import_string, nested_losses
+from suite.losses import complete_settings, create_loss, loss_import_string, nested_losses
 
 PACKAGES = ("suite", "baselines")
 # Modules that only carry settings, names and messages. What they select (the values, the loss's module) stands in
@@ -24,22 +26,30 @@ BOOKKEEPING = frozenset(
         "suite",
         "suite.config",
         "suite.errors",
+        "suite.full_settings",
         "suite.files",
         "suite.registry",
         "suite.losses",
         "suite.losses.registry",
+        "suite.setting_types",
         __name__,
     }
 )
 
 
+# The module that holds what a run of a protocol executes.
+PROTOCOLS = {"head": "suite.training.head", "full": "suite.training.full"}
+
+
 @dataclass(frozen=True)
 class RunSpecification:
-    """One run of the `head` protocol.
+    """One run.
 
     `study`, `label` and `role` only say how the run is shown; all other fields, the data and the code decide
     its result and so its fingerprint. With `budget` `epochs` the run takes `epochs` rounds of the training images,
-    with `steps` it takes `steps` updates, and the other of the two is None.
+    with `steps` it takes `steps` updates, and the other of the two is None. `full` holds all settings of an
+    end-to-end run (`suite.full_settings.Full`), from which the fields that both protocols have are taken; None for
+    the protocol `head`.
     """
 
     study: str
@@ -65,6 +75,7 @@ class RunSpecification:
     test: bool
     data_digest: str
     code_digest: str
+    full: dict[str, Any] | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -77,8 +88,8 @@ class RunSpecification:
     def parameters(self) -> dict[str, Any]:
         """A flat mapping of everything set, for tables and trackers."""
         fields = dataclasses.asdict(self)
-        settings = fields.pop("settings")
-        return {**fields, **_flatten(settings, "loss_settings")}
+        settings, full = fields.pop("settings"), fields.pop("full")
+        return {**fields, **_flatten(settings, "loss_settings"), **({} if full is None else _flatten(full, "full"))}
 
 
 def specify(params: Params, dataset: str, name: str, data_digest: str) -> list[RunSpecification]:
@@ -91,7 +102,9 @@ def check_loss(params: Params, name: str) -> None:
     """Make the loss `name` once. Raises SuiteError naming the entry of `params.yaml` if its settings are refused."""
     loss = params.loss(name)
     try:
-        create_loss(loss.loss, **loss.settings)
+        # How many classes there are is known once the data is built; one stands for them here.
+        one_class = torch.zeros(1, 1, dtype=torch.long)
+        create_loss(loss.loss, **complete_settings(loss.loss, loss.settings, one_class, embedding_dim=1))
     except (SuiteError, ValueError, TypeError) as error:
         raise SuiteError(f"{PARAMS}: losses.{name}: {error}") from None
 
@@ -100,7 +113,7 @@ def specification(
     params: Params, dataset: str, name: str, run: PlannedRun, data_digest: str, test: bool = True
 ) -> RunSpecification:
     """One planned run of loss `name`; `test` False leaves the test classes unread (tuning)."""
-    loss, training, by_epochs = params.loss(name), params.training, run.budget == "epochs"
+    loss, by_epochs, protocol = params.loss(name), run.budget == "epochs", params.protocol(name)
     return RunSpecification(
         study=params.study,
         dataset=dataset,
@@ -113,29 +126,47 @@ def specification(
         batch_size=run.batch.batch_size,
         learning_rate=run.batch.learning_rate,
         seed=run.seed,
-        protocol=training.protocol,
-        backbone=params.backbone.name,
-        epochs=training.epochs if by_epochs else None,
-        steps=None if by_epochs else training.steps,
-        samples_per_class=training.samples_per_class,
-        embedding_dim=training.embedding_dim,
-        weight_decay=training.weight_decay,
-        evaluations=training.evaluations,
-        followed=run.role == "main" and run.seed in params.seeds.followed,
+        protocol=protocol,
+        steps=None if by_epochs else params.training.steps,
+        followed=protocol == "head" and run.role == "main" and run.seed in params.seeds.followed,
         test=test,
         data_digest=data_digest,
-        code_digest=code_digest(loss.loss, *sorted(nested_losses(loss.loss, loss.settings))),
+        code_digest=code_digest(PROTOCOLS[protocol], loss.loss, *sorted(nested_losses(loss.loss, loss.settings))),
+        **_protocol_fields(params, dataset, protocol, by_epochs),
     )
 
 
+def _protocol_fields(params: Params, dataset: str, protocol: TrainingProtocol, by_epochs: bool) -> dict[str, Any]:
+    if protocol == "head":
+        training = params.training
+        return {
+            "backbone": params.backbone.name,
+            "epochs": training.epochs if by_epochs else None,
+            "samples_per_class": training.samples_per_class,
+            "embedding_dim": training.embedding_dim,
+            "weight_decay": training.weight_decay,
+            "evaluations": training.evaluations,
+        }
+    full = params.full_settings(dataset)
+    return {
+        "backbone": full.network.backbone,
+        "epochs": full.epochs,
+        "samples_per_class": full.sampling.samples_per_class,
+        "embedding_dim": full.network.embedding_dim,
+        "weight_decay": full.optimizer.weight_decay,
+        "evaluations": full.evaluations,
+        "full": full.model_dump(mode="json"),
+    }
+
+
 @cache
-def code_digest(*losses: str) -> str:
+def code_digest(protocol: str, *losses: str) -> str:
     """SHA-256 of the code a run with these losses executes: comments, docstrings and layout left out.
 
-    Covers `suite.training.head` and the modules of the losses, with all modules of the suite they import,
-    directly or not.
+    Covers the module `protocol` and the modules of the losses, with all modules of the suite they import, directly or
+    not.
     """
-    roots = ["suite.training.head", *(loss_import_string(name).partition(":")[0] for name in losses)]
+    roots = [protocol, *(loss_import_string(name).partition(":")[0] for name in losses)]
     digests = {
         module: hashlib.sha256(repr(_outline(tree)).encode()).hexdigest()
         for module, tree in imported_modules(roots, BOOKKEEPING).items()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from suite.config import PARAMS, Params
-from suite.datasets.arrays import load_features_digest
-from suite.datasets.samplers.per_class import MPerClassSampler
 from suite.errors import SuiteError
+from suite.training.checkpoints import prune_checkpoints
+from suite.training.data import load_studied
 from suite.training.grid import GridOutcome, Tracker, run_grid
-from suite.training.head import load_studied
+from suite.training.protocols import check_batches, data_digest
 from suite.training.provenance import Provenance
 from suite.training.specification import RunSpecification, specify
 from suite.training.store import RunStore, store_lock
@@ -18,7 +18,7 @@ from suite.training.store import RunStore, store_lock
 def recorded_specifications(params: Params, dataset: str, name: str, root: Path) -> list[RunSpecification]:
     """The runs `params.yaml` asks of one data set and loss, as built and embedded under `root`."""
     params.dataset(dataset)
-    return specify(params, dataset, name, load_features_digest(root, dataset))
+    return specify(params, dataset, name, data_digest(params.protocol(name), root, dataset))
 
 
 def train_stage(params: Params, dataset: str, name: str, root: Path, tracker: Tracker | None) -> GridOutcome:
@@ -36,15 +36,15 @@ def train_stage(params: Params, dataset: str, name: str, root: Path, tracker: Tr
     with store_lock(root):
         store.prune(kept)
         provenance.prune(kept)
+        prune_checkpoints(root, dataset, name, kept)
         return run_grid(specs, store, root, params.workers.processes, tracker, provenance)
 
 
 def check_trainable(specs: list[RunSpecification], root: Path, dataset: str) -> None:
     """Refuse, before anything is trained, what has nothing to train on and a batch size that no sampler can fill."""
     labels, split, _ = load_studied(root, dataset)
-    fine = labels[split == "train", 0]
     for spec in specs:
         try:
-            MPerClassSampler(fine, spec.batch_size, spec.samples_per_class, spec.seed)
+            check_batches(spec, labels[split == "train"])
         except SuiteError as error:
             raise SuiteError(f"{PARAMS}: losses.{spec.name}: {error}") from None

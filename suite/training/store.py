@@ -13,12 +13,16 @@ import filelock
 
 from suite.errors import SuiteError
 from suite.files import atomic_directory, remove, write_json
-from suite.models.head import EmbeddingHead, load_head, load_snapshots, save_snapshots
-from suite.training.head import Trained
+from suite.full_settings import Network
+from suite.models.head import EmbeddingHead, load_head, load_snapshots, save_snapshots, save_state
+from suite.models.network import RetrievalNetwork, load_network
 from suite.training.specification import RunSpecification
+from suite.training.trained import Trained
 
 LOCK_WAIT_SECONDS = 300
-RESULTS = ("head.safetensors", "history.parquet", "metrics.json")
+RESULTS = ("history.parquet", "metrics.json")
+# The file of the chosen network, by protocol.
+NETWORKS = {"head": "head.safetensors", "full": "network.safetensors"}
 SNAPSHOTS = "snapshots.safetensors"
 
 
@@ -28,6 +32,7 @@ class RecordedRun:
 
     directory: Path
     record: dict[str, Any]
+    spec: RunSpecification
 
     @property
     def finished(self) -> bool:
@@ -38,14 +43,17 @@ class RecordedRun:
         """The means of `metrics.json`."""
         return json.loads((self.directory / "metrics.json").read_text(encoding="utf-8"))
 
-    def head(self) -> EmbeddingHead:
-        """The head chosen on validation."""
-        return load_head(self.directory / "head.safetensors")
+    def network(self) -> EmbeddingHead | RetrievalNetwork:
+        """The network chosen on validation: of the protocol `head` its head, else the whole."""
+        path = self.directory / NETWORKS[self.spec.protocol]
+        if self.spec.protocol == "head":
+            return load_head(path)
+        return load_network(path, Network.model_validate(self.spec.full["network"]))
 
     def snapshots(self) -> dict[int, EmbeddingHead]:
         """The head at every validation, by epoch; empty for a run that was not followed."""
         path = self.directory / SNAPSHOTS
-        return load_snapshots(path, self.head()) if path.is_file() else {}
+        return load_snapshots(path, self.network()) if path.is_file() else {}
 
 
 class RunStore:
@@ -65,15 +73,15 @@ class RunStore:
         directory = self.directory / spec.fingerprint
         if not (directory / "run.json").is_file():
             return None
-        run = RecordedRun(directory, json.loads((directory / "run.json").read_text(encoding="utf-8")))
-        files = [*RESULTS, *(["queries.parquet"] if spec.test else []), *([SNAPSHOTS] if spec.followed else [])]
+        run = RecordedRun(directory, json.loads((directory / "run.json").read_text(encoding="utf-8")), spec)
+        files = [*RESULTS, NETWORKS[spec.protocol], *(["queries.parquet"] if spec.test else []), *([SNAPSHOTS] if spec.followed else [])]
         whole = not run.finished or all((directory / name).is_file() for name in files)
         return run if whole else None
 
     def record_finished(self, spec: RunSpecification, trained: Trained) -> None:
         """Write a finished run, whole or not at all."""
         with atomic_directory(self.directory / spec.fingerprint) as target:
-            trained.head.save(target / "head.safetensors")
+            save_state(target / NETWORKS[spec.protocol], trained.state)
             if trained.snapshots:
                 save_snapshots(target / SNAPSHOTS, trained.snapshots)
             trained.history.to_parquet(target / "history.parquet", index=False)

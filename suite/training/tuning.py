@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from suite.config import PARAMS, Batch, Params, PlannedRun
-from suite.datasets.arrays import load_features_digest
 from suite.errors import SuiteError
 from suite.files import atomic_file
 from suite.recipes import RECIPES, trials_path
 from suite.settings_file import edited
 from suite.training.grid import run_grid
-from suite.training.head import SELECTION
+from suite.training.loop import SELECTION
+from suite.training.protocols import data_digest
 from suite.training.specification import RunSpecification, check_loss, specification
 from suite.training.stage import check_trainable
 from suite.training.store import RunStore, store_lock
@@ -46,13 +46,12 @@ def tune(
     Raises:
         SuiteError: every trial of a loss and batch size failed; `params.yaml` is then left as it was.
     """
-    digest = load_features_digest(root, dataset)
     record = trials_path(params.study, dataset, recipes)
     known = pd.read_csv(record) if record.is_file() else pd.DataFrame(columns=["loss", *CASE])
     tables = []
     for name in names:
         check_loss(params, name)
-        asked = _trials(params, dataset, name, digest)
+        asked = _trials(params, dataset, name, data_digest(params.protocol(name), root, dataset))
         specs = _not_on_record(asked, known[known["loss"] == name]) if missing else asked
         if not specs:
             continue

@@ -1,0 +1,74 @@
+"""The protocols side by side: which data, batches and training a run has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from suite.config import Workers
+from suite.datasets.arrays import load_features_digest
+from suite.full_settings import Images
+from suite.training.checkpoints import Checkpoints, checkpoints_directory
+from suite.training.data import StudiedData, load_head_data, training_labels
+from suite.training.full import full_sampler, train_full
+from suite.training.head import head_sampler, train_head
+from suite.training.image_data import load_data_digest, load_image_data
+from suite.training.loop import Report, run_length
+from suite.training.specification import RunSpecification
+from suite.training.trained import Trained
+
+
+def data_digest(protocol: str, root: Path, dataset: str) -> str:
+    """What names the data of a run in its fingerprint: of the features, or of the images."""
+    return load_features_digest(root, dataset) if protocol == "head" else load_data_digest(root, dataset)
+
+
+def load_run_data(root: Path, spec: RunSpecification) -> StudiedData:
+    """The data set of a run as its protocol sees it. SuiteError if it is not built, or cannot be studied."""
+    if spec.protocol == "head":
+        return load_head_data(root, spec.dataset)
+    return load_image_data(root, spec.dataset, Images.model_validate(spec.full["images"]))
+
+
+def check_batches(spec: RunSpecification, labels: np.ndarray) -> None:
+    """Raise SuiteError if the batches of a run cannot be drawn from training labels (N, L)."""
+    sampler = head_sampler if spec.protocol == "head" else full_sampler
+    sampler(spec, labels)
+
+
+class RunTrainer:
+    """Trains runs one after the other, and keeps the data of the last between them.
+
+    Args:
+        root: the artifacts folder.
+        workers: how.
+    """
+
+    def __init__(self, root: Path, workers: Workers):
+        self.root, self.workers = Path(root), workers
+        self._kept: tuple[tuple[str, ...], StudiedData] | None = None
+
+    def planned_steps(self, spec: RunSpecification) -> int:
+        """Optimiser steps of a whole run."""
+        sampler = head_sampler if spec.protocol == "head" else full_sampler
+        return run_length(spec, sampler(spec, training_labels(self._data(spec)).numpy()))
+
+    def train(self, spec: RunSpecification, report: Report) -> Trained:
+        """Train a run, an end-to-end one from its latest checkpoint.
+
+        Raises:
+            FloatingPointError: it diverged.
+            SuiteError: the user's mistake.
+        """
+        if spec.protocol == "head":
+            return train_head(spec, self._data(spec), report)
+        directory = checkpoints_directory(self.root, spec.dataset, spec.name, spec.fingerprint)
+        checkpoints = Checkpoints(directory, self.workers.checkpoint_seconds)
+        return train_full(spec, self._data(spec), report, checkpoints, loaders=self.workers.loaders)
+
+    def _data(self, spec: RunSpecification) -> StudiedData:
+        key = (spec.dataset, spec.protocol, str(None if spec.full is None else spec.full["images"]))
+        if self._kept is None or self._kept[0] != key:
+            self._kept = (key, load_run_data(self.root, spec))
+        return self._kept[1]
