@@ -159,7 +159,9 @@ class CombinedLoss(nn.Module):
             sizes = centre_sizes(labels, known.get("level", 0), embedding_dim)
             return (sizes | known) if _recipe(known["preset"]).has_centres else known
         terms = known.get("terms")
-        if not isinstance(terms, list | tuple) or not all(isinstance(term, Mapping) and "loss" in term for term in terms):
+        if not isinstance(terms, list | tuple) or not all(
+            isinstance(term, Mapping) and "loss" in term for term in terms
+        ):
             return known
         of_terms = [(term["loss"], {k: v for k, v in term.items() if k not in ("loss", "weight")}) for term in terms]
         completed = [complete_settings(loss, own, labels, embedding_dim) for loss, own in of_terms]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from suite.config import Params
 from suite.datasets.arrays import load_labels
@@ -16,9 +15,9 @@ from suite.datasets.protocols import Protocol
 from suite.errors import SuiteError
 from suite.evaluation import nearest_neighbours
 from suite.files import atomic_directory
-from suite.models.head import EmbeddingHead
 from suite.statistics.measures import GAP_COLUMNS, GapPlan, gap_plan, measure_gap
-from suite.training.head import HeadData, embed, load_head_data
+from suite.training.head import initial_head
+from suite.training.protocols import load_run_data
 from suite.training.specification import RunSpecification
 from suite.training.stage import recorded_specifications
 from suite.training.store import RecordedRun, RunStore
@@ -44,13 +43,14 @@ def measure_stage(params: Params, dataset: str, name: str, root: Path) -> None:
     levels = load_labels(root, dataset)[0].shape[1]
     measured = partial(_measure_run, root, gap_plan(params, dataset, levels))
     tables = parallel_map(measured, finished, params.workers.processes)
-    shown = [run for spec, run in finished if spec.role == "main"][:1]
+    shown = [entry for entry in finished if entry[0].role == "main"][:1]
     with atomic_directory(root / "measures" / dataset / name) as target:
         gap = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=GAP_COLUMNS)
         gap.to_parquet(target / "gap.parquet", index=False)
         if shown:
-            data, head = load_head_data(root, dataset), shown[0].head()
-            table = neighbour_table(lambda rows: embed(head, data.features[rows]).numpy(), data.official, dataset)
+            (spec, run) = shown[0]
+            data, network = load_run_data(root, spec), run.network()
+            table = neighbour_table(lambda rows: data.embed(network, rows).numpy(), data.official, dataset)
             table.to_parquet(target / "neighbours.parquet", index=False)
 
 
@@ -88,20 +88,14 @@ def neighbour_table(embeddings: Callable[[np.ndarray], np.ndarray], protocol: Pr
     )
 
 
-def initial_head(spec: RunSpecification, data: HeadData) -> EmbeddingHead:
-    """The head that a run starts from, drawn again by its seed."""
-    generator = torch.Generator().manual_seed(spec.seed)
-    return EmbeddingHead(data.features[data.rows("train")], spec.embedding_dim, generator).eval()
-
-
 def _measure_run(root: Path, plan: GapPlan, entry: tuple[RunSpecification, RecordedRun]) -> pd.DataFrame:
-    """The gap of the chosen head, of a main run also on the training classes, and of each head that was kept."""
+    """The gap of the chosen network, of a main run also on the training classes, and of each head that was kept."""
     spec, run = entry
-    data, main = load_head_data(root, spec.dataset), spec.role == "main"
+    data, main = load_run_data(root, spec), spec.role == "main"
     rows = {"test": data.evaluation_rows(), "train": data.rows("train")}
-    head = run.head()
-    asked = [(None, head, "test", plan.every | (plan.others if main else {}))]
-    asked += [(None, head, "train", plan.every)] if main else []
+    network = run.network()
+    asked = [(None, network, "test", plan.every | (plan.others if main else {}))]
+    asked += [(None, network, "train", plan.every)] if main else []
     snapshots = run.snapshots()
     if snapshots:
         snapshots = {0: initial_head(spec, data)} | snapshots
@@ -109,7 +103,7 @@ def _measure_run(root: Path, plan: GapPlan, entry: tuple[RunSpecification, Recor
     return pd.concat(
         [
             measure_gap(
-                embed(shown, data.features[rows[split]]).numpy(),
+                data.embed(shown, rows[split]).numpy(),
                 data.labels[rows[split]].numpy(),
                 samplers,
                 plan,

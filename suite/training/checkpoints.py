@@ -36,10 +36,9 @@ class Checkpoints:
 
     def save(self, step: int, state: dict[str, Any]) -> None:
         """Write the state after `step` updates, and remove all but the last two."""
-        with atomic_file(self.directory / f"step-{step:09d}.pt") as temporary:
-            # Through Python's own file: a full disk then raises OSError, as everywhere.
-            with temporary.open("wb") as stream:
-                torch.save(state, stream)
+        # Through Python's own file: a full disk then raises OSError, as everywhere.
+        with atomic_file(self.directory / f"step-{step:09d}.pt") as temporary, temporary.open("wb") as stream:
+            torch.save(state, stream)
         for path in self._paths()[:-KEPT]:
             path.unlink()
         self._written = time.monotonic()

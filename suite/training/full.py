@@ -1,4 +1,4 @@
-"""The `full` protocol: train a whole network from images with one loss, in batches of any size, on one or many ranks."""
+"""The `full` protocol: train a whole network from images with one loss, in batches of any size, on any ranks."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class FullRun(TrainingRun):
 
     def batches(self, first: Place, total: int) -> Iterator[tuple[Place, np.ndarray]]:
         passes = 1 if self.chunks_per_batch == 1 else 2
-        parts = (self._keyed_part(place, batch) for place, batch in super(FullRun, self).batches(first, total))
+        parts = (self._keyed_part(place, batch) for place, batch in super().batches(first, total))
         self.stream = self.data.chunks(parts, self.chunk_size, passes, self.loaders)
         try:
             yield from super().batches(first, total)
@@ -115,9 +115,7 @@ class FullRun(TrainingRun):
         if self.chunks_per_batch == 1:
             value = one_pass_backward(self._embed, next(self.stream), objective, scale)
         else:
-            value = two_pass_backward(
-                self._embed, lambda: islice(self.stream, self.chunks_per_batch), objective, scale
-            )
+            value = two_pass_backward(self._embed, lambda: islice(self.stream, self.chunks_per_batch), objective, scale)
         self.ranks.sum_gradients(self.network.parameters())
         return value.item()
 

@@ -13,8 +13,10 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
+from suite.config import Workers
 from suite.errors import SuiteError
-from suite.training.head import SELECTION, HeadData, load_head_data, planned_steps, train_head
+from suite.training.loop import SELECTION
+from suite.training.protocols import RunTrainer
 from suite.training.provenance import Provenance
 from suite.training.specification import RunSpecification
 from suite.training.store import RunStore, describe
@@ -71,7 +73,7 @@ def run_grid(
     specs: list[RunSpecification],
     store: RunStore,
     root: Path,
-    processes: int,
+    workers: Workers,
     tracker: Tracker | None = None,
     provenance: Provenance | None = None,
 ) -> GridOutcome:
@@ -87,7 +89,7 @@ def run_grid(
     if missing:
         # Long runs first, so that the last ones to end are short: small batches take the most steps.
         missing.sort(key=lambda spec: spec.batch_size)
-        _train(missing, store, root, min(processes, len(missing)), tracker, provenance)
+        _train(missing, store, root, workers, tracker, provenance)
     recorded = [store.get(spec) for spec in specs]
     failed = sum(1 for run in recorded if run is not None and not run.finished)
     return GridOutcome(len(missing), len(specs) - len(missing), failed)
@@ -97,7 +99,7 @@ def _train(
     specs: list[RunSpecification],
     store: RunStore,
     root: Path,
-    processes: int,
+    workers: Workers,
     tracker: Tracker | None,
     provenance: Provenance | None,
 ) -> None:
@@ -106,7 +108,7 @@ def _train(
     news = get_context("spawn").Queue()
     by_fingerprint = {spec.fingerprint: spec for spec in specs}
     with (
-        worker_pool(processes, _open_worker, root, store, news, provenance) as pool,
+        worker_pool(min(workers.processes, len(specs)), _open_worker, root, workers, store, news, provenance) as pool,
         tqdm(total=len(specs), unit="run", disable=None) as bar,
     ):
         futures = [pool.submit(_run, spec) for spec in specs]
@@ -154,28 +156,28 @@ def _line(spec: RunSpecification, ended: Ended, store: RunStore) -> str:
 class _Worker:
     """What a worker process keeps between its runs."""
 
-    root: Path
+    trainer: RunTrainer
     store: RunStore
     provenance: Provenance | None
     tell: Callable[[Started | Rows | Ended], None]
-    data: dict[str, HeadData]
 
 
-def _open_worker(root: Path, store: RunStore, news: Any, provenance: Provenance | None) -> None:
-    _Worker.root, _Worker.store, _Worker.provenance, _Worker.tell = root, store, provenance, news.put
-    _Worker.data = {}
+def _open_worker(root: Path, workers: Workers, store: RunStore, news: Any, provenance: Provenance | None) -> None:
+    _Worker.trainer, _Worker.store, _Worker.provenance, _Worker.tell = (
+        RunTrainer(root, workers),
+        store,
+        provenance,
+        news.put,
+    )
 
 
 def _run(spec: RunSpecification) -> None:
     """Train and record one run in a worker process."""
-    begun = time.time()
-    if spec.dataset not in _Worker.data:
-        _Worker.data[spec.dataset] = load_head_data(_Worker.root, spec.dataset)
-    data, name = _Worker.data[spec.dataset], spec.fingerprint
-    _Worker.tell(Started(name, planned_steps(spec, data)))
+    begun, name = time.time(), spec.fingerprint
+    _Worker.tell(Started(name, _Worker.trainer.planned_steps(spec)))
     trained, error = None, None
     try:
-        trained = train_head(spec, data, lambda rows: _Worker.tell(Rows(name, rows)))
+        trained = _Worker.trainer.train(spec, lambda rows: _Worker.tell(Rows(name, rows)))
     except (SuiteError, OSError):
         # The user's mistake or a machine's trouble, not a property of this run: the grid stops.
         raise

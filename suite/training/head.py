@@ -29,11 +29,11 @@ class HeadRun(TrainingRun):
         self.features, self.labels = data.features[data.rows("train")], training_labels(data)
         self.sampler = head_sampler(spec, self.labels.numpy())
         self.network = initial_head(spec, data)
-        self.loss = create_loss(spec.loss, **complete_settings(spec.loss, spec.settings, self.labels, spec.embedding_dim))
-        total = run_length(spec, self.sampler)
-        self.optimization = head_optimization(
-            self.network, self.loss, spec.learning_rate, spec.weight_decay, total
+        self.loss = create_loss(
+            spec.loss, **complete_settings(spec.loss, spec.settings, self.labels, spec.embedding_dim)
         )
+        total = run_length(spec, self.sampler)
+        self.optimization = head_optimization(self.network, self.loss, spec.learning_rate, spec.weight_decay, total)
 
     def gradient(self, place: Place, batch: np.ndarray) -> float:
         labels = self.labels[batch]
@@ -55,4 +55,3 @@ def initial_head(spec: RunSpecification, data: HeadData) -> EmbeddingHead:
 def train_head(spec: RunSpecification, data: HeadData, report: Report) -> Trained:
     """Train one head and judge it (`suite.training.loop.fit`); it takes seconds, so it has no checkpoints."""
     return fit(HeadRun(spec, data), report)
-

@@ -165,9 +165,7 @@ class _Course:
         if not watched:
             self.seconds.append(lasted)
             self.images, self.busy = self.images + len(batch), self.busy + lasted
-        self.history.append(
-            {"step": place.step, "epoch": place.epoch, "loss": value, **rates, "gradient_norm": norm}
-        )
+        self.history.append({"step": place.step, "epoch": place.epoch, "loss": value, **rates, "gradient_norm": norm})
 
     def validate(self, place: Place) -> None:
         """Judge the network on the validation classes, and keep it if it is the best so far."""

@@ -37,7 +37,7 @@ def train_stage(params: Params, dataset: str, name: str, root: Path, tracker: Tr
         store.prune(kept)
         provenance.prune(kept)
         prune_checkpoints(root, dataset, name, kept)
-        return run_grid(specs, store, root, params.workers.processes, tracker, provenance)
+        return run_grid(specs, store, root, params.workers, tracker, provenance)
 
 
 def check_trainable(specs: list[RunSpecification], root: Path, dataset: str) -> None:

@@ -74,7 +74,12 @@ class RunStore:
         if not (directory / "run.json").is_file():
             return None
         run = RecordedRun(directory, json.loads((directory / "run.json").read_text(encoding="utf-8")), spec)
-        files = [*RESULTS, NETWORKS[spec.protocol], *(["queries.parquet"] if spec.test else []), *([SNAPSHOTS] if spec.followed else [])]
+        files = [
+            *RESULTS,
+            NETWORKS[spec.protocol],
+            *(["queries.parquet"] if spec.test else []),
+            *([SNAPSHOTS] if spec.followed else []),
+        ]
         whole = not run.finished or all((directory / name).is_file() for name in files)
         return run if whole else None
 

@@ -59,7 +59,7 @@ def tune(
         store = RunStore(root / "tuning", dataset, name)
         with store_lock(root):
             store.prune(spec.fingerprint for spec in asked)
-            run_grid(specs, store, root, params.workers.processes)
+            run_grid(specs, store, root, params.workers)
         table = choose(_results(specs, store))
         _write_choices(path, params, dataset, name, table[table["chosen"]])
         # After every loss: a search that is cut off goes on from there.

@@ -44,7 +44,7 @@ def train_null(params: Params, root: Path, dataset: str = DATASET, loss: str = L
     store = RunStore(Path(root) / "null", dataset, loss)
     with store_lock(root):
         store.prune(spec.fingerprint for spec in specs)
-        outcome = run_grid(specs, store, root, params.workers.processes)
+        outcome = run_grid(specs, store, root, params.workers)
     if outcome.failed:
         raise SuiteError(f"{store.directory}: {outcome.failed} of {runs} runs failed; remove it and run again")
     columns = ["item", METRIC, "level0/num_positives"]
