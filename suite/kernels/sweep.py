@@ -14,6 +14,8 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from suite.kernels.sharing import QueryShare, query_share
+
 BLOCK_BYTES = 2 << 20
 """Default size of one work buffer: a few of them stay in the caches of current processors."""
 
@@ -90,6 +92,9 @@ def sweep(
             a matrix product rounds one row differently at different places.
         mixing: items to rank in the place of queries that are their own gallery.
 
+    Under `suite.kernels.sharing.shared_queries` each process sweeps its part of the queries, and has the loss, counts
+    and gradients of all.
+
     Raises:
         RuntimeError: on differentiating the gradient again.
     """
@@ -126,15 +131,15 @@ class _Gradients:
     """Gradients of the sums of all terms with respect to queries and gallery.
 
     d(sums) / d(scores) gather in one buffer a term, of `tall` queries, the first of which also lends its rows to
-    the scores. A full buffer is turned into gradients of the embeddings.
+    the scores. A full buffer is turned into gradients of the embeddings. The first query seen is `first`.
     """
 
-    def __init__(self, queries: Tensor, references: Tensor | None, terms: int, tall: int):
+    def __init__(self, queries: Tensor, references: Tensor | None, terms: int, tall: int, first: int):
         self.queries, self.references = queries, queries if references is None else references
         self.own_gallery = references is None
         self.buffers = [queries.new_empty(tall, len(self.references)) for _ in range(terms)]
         self.embeddings: list[tuple[Tensor, Tensor]] = []
-        self.start = self.stop = 0
+        self.start = self.stop = first
 
     def rows(self, start: int, stop: int) -> Tensor:
         """The place of the scores of the queries from `start` to `stop`, which follow those seen last."""
@@ -165,7 +170,7 @@ class _Gradients:
 
     def total(self, scales: list[float]) -> tuple[Tensor, Tensor | None]:
         """Gradients of the scaled sum of all terms by the queries, and by the gallery unless that is they."""
-        if not self.embeddings:
+        if not self.embeddings and self.stop - self.start == len(self.queries):
             # One buffer held all queries: the terms are weighted before any matrix product.
             gradient = _weighted(self.buffers, scales)
             if self.own_gallery:
@@ -175,6 +180,18 @@ class _Gradients:
         self._flush()
         of_queries = _weighted([of_queries for of_queries, _ in self.embeddings], scales)
         return of_queries, None if self.own_gallery else _weighted([of for _, of in self.embeddings], scales)
+
+
+def _mixed_blocks(
+    mixing: Mixing, limit: int, item_bytes: int, share: QueryShare | None
+) -> list[tuple[int, int, int, int]]:
+    """The blocks of made items that fall to this process."""
+    if share is None:
+        return list(mixing.blocks(limit, item_bytes))
+    # Smaller blocks, so that there is one for each.
+    blocks = list(mixing.blocks(limit // share.size, item_bytes))
+    first, last = share.part(len(blocks))
+    return blocks[first:last]
 
 
 def _weighted(tensors: list[Tensor], scales: list[float]) -> Tensor:
@@ -211,37 +228,49 @@ class _Sweep(torch.autograd.Function):
         tall = size
         if needs_gradient and block_bytes is None:
             tall = rows_within(max(GRADIENT_BYTES, limit), row_bytes, len(queries))
+        share = query_share()
+        first, last = (0, len(queries)) if share is None else share.part(len(queries))
         if mixing is None:
-            blocks = ((start, stop, start, stop) for start, stop in row_blocks(len(queries), size))
+            bounds = row_blocks(last - first, size) if last > first else ()
+            blocks = [(first + start, first + stop) * 2 for start, stop in bounds]
         else:
-            blocks = list(mixing.blocks(limit, queries.element_size()))
-            tall = max(tall, *(stop - start for start, stop, *_ in blocks))
-        gradients = _Gradients(queries, references, len(weights), tall) if needs_gradient else None
+            blocks = _mixed_blocks(mixing, limit, queries.element_size(), share)
+            first = blocks[0][0] if blocks else 0
+            tall = max(tall, *(stop - start for start, stop, *_ in blocks), 0)
+        gradients = _Gradients(queries, references, len(weights), tall, first) if needs_gradient else None
         scratch = None if needs_gradient else queries.new_empty(tall, len(gallery))
         sums = torch.zeros(len(weights), dtype=torch.float64, device=queries.device)
         counts = torch.zeros_like(sums)
         copies, originals = _repeats(gallery) if exact_ties else (None, None)
         with torch.autocast(queries.device.type, enabled=False):
-            for start, stop, first, last in blocks:
+            for start, stop, made, made_stop in blocks:
                 place = scratch[: stop - start] if gradients is None else gradients.rows(start, stop)
                 scores = torch.mm(queries[start:stop], gallery.t(), out=place)
                 if copies is not None:
                     scores[:, copies] = scores[:, originals]
                 if mixing is not None:
-                    scores = mixing.expand(scores, first, last)
-                result = block(scores, first, needs_gradient)
+                    scores = mixing.expand(scores, made, made_stop)
+                result = block(scores, made, needs_gradient)
                 sums += result.sums
                 counts += result.counts
                 if gradients is not None:
                     parts = result.gradients
                     if mixing is not None:
-                        parts = tuple(mixing.fold(gradient, first, last) for gradient in parts)
+                        parts = tuple(mixing.fold(gradient, made, made_stop) for gradient in parts)
                     gradients.add(start, stop, parts)
+            if share is not None:
+                share.add_up(sums)
+                share.add_up(counts)
             pairs = zip(weights, counts.tolist(), strict=True)
             scales = [weight / count if count else 0.0 for weight, count in pairs]
             value = (sums * sums.new_tensor(scales)).sum().to(queries.dtype)
             if gradients is not None:
-                ctx.save_for_backward(queries, references, *gradients.total(scales))
+                totals = gradients.total(scales)
+                if share is not None:
+                    for total in totals:
+                        if total is not None:
+                            share.add_up(total)
+                ctx.save_for_backward(queries, references, *totals)
         ctx.mark_non_differentiable(counts)
         return value, counts
 
