@@ -98,7 +98,9 @@ class Workers(Settings):
     processes: PositiveInt = Field(description="processes of this machine that a stage may use")
     executor: Literal["local", "ray"] = Field(default="local", description="where the runs of a grid are trained")
     address: str | None = Field(default=None, description="of the Ray cluster; None: the one that RAY_ADDRESS names")
-    gpus_per_run: PositiveFloat = Field(default=1.0, description="GPUs a run takes where there are any, or a share")
+    gpus_per_run: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1.0, description="share of a GPU that a run takes where there are any"
+    )
     loaders: Annotated[int, Field(ge=0, strict=True)] = Field(
         default=0, description="processes beside each end-to-end run that decode its images; 0: the run itself"
     )

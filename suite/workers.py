@@ -51,21 +51,32 @@ def use_one_thread() -> None:
 
     Processes run side by side instead, so results do not depend on the number of cores.
     """
-    for library in ("OMP", "OPENBLAS", "MKL"):
-        os.environ[f"{library}_NUM_THREADS"] = "1"
+    os.environ.update(single_thread_environment())
+
+
+def single_thread_environment() -> dict[str, str]:
+    """The environment variables that have OpenMP, OpenBLAS and MKL use one thread."""
+    return {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 
 
 def compute_deterministically() -> None:
     """One thread and deterministic algorithms: the same input gives the same bits on the same machine type."""
     import torch
 
+    # cuBLAS reads it when CUDA is first used, and is deterministic with a workspace of its own alone.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
 
 
-def _prepare(initializer: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+def prepare_worker() -> None:
+    """Have this spawned process end with its parent, and compute on one thread, deterministically."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     compute_deterministically()
+
+
+def _prepare(initializer: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    prepare_worker()
     if initializer is not None:
         initializer(*arguments)
 

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from queue import Empty
 from typing import Any, Protocol
 
-from tqdm import tqdm
-
 from suite.config import Workers
-from suite.errors import SuiteError
-from suite.training.loop import SELECTION
-from suite.training.protocols import RunTrainer
+from suite.files import remove
+from suite.training.board import Board
+from suite.training.checkpoints import checkpoints_directory
+from suite.training.executors import Ended, Event, Executor, Rows, Started, open_executor
+from suite.training.journal import Journal
 from suite.training.provenance import Provenance
 from suite.training.specification import RunSpecification
 from suite.training.store import RunStore, describe
-from suite.workers import worker_pool
 
-# How often the driver looks for news from its workers.
+# How long the driver waits for news from its workers before it looks after the table.
 POLL_SECONDS = 0.2
 
 
@@ -44,31 +40,6 @@ class GridOutcome:
     failed: int
 
 
-@dataclass(frozen=True)
-class Started:
-    """A worker has begun a run of so many steps."""
-
-    fingerprint: str
-    steps: int
-
-
-@dataclass(frozen=True)
-class Rows:
-    """New rows of a run's history."""
-
-    fingerprint: str
-    rows: list[dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A run has ended and is recorded; `error` is None where it ended well."""
-
-    fingerprint: str
-    seconds: float
-    error: str | None
-
-
 def run_grid(
     specs: list[RunSpecification],
     store: RunStore,
@@ -77,10 +48,13 @@ def run_grid(
     tracker: Tracker | None = None,
     provenance: Provenance | None = None,
 ) -> GridOutcome:
-    """Train every run of `specs` that `store` does not hold. A run that fails is recorded and the rest goes on.
+    """Train every run of `specs` that `store` does not hold.
+
+    A run that fails, or whose worker dies, is tried once more after the others; if it fails again it is recorded as
+    failed, and the rest goes on.
 
     Raises:
-        SuiteError: a mistake in the settings, or a worker process that died.
+        SuiteError: a mistake in the settings; finished runs stay.
         OSError: results cannot be written (a full disk); finished runs stay.
     """
     missing = [spec for spec in specs if store.get(spec) is None]
@@ -89,106 +63,97 @@ def run_grid(
     if missing:
         # Long runs first, so that the last ones to end are short: small batches take the most steps.
         missing.sort(key=lambda spec: spec.batch_size)
-        _train(missing, store, root, workers, tracker, provenance)
+        with (
+            open_executor(root, workers, len(missing)) as executor,
+            Board(missing) as board,
+            Journal(root, missing[0].dataset, missing[0].name) as journal,
+        ):
+            _Drive(missing, store, root, executor, board, journal, tracker, provenance).run()
     recorded = [store.get(spec) for spec in specs]
     failed = sum(1 for run in recorded if run is not None and not run.finished)
     return GridOutcome(len(missing), len(specs) - len(missing), failed)
 
 
-def _train(
-    specs: list[RunSpecification],
-    store: RunStore,
-    root: Path,
-    workers: Workers,
-    tracker: Tracker | None,
-    provenance: Provenance | None,
-) -> None:
-    # A plain queue of the same start method as the pool's: a manager would be one more process to lose. All that is
-    # told of a run comes through it, so in order; the futures only carry what ends the whole grid.
-    news = get_context("spawn").Queue()
-    by_fingerprint = {spec.fingerprint: spec for spec in specs}
-    with (
-        worker_pool(min(workers.processes, len(specs)), _open_worker, root, workers, store, news, provenance) as pool,
-        tqdm(total=len(specs), unit="run", disable=None) as bar,
+class _Drive:
+    """One way through a grid. The driver alone writes results, so nothing is written without the store's lock."""
+
+    def __init__(
+        self,
+        specs: Iterable[RunSpecification],
+        store: RunStore,
+        root: Path,
+        executor: Executor,
+        board: Board,
+        journal: Journal,
+        tracker: Tracker | None,
+        provenance: Provenance | None,
     ):
-        futures = [pool.submit(_run, spec) for spec in specs]
-        left = len(specs)
-        while left:
-            try:
-                item = news.get(timeout=POLL_SECONDS)
-            except Empty:
-                _raise_faults(futures)
-                continue
-            if tracker is not None:
-                _show(item, by_fingerprint[item.fingerprint], store, tracker)
-            if isinstance(item, Ended):
-                left -= 1
-                bar.update()
-                bar.write(_line(by_fingerprint[item.fingerprint], item, store))
+        self.store, self.root, self.executor = store, root, executor
+        self.board, self.journal, self.tracker, self.provenance = board, journal, tracker, provenance
+        self.waiting = deque(specs)
+        self.running: dict[str, RunSpecification] = {}
+        self.failures: dict[str, int] = {}
+        self.needed: dict[str, int] = {}
 
+    def run(self) -> None:
+        """Until every run is recorded."""
+        while self.waiting or self.running:
+            while self.waiting and self.executor.has_room(self._memory(self.waiting[0])):
+                spec = self.waiting.popleft()
+                self.running[spec.fingerprint] = spec
+                self.journal.write("started", spec)
+                self.executor.submit(spec)
+            for event in self.executor.events(POLL_SECONDS):
+                self._take(event)
+            self.board.refresh()
 
-def _raise_faults(futures: list[Future[None]]) -> None:
-    for future in futures:
-        if future.done():
-            future.result()
+    def _take(self, event: Event) -> None:
+        spec = self.running[event.fingerprint]
+        if isinstance(event, Started):
+            self.board.start(spec, event.steps)
+            if self.tracker is not None:
+                self.tracker.start(describe(spec) | {"steps": event.steps})
+        elif isinstance(event, Rows):
+            self.board.advance(spec, event.rows)
+            if self.tracker is not None:
+                self.tracker.log(event.fingerprint, event.rows)
+        else:
+            del self.running[event.fingerprint]
+            self._end(spec, event)
 
+    def _end(self, spec: RunSpecification, ended: Ended) -> None:
+        if ended.fatal is not None:
+            raise ended.fatal
+        self.failures[spec.fingerprint] = self.failures.get(spec.fingerprint, 0) + (ended.error is not None)
+        if ended.error is not None and self.failures[spec.fingerprint] == 1:
+            self.waiting.append(spec)
+            self.journal.write("failed, to be tried again", spec, ended.error)
+            self.board.postpone(spec, ended.error)
+            return
+        if self.provenance is not None:
+            # Before the run itself: a recorded run never lacks its provenance, whenever the process is killed.
+            self.provenance.record(spec, ended.begun, ended.ended, ended.trained)
+        if ended.trained is not None:
+            self.store.record_finished(spec, ended.trained)
+            self._drop_checkpoints(spec)
+        else:
+            self.store.record_failed(spec, ended.error)
+        self.journal.write("finished" if ended.error is None else "failed", spec, ended.error)
+        self.board.end(spec, ended.ended - ended.begun, ended.trained, ended.error)
+        if self.tracker is None:
+            return
+        if ended.error is None:
+            self.tracker.finish(spec.fingerprint, self.store.directory / spec.fingerprint)
+        else:
+            self.tracker.fail(spec.fingerprint, ended.error)
 
-def _show(item: Started | Rows | Ended, spec: RunSpecification, store: RunStore, tracker: Tracker) -> None:
-    if isinstance(item, Started):
-        tracker.start(describe(spec) | {"steps": item.steps})
-    elif isinstance(item, Rows):
-        tracker.log(item.fingerprint, item.rows)
-    elif item.error is None:
-        tracker.finish(item.fingerprint, store.directory / item.fingerprint)
-    else:
-        tracker.fail(item.fingerprint, item.error)
+    def _drop_checkpoints(self, spec: RunSpecification) -> None:
+        directory = checkpoints_directory(self.root, spec.dataset, spec.name, spec.fingerprint)
+        if directory.is_dir():
+            remove(directory)
 
-
-def _line(spec: RunSpecification, ended: Ended, store: RunStore) -> str:
-    if ended.error is None:
-        outcome = f"validation mAP {store.get(spec).metrics()[SELECTION]:.4f}"
-    else:
-        outcome = f"failed: {ended.error}"
-    run = f"{spec.dataset} {spec.name} batch {spec.batch_size} seed {spec.seed} lr {spec.learning_rate:g}"
-    return f"{run}: {outcome} ({ended.seconds:.1f} s)"
-
-
-class _Worker:
-    """What a worker process keeps between its runs."""
-
-    trainer: RunTrainer
-    store: RunStore
-    provenance: Provenance | None
-    tell: Callable[[Started | Rows | Ended], None]
-
-
-def _open_worker(root: Path, workers: Workers, store: RunStore, news: Any, provenance: Provenance | None) -> None:
-    _Worker.trainer, _Worker.store, _Worker.provenance, _Worker.tell = (
-        RunTrainer(root, workers),
-        store,
-        provenance,
-        news.put,
-    )
-
-
-def _run(spec: RunSpecification) -> None:
-    """Train and record one run in a worker process."""
-    begun, name = time.time(), spec.fingerprint
-    _Worker.tell(Started(name, _Worker.trainer.planned_steps(spec)))
-    trained, error = None, None
-    try:
-        trained = _Worker.trainer.train(spec, lambda rows: _Worker.tell(Rows(name, rows)))
-    except (SuiteError, OSError):
-        # The user's mistake or a machine's trouble, not a property of this run: the grid stops.
-        raise
-    except Exception as fault:
-        error = f"{type(fault).__name__}: {' '.join(str(fault).split())}"
-    ended = time.time()
-    if _Worker.provenance is not None:
-        # Before the run itself: a recorded run never lacks its provenance, whenever the process is killed.
-        _Worker.provenance.record(spec, begun, ended, trained)
-    if trained is not None:
-        _Worker.store.record_finished(spec, trained)
-    else:
-        _Worker.store.record_failed(spec, error)
-    _Worker.tell(Ended(name, ended - begun, error))
+    def _memory(self, spec: RunSpecification) -> int:
+        """Bytes that a run is expected to take; 0 where nothing is known."""
+        if spec.fingerprint not in self.needed:
+            self.needed[spec.fingerprint] = 0 if self.provenance is None else self.provenance.memory_of(spec)
+        return self.needed[spec.fingerprint]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import platform
@@ -39,8 +40,18 @@ class Provenance:
             seconds = trained.step_seconds if math.isfinite(trained.step_seconds) else None
             telemetry = trained.telemetry.astype(object).where(trained.telemetry.notna(), None).to_dict("list")
             times |= {"step_seconds": seconds, "step_bytes": trained.step_bytes, "telemetry": telemetry}
+        times["batch_size"] = spec.batch_size
         dependencies = {"dependencies": {"data": spec.data_digest, "code": spec.code_digest}}
         write_json(self.directory / f"{spec.fingerprint}.json", times | dependencies | self._surroundings)
+
+    def memory_of(self, spec: RunSpecification) -> int:
+        """The most bytes that a process held in a recorded run of this batch size; 0 where none is on record."""
+        held = [0]
+        for path in self.directory.glob("*.json"):
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if record.get("batch_size") == spec.batch_size:
+                held += (record.get("telemetry") or {}).get("memory_bytes", [])
+        return max(held)
 
     def prune(self, keep: set[str]) -> None:
         """Remove the records of runs that are no longer kept."""

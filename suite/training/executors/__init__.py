@@ -1,0 +1,26 @@
+"""Where the runs of a grid are trained: processes of this machine, or the nodes of a Ray cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from suite.config import Workers
+from suite.training.executors.base import Ended, Event, Executor, Rows, Started
+
+__all__ = ["Ended", "Event", "Executor", "Rows", "Started", "open_executor"]
+
+
+def open_executor(root: Path, workers: Workers, runs: int) -> Executor:
+    """The executor that `workers` names, for at most `runs` runs side by side.
+
+    Raises:
+        SuiteError: Ray is asked for and is not installed, or no cluster answers.
+    """
+    if workers.executor == "ray":
+        # Ray is an extra, and slow to import.
+        from suite.training.executors.cluster import RayExecutor
+
+        return RayExecutor(root, workers)
+    from suite.training.executors.local import LocalExecutor
+
+    return LocalExecutor(root, workers, runs)
