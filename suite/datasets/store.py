@@ -9,6 +9,7 @@ so that a store is opened without touching its shards, and a missing or cut one 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -96,6 +97,9 @@ class ImageStore:
     Args:
         directory: where `store_images` wrote.
 
+    Attributes:
+        sha256: of the encoded images one after the other, each after its length; not of how they lie in shards.
+
     Raises:
         SuiteError: there is no store, or a shard is missing or not of its size.
     """
@@ -104,11 +108,13 @@ class ImageStore:
         self.directory = Path(directory)
         index = self.directory / INDEX
         try:
-            shards = json.loads(index.read_text(encoding="utf-8"))["shards"]
+            index_of = json.loads(index.read_text(encoding="utf-8"))
+            shards = index_of["shards"]
             self._names = [str(shard["name"]) for shard in shards]
             self._counts = [int(shard["images"]) for shard in shards]
             self._ends = np.cumsum(self._counts, dtype=np.int64)
             sizes = [int(shard["bytes"]) for shard in shards]
+            self.sha256 = str(index_of["sha256"])
         except FileNotFoundError:
             raise SuiteError(f"{index}: not found; build the data set first") from None
         except (ValueError, KeyError, TypeError) as error:
@@ -172,6 +178,7 @@ class _Writer:
         self._writer: Any = None
         self._rows: list[bytes] = []
         self._waiting = self._written = 0
+        self._digest = hashlib.sha256()
 
     def __enter__(self) -> _Writer:
         for path in (self._directory / INDEX, *self._directory.glob("images-*.arrow")):
@@ -185,6 +192,8 @@ class _Writer:
             self._close()
         self._rows.append(data)
         self._waiting += len(data)
+        self._digest.update(len(data).to_bytes(8, "little"))
+        self._digest.update(data)
         if self._waiting >= _BATCH_BYTES or len(self._rows) >= _BATCH_ROWS:
             self._flush()
 
@@ -194,7 +203,7 @@ class _Writer:
                 self._flush()
             self._close()
             if kind is None:
-                write_json(self._directory / INDEX, {"shards": self._shards})
+                write_json(self._directory / INDEX, {"sha256": self._digest.hexdigest(), "shards": self._shards})
                 return
         except BaseException:
             self._discard()

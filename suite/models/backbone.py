@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from suite.errors import SuiteError
-from suite.models.torchvision_schemas import declare_torchvision_schemas
 from suite.registry import Registry
+from suite.torchvision_schemas import declare_torchvision_schemas
 
 BACKBONES = Registry(
     "backbone", "ranksuite.backbones", {"efficientnet_lite0": "suite.models.backbone:load_efficientnet_lite0"}

@@ -8,10 +8,10 @@ import numpy as np
 
 from suite.config import Workers
 from suite.datasets.arrays import load_features_digest
+from suite.datasets.samplers import Sampler
 from suite.full_settings import Images
 from suite.training.checkpoints import Checkpoints, checkpoints_directory
 from suite.training.data import StudiedData, load_head_data, training_labels
-from suite.training.full import full_sampler, train_full
 from suite.training.head import head_sampler, train_head
 from suite.training.image_data import load_data_digest, load_image_data
 from suite.training.loop import Report, run_length
@@ -31,10 +31,14 @@ def load_run_data(root: Path, spec: RunSpecification) -> StudiedData:
     return load_image_data(root, spec.dataset, Images.model_validate(spec.full["images"]))
 
 
-def check_batches(spec: RunSpecification, labels: np.ndarray) -> None:
-    """Raise SuiteError if the batches of a run cannot be drawn from training labels (N, L)."""
-    sampler = head_sampler if spec.protocol == "head" else full_sampler
-    sampler(spec, labels)
+def run_sampler(spec: RunSpecification, labels: np.ndarray) -> Sampler:
+    """The batches of a run over training labels (N, L). SuiteError if they cannot be drawn."""
+    if spec.protocol == "head":
+        return head_sampler(spec, labels)
+    # timm, which networks come from, is slow to import, and heads do without it.
+    from suite.training.full import full_sampler
+
+    return full_sampler(spec, labels)
 
 
 class RunTrainer:
@@ -51,8 +55,7 @@ class RunTrainer:
 
     def planned_steps(self, spec: RunSpecification) -> int:
         """Optimiser steps of a whole run."""
-        sampler = head_sampler if spec.protocol == "head" else full_sampler
-        return run_length(spec, sampler(spec, training_labels(self._data(spec)).numpy()))
+        return run_length(spec, run_sampler(spec, training_labels(self._data(spec)).numpy()))
 
     def train(self, spec: RunSpecification, report: Report) -> Trained:
         """Train a run, an end-to-end one from its latest checkpoint.
@@ -63,6 +66,8 @@ class RunTrainer:
         """
         if spec.protocol == "head":
             return train_head(spec, self._data(spec), report)
+        from suite.training.full import train_full
+
         directory = checkpoints_directory(self.root, spec.dataset, spec.name, spec.fingerprint)
         checkpoints = Checkpoints(directory, self.workers.checkpoint_seconds)
         return train_full(spec, self._data(spec), report, checkpoints, loaders=self.workers.loaders)

@@ -9,7 +9,7 @@ from suite.errors import SuiteError
 from suite.training.checkpoints import prune_checkpoints
 from suite.training.data import load_studied
 from suite.training.grid import GridOutcome, Tracker, run_grid
-from suite.training.protocols import check_batches, data_digest
+from suite.training.protocols import data_digest, run_sampler
 from suite.training.provenance import Provenance
 from suite.training.specification import RunSpecification, specify
 from suite.training.store import RunStore, store_lock
@@ -45,6 +45,6 @@ def check_trainable(specs: list[RunSpecification], root: Path, dataset: str) -> 
     labels, split, _ = load_studied(root, dataset)
     for spec in specs:
         try:
-            check_batches(spec, labels[split == "train"])
+            run_sampler(spec, labels[split == "train"])
         except SuiteError as error:
             raise SuiteError(f"{PARAMS}: losses.{spec.name}: {error}") from None

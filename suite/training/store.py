@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import filelock
+from torch import nn
 
 from suite.errors import SuiteError
 from suite.files import atomic_directory, remove, write_json
 from suite.full_settings import Network
 from suite.models.head import EmbeddingHead, load_head, load_snapshots, save_snapshots, save_state
-from suite.models.network import RetrievalNetwork, load_network
 from suite.training.specification import RunSpecification
 from suite.training.trained import Trained
 
@@ -43,11 +43,14 @@ class RecordedRun:
         """The means of `metrics.json`."""
         return json.loads((self.directory / "metrics.json").read_text(encoding="utf-8"))
 
-    def network(self) -> EmbeddingHead | RetrievalNetwork:
+    def network(self) -> nn.Module:
         """The network chosen on validation: of the protocol `head` its head, else the whole."""
         path = self.directory / NETWORKS[self.spec.protocol]
         if self.spec.protocol == "head":
             return load_head(path)
+        # timm is slow to import, and heads do without it.
+        from suite.models.network import load_network
+
         return load_network(path, Network.model_validate(self.spec.full["network"]))
 
     def snapshots(self) -> dict[int, EmbeddingHead]:

@@ -13,9 +13,10 @@ from toy import SETTINGS, toy_params, write_params, write_toy
 from suite.config import load_params
 from suite.errors import SuiteError
 from suite.evaluation import per_query_metrics
-from suite.models.head import load_head
+from suite.models.head import head_of, load_head
 from suite.recipes import trials_path
-from suite.training.head import embed, evaluate, load_head_data, train_head
+from suite.training.data import evaluate, load_head_data
+from suite.training.head import train_head
 from suite.training.provenance import surroundings
 from suite.training.specification import specify
 from suite.training.stage import train_stage
@@ -137,7 +138,7 @@ def test_a_followed_run_keeps_its_head_at_every_validation(root):
         assert evaluate(head, data, "val", levels=(0,))[0]["val/level0/AP"] == curve[epoch]
     best = snapshots[store.get(followed).record["best_epoch"]]
     np.testing.assert_array_equal(
-        embed(best, data.features).numpy(), embed(store.get(followed).head(), data.features).numpy()
+        data.embed(best, slice(None)).numpy(), data.embed(store.get(followed).network(), slice(None)).numpy()
     )
     # A run that lost its snapshots is not whole.
     (store.get(followed).directory / "snapshots.safetensors").unlink()
@@ -171,9 +172,9 @@ def test_queries_are_judged_against_their_gallery(tmp_path):
     query, gallery = data.rows("query"), data.rows("gallery")
     assert trained.queries["item"].tolist() == query.tolist()
     expected = per_query_metrics(
-        embed(trained.head, data.features[query]),
+        data.embed(head_of(trained.state), query),
         data.labels[query],
-        embed(trained.head, data.features[gallery]),
+        data.embed(head_of(trained.state), gallery),
         data.labels[gallery],
         ks=(1, 100),
     )
@@ -209,9 +210,9 @@ def test_a_saved_head_gives_the_embeddings_it_gave(root):
     train_stage(params, "toy", "contrastive", root, None)
     spec = specify(params, "toy", "contrastive", "toy-digest")[0]
     data = load_head_data(root, "toy")
-    fresh = train_head(spec, data, lambda rows: None).head
+    fresh = head_of(train_head(spec, data, lambda rows: None).state)
     loaded = load_head(root / "runs" / "toy" / "contrastive" / spec.fingerprint / "head.safetensors")
-    np.testing.assert_array_equal(embed(fresh, data.features).numpy(), embed(loaded, data.features).numpy())
+    np.testing.assert_array_equal(data.embed(fresh, slice(None)).numpy(), data.embed(loaded, slice(None)).numpy())
 
 
 def test_a_run_that_fails_is_recorded_and_the_rest_goes_on(root):

@@ -8,9 +8,10 @@ from toy import COSINE, toy_params, write_toy
 
 from suite.errors import SuiteError
 from suite.stages.controls import controls_stage
-from suite.stages.measure import initial_head, measure_stage
+from suite.stages.measure import measure_stage
 from suite.statistics.measures import GAP_COLUMNS
-from suite.training.head import embed, load_head_data
+from suite.training.data import load_head_data
+from suite.training.head import initial_head
 from suite.training.specification import specify
 from suite.training.stage import train_stage
 from suite.training.store import RunStore
@@ -70,7 +71,8 @@ def test_the_head_that_training_starts_from_is_drawn_again(tmp_path):
     spec = specify(still, "toy", "contrastive", "toy-digest")[1]
     data = load_head_data(tmp_path, "toy")
     kept = RunStore(tmp_path / "runs", "toy", "contrastive").get(spec).snapshots()[2]
-    np.testing.assert_allclose(embed(initial_head(spec, data), data.features), embed(kept, data.features), atol=1e-6)
+    every = slice(None)
+    np.testing.assert_allclose(data.embed(initial_head(spec, data), every), data.embed(kept, every), atol=1e-6)
 
 
 def test_controls_are_measured_as_runs_are(root):

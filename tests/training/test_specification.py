@@ -68,7 +68,7 @@ def copied_code(tmp_path):
 
     def digests():
         code = "from suite.training.specification import code_digest\n"
-        code += f"print(*[code_digest(loss) for loss in {LOSSES}])"
+        code += f"print(*[code_digest('suite.training.head', loss) for loss in {LOSSES}])"
         printed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
         return dict(zip(LOSSES, printed.stdout.split(), strict=True))
 
