@@ -38,6 +38,10 @@ class Experiment:
         self._client = connect(uri)
         self.id = self._find_or_create(study, None if is_remote(uri) else artifact_location(self.root))
 
+    def prove(self) -> None:
+        """Raise whatever the store raises when it is asked for this experiment."""
+        self._client.get_experiment(self.id)
+
     def runs(self) -> dict[str, list[Run]]:
         """The runs of the study by fingerprint, parents left out."""
         found: dict[str, list[Run]] = {}

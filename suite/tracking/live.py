@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import logging
+import queue
+import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -23,9 +24,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-WAIT = 30.0
+WAIT = 1.0
 FLUSH_SECONDS = 2.0
 FLUSH_POINTS = 500
+# A store that does not answer is tried again after so long, twice as long each time up to the most.
+_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+# What is still unsent at the end is tried for so long while nothing gets through.
+_PARTING_SECONDS = 5.0
+# Failures of one run's events, from a store that answers, until its live view is given up.
+_PATIENCE = 3
 
 
 @dataclass
@@ -40,26 +47,15 @@ class _Open:
     flushed: float = field(default_factory=time.monotonic)
 
 
-def _tolerant(method: Callable[..., None]) -> Callable[..., None]:
-    @functools.wraps(method)
-    def guarded(self: LiveTracker, *args: Any) -> None:
-        if self.off:
-            return
-        try:
-            method(self, *args)
-        # Whatever a store may raise, hours of training are worth more than its view of them.
-        except Exception as error:
-            self._give_up(error)
-
-    return guarded
-
-
 class LiveTracker:
     """Shows runs in the store while they train; used by the one process that drives the grid.
 
-    A context: leaving it marks runs still open as killed. The store is opened at the first run, so a stage
-    that finds all its runs done does not pay for it. Tracking never stops training: at the first failure one
-    warning is logged, every later call does nothing, and `sync` fills in the rest.
+    Calls only note what has happened; a thread tells the store, in order and with the times at which things happened.
+    Training never waits for the store and never fails because of it. A store that does not answer is tried again and
+    again, and what it missed is sent when it is back; what could not be sent by the end, `sync` fills in.
+
+    A context: leaving it sends the rest and marks runs still open as killed. The store is opened at the first run, so a
+    stage that finds all its runs done does not pay for it.
 
     Args:
         root: the artifacts folder.
@@ -67,45 +63,180 @@ class LiveTracker:
 
     def __init__(self, root: Path = ARTIFACTS):
         self.root = Path(root)
-        self.off = False
-        self._held = ExitStack()
-        self._experiments: dict[str, Experiment] = {}
-        self._open: dict[str, _Open] = {}
-        self._parents: dict[tuple[str, str, str], Run] = {}
+        self._events: queue.Queue[tuple[str, Callable[[], None]]] = queue.Queue()
+        self._leaving = threading.Event()
+        self._sender = _Sender(self.root, self._events, self._leaving)
 
     def __enter__(self) -> LiveTracker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close()
-        self._held.close()
+        self._leaving.set()
+        if self._sender.is_alive():
+            self._sender.join()
 
-    @_tolerant
     def start(self, run: Mapping[str, Any]) -> None:
         """Open a run. `run` has the fields of `run.json` that are known before training (no `status`)."""
-        self._start(run)
+        if not self._sender.is_alive():
+            self._sender.start()
+        self._note(run["fingerprint"], self._sender.open, run)
 
-    @_tolerant
     def log(self, fingerprint: str, rows: list[dict[str, Any]]) -> None:
         """Add history rows (`step`, `loss`, `learning_rate`, ...) to an open run; written in batches."""
-        run, stamp = self._open[fingerprint], now()
+        self._note(fingerprint, self._sender.add, fingerprint, rows, now())
+
+    def finish(self, fingerprint: str, run_directory: Path) -> None:
+        """Complete a run from the directory it is recorded in."""
+        self._note(fingerprint, self._sender.finish, fingerprint, run_directory)
+
+    def fail(self, fingerprint: str, error: str) -> None:
+        """End an open run as failed, with the text of its error."""
+        self._note(fingerprint, self._sender.fail, fingerprint, error)
+
+    def settle(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds until the store has everything; whether it does."""
+        deadline = time.monotonic() + timeout
+        while not self._sender.idle.is_set() or not self._events.empty():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def _note(self, fingerprint: str, method: Callable[..., None], *arguments: Any) -> None:
+        self._sender.idle.clear()
+        self._events.put((fingerprint, lambda: method(*arguments)))
+
+
+class _Sender(threading.Thread):
+    """Tells the store what happens to runs; everything here but `idle` is this thread's own."""
+
+    def __init__(self, root: Path, events: queue.Queue[tuple[str, Callable[[], None]]], leaving: threading.Event):
+        super().__init__(name="mlflow", daemon=True)
+        self.root, self.events, self.leaving = root, events, leaving
+        self.idle = threading.Event()
+        self.idle.set()
+        self._held = ExitStack()
+        self._experiments: dict[str, Experiment] = {}
+        self._open: dict[str, _Open] = {}
+        self._parents: dict[tuple[str, str, str], Run] = {}
+        self._abandoned: set[str] = set()
+        self._down = self._lost = self._locked = False
+
+    def run(self) -> None:
+        """Send until the tracker is left and nothing waits."""
+        try:
+            while self._next():
+                pass
+            if not self._lost:
+                self._persist("", self._close)
+        finally:
+            self._held.close()
+
+    def _next(self) -> bool:
+        """Send one event, or what waits in open runs; False once there is nothing more to come."""
+        try:
+            fingerprint, event = self.events.get(timeout=0.05 if self.leaving.is_set() else FLUSH_SECONDS / 4)
+        except queue.Empty:
+            if self.leaving.is_set():
+                return False
+            for name, run in list(self._open.items()):
+                if run.waiting and time.monotonic() - run.flushed >= FLUSH_SECONDS:
+                    self._persist(name, lambda run=run: self._flush(run))
+            self.idle.set()
+            return True
+        sent = fingerprint in self._abandoned or self._persist(fingerprint, event)
+        if sent and self.events.empty() and not any(run.waiting for run in self._open.values()):
+            self.idle.set()
+        # What a store that is gone for good has missed is told to nobody.
+        return sent or not self.leaving.is_set()
+
+    def _persist(self, fingerprint: str, event: Callable[[], None]) -> bool:
+        """Have the store take an event, however often it must be tried; False if the end came before."""
+        pause, failures, parting = _PAUSE, 0, None
+        while True:
+            try:
+                event()
+            # Whatever a store may raise, training goes on, and this thread with it.
+            except Exception as error:
+                if self.leaving.is_set():
+                    parting = parting or time.monotonic() + _PARTING_SECONDS
+                    if time.monotonic() >= parting:
+                        self._give_up(error)
+                        return False
+                failures += self._answers()
+                if failures >= _PATIENCE:
+                    self._abandon(fingerprint, error)
+                    return True
+                self._warn(error)
+                # Leaving cuts a long pause short.
+                self.leaving.wait(pause) if not self.leaving.is_set() else time.sleep(min(pause, 1.0))
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                if self._down:
+                    self._down = False
+                    logger.warning("MLflow: the store answers again; what it missed is sent")
+                return True
+
+    def _answers(self) -> bool:
+        """Whether the store as such is there."""
+        if not self._experiments:
+            return False
+        try:
+            next(iter(self._experiments.values())).prove()
+        except Exception:
+            return False
+        return True
+
+    def _warn(self, error: Exception) -> None:
+        if not self._down:
+            self._down = True
+            logger.warning(
+                "MLflow: the store does not take what is logged (%s); training goes on, it is tried again",
+                one_line(error) or type(error).__name__,
+            )
+
+    def _give_up(self, error: Exception) -> None:
+        self._lost = True
+        logger.warning(
+            "MLflow: what the store has missed could not be sent (%s); 'ranksuite mlflow sync' fills in",
+            one_line(error) or type(error).__name__,
+        )
+
+    def _abandon(self, fingerprint: str, error: Exception) -> None:
+        self._abandoned.add(fingerprint)
+        self._open.pop(fingerprint, None)
+        logger.warning(
+            "MLflow: run %s is no longer shown live (%s); 'ranksuite mlflow sync' fills in",
+            fingerprint,
+            one_line(error) or type(error).__name__,
+        )
+
+    def open(self, run: Mapping[str, Any]) -> None:
+        """Open a run in the store, in the place of one that was left unfinished."""
+        self._start(run)
+
+    def add(self, fingerprint: str, rows: list[dict[str, Any]], stamp: int) -> None:
+        """Take in history rows, and write them once there are many or they have waited."""
+        run = self._open.get(fingerprint)
+        if run is None:
+            return
         for row in rows:
-            if shown(row, int(run.run["steps"])):
+            # An event that is tried again has given its rows already.
+            if shown(row, int(run.run["steps"])) and int(row["step"]) not in run.logged:
                 run.waiting += row_points(row, stamp)
                 run.logged.add(int(row["step"]))
         if len(run.waiting) >= FLUSH_POINTS or time.monotonic() - run.flushed >= FLUSH_SECONDS:
             self._flush(run)
 
-    @_tolerant
     def finish(self, fingerprint: str, run_directory: Path) -> None:
-        """Complete a run from the directory it is recorded in."""
+        """Complete a run from its record."""
         self._complete(fingerprint, read_record(run_directory, self.root))
 
-    @_tolerant
     def fail(self, fingerprint: str, error: str) -> None:
-        """End an open run as failed, with the text of its error."""
-        run = {**self._open[fingerprint].run, "status": "failed", "error": error}
-        self._complete(fingerprint, Record(run))
+        """End a run as failed."""
+        run = self._open.get(fingerprint)
+        if run is not None:
+            self._complete(fingerprint, Record({**run.run, "status": "failed", "error": error}))
 
     def _start(self, run: Mapping[str, Any]) -> _Open:
         experiment = self._experiment(run["study"])
@@ -134,27 +265,20 @@ class LiveTracker:
         run.waiting, run.flushed = [], time.monotonic()
 
     def _experiment(self, study: str) -> Experiment:
-        if not self._experiments:
+        if not self._locked:
             try:
                 self._held.enter_context(acquire(self.root, "writer", WAIT))
             except Timeout:
                 raise SuiteError("another process writes the MLflow store") from None
+            self._locked = True
         if study not in self._experiments:
             self._experiments[study] = Experiment(self.root, study)
         return self._experiments[study]
 
-    @_tolerant
     def _close(self) -> None:
-        for run in self._open.values():
+        for fingerprint, run in list(self._open.items()):
             self._flush(run)
             run.experiment.interrupt(run.run_id)
+            del self._open[fingerprint]
         for (study, dataset, loss), parent in self._parents.items():
             self._experiments[study].summarise(parent, read_records(self.root, dataset, loss))
-
-    def _give_up(self, error: Exception) -> None:
-        self.off = True
-        self._held.close()
-        logger.warning(
-            "MLflow: runs are no longer shown live (%s); training goes on, 'ranksuite mlflow sync' fills in",
-            one_line(error) or type(error).__name__,
-        )

@@ -15,7 +15,9 @@ import pandas as pd
 
 from suite.errors import SuiteError
 
-FILES = ("metrics.json", "history.parquet", "queries.parquet", "head.safetensors")
+FILES = ("metrics.json", "history.parquet", "queries.parquet")
+# The file of the chosen network, by protocol.
+NETWORKS = {"head": "head.safetensors", "full": "network.safetensors"}
 # A curve of this many points loses nothing on a screen, and thinning keeps a store of many long runs small.
 POINTS = 200
 
@@ -77,7 +79,7 @@ def read_record(directory: Path, root: Path) -> Record:
     known = _read_json(provenance) if provenance.exists() else {}
     if run["status"] == "failed":
         return Record(run=run, provenance=known)
-    files = tuple(directory / name for name in FILES)
+    files = tuple(directory / name for name in (*FILES, NETWORKS[run["protocol"]]))
     for path in files:
         if not path.exists():
             raise SuiteError(f"{path}: missing; delete the run's folder and train it again")
@@ -155,6 +157,17 @@ def history_points(record: Record, skip: Iterable[int], started: int, finished: 
     for index, row in enumerate(rows):
         if row["step"] not in skip and (index in ends or shown(row, record.run["steps"])):
             points += row_points(row, started + round((finished - started) * (index + 1) / len(rows)))
+    return points + _telemetry_points(record, skip, started, finished)
+
+
+def _telemetry_points(record: Record, skip: set[int], started: int, finished: int) -> list[Point]:
+    """What the provenance tells of speed and memory at each validation, under the names of live logging."""
+    columns = record.provenance.get("telemetry") or {}
+    points: list[Point] = []
+    for values in zip(*columns.values(), strict=True):
+        row = dict(zip(columns, values, strict=True))
+        if row["step"] not in skip:
+            points += row_points(row, started + round((finished - started) * row["step"] / record.run["steps"]))
     return points
 
 
