@@ -19,7 +19,7 @@ from suite.conformance.quantities import TOLERANCES, Outcome, Peer, Quantity
 from suite.conformance.reasons import REASONS, Key
 from suite.files import write_table
 from suite.losses import list_losses
-from suite.models.torchvision_schemas import declare_torchvision_schemas
+from suite.torchvision_schemas import declare_torchvision_schemas
 
 COLUMNS = (
     "implementation",

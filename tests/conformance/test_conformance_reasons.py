@@ -8,7 +8,7 @@ from suite.conformance.cases import cases
 from suite.conformance.peers import PEERS
 from suite.conformance.quantities import loss_outcome, rankings
 from suite.losses import create_loss
-from suite.models.torchvision_schemas import declare_torchvision_schemas
+from suite.torchvision_schemas import declare_torchvision_schemas
 
 CASES = {case.name: case for case in cases()}
 PML = "pytorch-metric-learning"

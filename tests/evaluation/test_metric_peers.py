@@ -14,7 +14,7 @@ from suite.conformance.cases import DIMENSIONS, Case
 from suite.conformance.peers import pml_accuracy, torchmetrics_retrieval
 from suite.conformance.quantities import TOLERANCES
 from suite.evaluation import per_query_metrics
-from suite.models.torchvision_schemas import declare_torchvision_schemas
+from suite.torchvision_schemas import declare_torchvision_schemas
 
 # torchmetrics imports torchvision.
 declare_torchvision_schemas()
