@@ -74,7 +74,7 @@ class FullRun(TrainingRun):
         self.chunk_size = min(self.full.chunk_size or share, share)
         self.chunks_per_batch = -(-share // self.chunk_size)
         dtype = torch.float64 if self.full.precision == "float64" else torch.float32
-        self.network = create_network(self.full.network, spec.seed).to(self.device, dtype)
+        self.network = create_network(self.full.network, spec.seed, self.full.images.size).to(self.device, dtype)
         if self.full.network.whitening:
             self._whiten()
         settings = complete_settings(spec.loss, spec.settings, self.labels, spec.embedding_dim)
