@@ -230,22 +230,28 @@ class Params(Settings):
     @model_validator(mode="after")
     def _batches_can_be_drawn(self) -> Params:
         for name, loss in self.losses.items():
-            full = self.protocol(name) == "full"
-            if full and loss.equal_steps:
+            if self.protocol(name) == "full" and loss.equal_steps:
                 raise ValueError(f"losses.{name}.equal_steps: end-to-end runs are at equal epochs")
             for where, lists in (("batches", loss.batches), ("equal_steps", loss.equal_steps)):
                 for data, batches in lists.items():
-                    key, unit = "training.samples_per_class", self.training.samples_per_class
-                    if full:
-                        if not (found := self.full.get(data) or self.full.get(DEFAULT)):
-                            raise ValueError(f"losses.{name}: protocol full, but full has no settings for '{data}'")
-                        key, unit = "full's sampling.samples_per_class", found.sampling.samples_per_class
+                    key, unit = self._samples_per_class(name, data)
                     wrong = [batch.batch_size for batch in batches if batch.batch_size % unit]
                     if wrong:
                         raise ValueError(
                             f"losses.{name}.{where}.{data}: batch size {wrong[0]} is not a multiple of {key}, {unit}"
                         )
         return self
+
+    def _samples_per_class(self, loss: str, data: str) -> tuple[str, int]:
+        """The key that gives it, and its value, for a list of batch sizes; 1 where several data sets are served."""
+        if self.protocol(loss) == "head":
+            return "training.samples_per_class", self.training.samples_per_class
+        lacking = [one for one in self.datasets if data in (one, DEFAULT) and not self.full.keys() & {one, DEFAULT}]
+        if lacking:
+            raise ValueError(f"losses.{loss}: protocol full, but full has no settings for '{lacking[0]}'")
+        found = self.full.get(data) or self.full.get(DEFAULT)
+        where = f"full.{data if data in self.full else DEFAULT}.sampling.samples_per_class"
+        return where, 1 if found is None else found.sampling.samples_per_class
 
     @model_validator(mode="after")
     def _batches_serve_the_datasets(self) -> Params:
