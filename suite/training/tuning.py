@@ -98,7 +98,7 @@ def _trials(params: Params, dataset: str, name: str, digest: str) -> list[RunSpe
             test=False,
         )
         for budget, size in cases
-        for rate in params.tuning.learning_rates
+        for rate in params.tuning.rates(params.protocol(name))
         for seed in params.tuning.seeds
     ]
 
