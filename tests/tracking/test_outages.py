@@ -182,6 +182,7 @@ def test_a_locked_database_gets_what_it_missed(tmp_path, caplog, describe, histo
     assert curve(tmp_path, whole, "history/loss") == [(row["step"], row["loss"]) for row in history_rows(run)]
 
 
+@pytest.mark.slow
 def test_what_waits_is_bounded_and_the_record_has_the_rest(
     tmp_path, monkeypatch, caplog, describe, history_rows, record_run
 ) -> None:
