@@ -8,7 +8,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 PORT ?= 5000
 
-.PHONY: reproduce test env mlflow benchmark benchmark-loading benchmark-metrics bars clean
+.PHONY: reproduce test env mlflow benchmark benchmark-loading benchmark-metrics benchmark-training bars clean
 
 reproduce: env
 	@dvc pull --quiet data.dvc || { echo "data.dvc: an embedded object is missing or damaged; restore it with: git checkout -- .dvc/remote" >&2; exit 1; }
@@ -42,6 +42,9 @@ benchmark-loading: env
 
 benchmark-metrics: env
 	pytest tests/benchmarks_metrics -o addopts=-q --benchmark-only --benchmark-columns=min --growth-figure docs/images/metrics_growth.png
+
+benchmark-training: env
+	pytest tests/benchmarks_training -o addopts=-q --benchmark-only --benchmark-columns=min,median,rounds
 
 # Long checks, run by hand: pytest collects a bar only where it is named.
 bars: env
