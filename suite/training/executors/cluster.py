@@ -70,7 +70,7 @@ class RayExecutor(Executor):
     def has_room(self, needed: int) -> bool:
         return len(self._tasks) < max(1, int(ray.cluster_resources().get("CPU", 0)))
 
-    def submit(self, spec: RunSpecification) -> None:
+    def submit(self, spec: RunSpecification, needed: int) -> None:
         gpus = self.workers.gpus_per_run if ray.cluster_resources().get("GPU") else 0
         task = ray.remote(_train).options(num_cpus=1, num_gpus=gpus, max_retries=0, num_returns="streaming")
         stream = task.remote(spec, self.root, self.workers)
