@@ -72,8 +72,8 @@ class RetrievalNetwork(nn.Module):
 
         Args:
             images: (B, 3, H, W), uint8, or float in [0, 1].
-            keys: (B,) int64 by which dropout and drop path draw in training mode (`sample_keys`); None: they draw
-                from torch's global generator.
+            keys: (B,) int64 on the device of the images, by which dropout and drop path draw in training mode
+                (`sample_keys`); None: they draw from torch's global generator.
 
         Returns:
             (B, embedding_dim) in the parameters' dtype, also under autocast; unit vectors if `settings.normalize`.
