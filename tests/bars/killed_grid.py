@@ -63,14 +63,14 @@ def study(**workers: object) -> dict:
         f"{name}_images": entry | {"protocol": "full", "batches": {"toy": [{"batch_size": 12, "learning_rate": 0.003}]}}
         for name, entry in entries.items()
     }
-    training = settings()["training"] | {"epochs": 2500, "evaluations": 3, "samples_per_class": 4}
+    training = settings()["training"] | {"epochs": 1000, "evaluations": 3, "samples_per_class": 4}
     return settings(
         study="killed",
         main_batch_size=12,
         seeds={"main": [0, 1, 2], "scaling": [0, 1, 2]},
         workers={"processes": 2, "checkpoint_seconds": 1.0} | workers,
         training=training,
-        full={"toy": FULL | {"epochs": 200}},
+        full={"toy": FULL | {"epochs": 100}},
         measure=measure({"toy": [12]}, partitions=2),
         datasets={"toy": {"builder": "emoji", "download": {}}},
         losses=entries | images,
