@@ -49,6 +49,7 @@ benchmark-training: env
 # Long checks, run by hand: pytest collects a bar only where it is named.
 bars: env
 	pytest -s tests/bars/gldv2_scale.py
+	pytest -s tests/bars/killed_grid.py
 
 clean:
 	rm -rf .venv *.egg-info artifacts data .dvc/cache .dvc/tmp reports/report.html reports/report.pdf reports/figures reports/tables
