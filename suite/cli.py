@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from suite.cli_data import data
+from suite.cli_runs import recipe
 from suite.config import load_params
 from suite.errors import SuiteError
 from suite.landmarks.settings import ReleaseSettings
@@ -353,6 +354,7 @@ def draw_landmarks(destination: Path, processes: int, **options: float) -> None:
 
 
 main.add_command(data)
+main.add_command(recipe)
 
 
 if __name__ == "__main__":

@@ -108,6 +108,23 @@ class Builder(ABC):
         return [{**entry, **licence} for entry in manifest]
 
 
+def default_entry(name: str, builder: Builder) -> dict[str, Any]:
+    """What stands below `datasets` of `params.yaml` for a builder registered as `name`, with its default settings."""
+    download, settings = _defaults(builder.Download), _defaults(builder.Settings)
+    return {"builder": name, "download": download, "settings": settings}
+
+
+def without_default(model: type[Settings]) -> list[str]:
+    """The settings that have no default."""
+    return [name for name, field in model.model_fields.items() if field.is_required()]
+
+
+def _defaults(model: type[Settings]) -> dict[str, Any]:
+    """The settings with their defaults; what has none is to be filled in."""
+    found = model.model_construct().model_dump(mode="json", warnings=False, exclude_none=True)
+    return found | dict.fromkeys(without_default(model), "(to fill in)")
+
+
 def hold_out(classes: Iterable[str], share: float, seed: int) -> set[str]:
     """The validation classes among the training classes: those whose hash falls below `share`.
 
