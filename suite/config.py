@@ -83,7 +83,14 @@ class Tuning(Settings):
     """The search that every loss gets at every batch size."""
 
     learning_rates: RateList
+    full_learning_rates: RateList | None = Field(
+        default=None, description="of the backbone in end-to-end runs; None: learning_rates"
+    )
     seeds: SeedList
+
+    def rates(self, protocol: TrainingProtocol) -> list[float]:
+        """The learning rates that are tried for losses of a protocol."""
+        return self.full_learning_rates if protocol == "full" and self.full_learning_rates else self.learning_rates
 
 
 class Benchmark(Settings):

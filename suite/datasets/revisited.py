@@ -217,6 +217,11 @@ def read_boxes(directory: Path) -> pd.DataFrame:
         raise SuiteError(f"{path}: not found; only R-Oxford and R-Paris have boxes, and only when built") from None
 
 
+def query_boxes(directory: Path) -> dict[int, dict[str, float]]:
+    """The boxes of a built data set's queries by row of its items; none where its protocol has no boxes."""
+    return read_boxes(directory).to_dict("index") if (Path(directory) / BOXES).is_file() else {}
+
+
 def crop_query(image: Image.Image, box: Mapping[str, float] | pd.Series) -> Image.Image:
     """The part of a query image that the protocol searches with."""
     return image.crop(tuple(round(box[side]) for side in BOX))

@@ -4,12 +4,14 @@ Shards are Arrow IPC files (`images-00000.arrow`, ...) of one column `image`. Th
 languages; a shard is memory-mapped, so that any image is found at once without an index of its own, nothing is
 unpacked or read ahead, and all workers share the pages; the bytes of an image are exactly the source's; and there are
 no million small files to make, checksum and copy. `images.json`, written last, says how many images each shard holds,
-so that a store is opened without touching its shards, and a missing or cut one is noticed.
+so that a store is opened without touching its shards, and a missing or cut one is noticed; and what its bytes hash to,
+which names the images in fingerprints.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -97,9 +99,6 @@ class ImageStore:
     Args:
         directory: where `store_images` wrote.
 
-    Attributes:
-        sha256: of the encoded images one after the other, each after its length; not of how they lie in shards.
-
     Raises:
         SuiteError: there is no store, or a shard is missing or not of its size.
     """
@@ -108,13 +107,12 @@ class ImageStore:
         self.directory = Path(directory)
         index = self.directory / INDEX
         try:
-            index_of = json.loads(index.read_text(encoding="utf-8"))
-            shards = index_of["shards"]
+            shards = json.loads(index.read_text(encoding="utf-8"))["shards"]
             self._names = [str(shard["name"]) for shard in shards]
             self._counts = [int(shard["images"]) for shard in shards]
             self._ends = np.cumsum(self._counts, dtype=np.int64)
             sizes = [int(shard["bytes"]) for shard in shards]
-            self.sha256 = str(index_of["sha256"])
+            self._digests = [shard.get("sha256") for shard in shards]
         except FileNotFoundError:
             raise SuiteError(f"{index}: not found; build the data set first") from None
         except (ValueError, KeyError, TypeError) as error:
@@ -130,6 +128,12 @@ class ImageStore:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ImageStore, (self.directory,)
+
+    def digests(self) -> list[str]:
+        """SHA-256 of each shard, as it was when written. SuiteError if the store is older than its checksums."""
+        if not all(self._digests):
+            raise SuiteError(f"{self.directory / INDEX}: has no checksums; build the data set again")
+        return [str(digest) for digest in self._digests]
 
     def read(self, index: int) -> bytes:
         """The encoded bytes of image `index`, as the source gave them. IndexError unless 0 <= index < len."""
@@ -168,6 +172,22 @@ class _Shard:
         return self._chunks[place][index - start].as_py()
 
 
+class _HashedFile(io.FileIO):
+    """A file that is written from start to end and hashed on the way."""
+
+    def __init__(self, path: Path):
+        super().__init__(path, "wb")
+        self.digest = hashlib.sha256()
+
+    def write(self, data: Any) -> int:
+        rest = memoryview(data)
+        # One call writes less than asked for at a signal, or beyond 2 GiB.
+        while len(rest):
+            rest = rest[super().write(rest) :]
+        self.digest.update(data)
+        return len(data)
+
+
 class _Writer:
     """Shards in the making; on a failure they vanish."""
 
@@ -175,10 +195,10 @@ class _Writer:
         self._directory, self._shard_bytes = directory, shard_bytes
         self._shards: list[dict[str, Any]] = []
         self._file: Any = None
+        self._sink: Any = None
         self._writer: Any = None
         self._rows: list[bytes] = []
         self._waiting = self._written = 0
-        self._digest = hashlib.sha256()
 
     def __enter__(self) -> _Writer:
         for path in (self._directory / INDEX, *self._directory.glob("images-*.arrow")):
@@ -192,8 +212,6 @@ class _Writer:
             self._close()
         self._rows.append(data)
         self._waiting += len(data)
-        self._digest.update(len(data).to_bytes(8, "little"))
-        self._digest.update(data)
         if self._waiting >= _BATCH_BYTES or len(self._rows) >= _BATCH_ROWS:
             self._flush()
 
@@ -203,7 +221,7 @@ class _Writer:
                 self._flush()
             self._close()
             if kind is None:
-                write_json(self._directory / INDEX, {"sha256": self._digest.hexdigest(), "shards": self._shards})
+                write_json(self._directory / INDEX, {"shards": self._shards})
                 return
         except BaseException:
             self._discard()
@@ -216,8 +234,9 @@ class _Writer:
         if self._writer is None:
             name = f"images-{len(self._shards):05d}.arrow"
             self._shards.append({"name": name, "images": 0, "bytes": 0})
-            self._file = pa.OSFile(str(self._directory / name), "wb")
-            self._writer = pa.ipc.new_file(self._file, _SCHEMA)
+            self._file = _HashedFile(self._directory / name)
+            self._sink = pa.PythonFile(self._file, "w")
+            self._writer = pa.ipc.new_file(self._sink, _SCHEMA)
         self._writer.write_batch(pa.record_batch([pa.array(self._rows, pa.large_binary())], schema=_SCHEMA))
         self._shards[-1]["images"] += len(self._rows)
         self._written += self._waiting
@@ -226,9 +245,11 @@ class _Writer:
     def _close(self) -> None:
         if self._writer is not None:
             self._writer.close()
+            self._sink.close()
             self._file.close()
             self._shards[-1]["bytes"] = (self._directory / self._shards[-1]["name"]).stat().st_size
-            self._writer = self._file = None
+            self._shards[-1]["sha256"] = self._file.digest.hexdigest()
+            self._writer = self._sink = self._file = None
             self._written = 0
 
     def _discard(self) -> None:

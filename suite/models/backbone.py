@@ -83,9 +83,9 @@ def open_backbone(name: str, weights: str, drop_path: float = 0.0, image_size: i
             raise
         raise SuiteError(f"backbone '{name}': it has no drop path; set drop_path to 0") from None
     if weights not in ("pretrained", "none"):
-        prefixes = backbone.network.pretrained_cfg["classifier"]
-        prefixes = (prefixes,) if isinstance(prefixes, str) else prefixes
-        fit_weights(backbone.network, read_weights(Path(weights)), prefixes, Path(weights))
+        prefixes = getattr(backbone.network, "pretrained_cfg", {}).get("classifier") or ()
+        classifier = (prefixes,) if isinstance(prefixes, str) else prefixes
+        fit_weights(backbone.network, read_weights(Path(weights)), classifier, Path(weights))
     return backbone
 
 

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from suite.config import Params
 from suite.datasets import ImageStore, load_items
-from suite.datasets.revisited import BOXES, crop_query, read_boxes
+from suite.datasets.revisited import crop_query, query_boxes
 from suite.files import atomic_directory, write_json
 from suite.models.backbone import Backbone, load_backbone
 from suite.workers import worker_pool
@@ -139,11 +139,8 @@ def _embed_chunk(images: list[int]) -> np.ndarray:
 
 
 def _boxes(folder: Path, items: pd.DataFrame) -> dict[int, Box]:
-    """Boxes of the queries, by place in the store; none where the data set's protocol has no boxes."""
-    if not (folder / BOXES).is_file():
-        return {}
-    boxes = read_boxes(folder)
-    return dict(zip(items.loc[boxes.index, "image"].tolist(), boxes.to_dict("records"), strict=True))
+    """Boxes of the queries, by place in the store."""
+    return {int(items["image"].iat[row]): box for row, box in query_boxes(folder).items()}
 
 
 def _chunks(images: np.ndarray) -> Iterator[list[int]]:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from safetensors.torch import save as serialize
 from torch import Tensor, nn
+
+from suite.models.saving import save_state
 
 
 class EmbeddingHead(nn.Module):
@@ -33,12 +34,6 @@ class EmbeddingHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(B, D) features to (B, embedding_dim) unit vectors."""
         return nn.functional.normalize(self.projection((features - self.mean) / self.deviation), dim=-1)
-
-
-def save_state(path: Path, state: Mapping[str, Tensor]) -> None:
-    """Write the tensors of a network as safetensors."""
-    # Written by Python itself: the library's own writer hides a full disk behind an error of its own.
-    path.write_bytes(serialize({name: tensor.contiguous() for name, tensor in state.items()}))
 
 
 def load_head(path: Path) -> EmbeddingHead:

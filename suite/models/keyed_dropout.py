@@ -119,14 +119,14 @@ def key_dropout(network: nn.Module) -> KeySource:
         The source of the keys of all of them.
     """
     source, replaced = KeySource(), {}
-    for parent in list(network.modules()):
-        for name, child in parent.named_children():
-            make = _keyed(child)
-            if make is None:
-                continue
-            if child not in replaced:
-                replaced[child] = make(source, len(replaced)).train(child.training)
-            setattr(parent, name, replaced[child])
+    for path, module in list(network.named_modules(remove_duplicate=False)):
+        make = _keyed(module)
+        if make is None:
+            continue
+        if module not in replaced:
+            replaced[module] = make(source, len(replaced)).train(module.training)
+        parent, _, name = path.rpartition(".")
+        setattr(network.get_submodule(parent), name, replaced[module])
     return source
 
 

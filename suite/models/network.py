@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file
-from safetensors.torch import save as serialize
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -74,8 +72,8 @@ class RetrievalNetwork(nn.Module):
 
         Args:
             images: (B, 3, H, W), uint8, or float in [0, 1].
-            keys: (B,) int64 by which dropout and drop path draw in training mode (`sample_keys`); None: they draw
-                from torch's global generator.
+            keys: (B,) int64 on the device of the images, by which dropout and drop path draw in training mode
+                (`sample_keys`); None: they draw from torch's global generator.
 
         Returns:
             (B, embedding_dim) in the parameters' dtype, also under autocast; unit vectors if `settings.normalize`.
@@ -213,31 +211,21 @@ def create_network(settings: Network, seed: int, image_size: int | None = None) 
         return _laid_out(RetrievalNetwork(backbone, settings)).train()
 
 
-def save_network(path: Path, network: RetrievalNetwork) -> None:
-    """Write the parameters and statistics as safetensors."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    sizes = getattr(getattr(network.backbone, "patch_embed", None), "img_size", None)
-    about = {"image_size": str(sizes[0])} if sizes else {}
-    # Written by Python itself: the library's own writer hides a full disk behind an error of its own.
-    path.write_bytes(serialize(tensors, about))
+def load_network(path: Path, settings: Network, image_size: int | None = None) -> RetrievalNetwork:
+    """The network whose tensors `save_state` wrote: it gives the embeddings it gave when saved.
 
-
-def load_network(path: Path, settings: Network) -> RetrievalNetwork:
-    """Read back a network that was made with `settings`: it gives the embeddings it gave when saved.
-
-    In evaluation mode, on the CPU; the initial weights that `settings` names are not needed.
+    In evaluation mode, on the CPU; `settings` and `image_size` are those it was made with, and the initial weights that
+    they name are not needed.
 
     Raises:
         SuiteError: there is no such file, or it holds another network.
     """
     try:
         tensors = load_file(path)
-        with safe_open(path, "pt") as file:
-            size = (file.metadata() or {}).get("image_size")
     except (OSError, ValueError, RuntimeError) as error:
         raise SuiteError(f"{path}: not a readable network ({error}); train the run again") from None
     with _drawing(0):
-        backbone = open_backbone(settings.backbone, "none", settings.drop_path, None if size is None else int(size))
+        backbone = open_backbone(settings.backbone, "none", settings.drop_path, image_size)
         network = RetrievalNetwork(backbone, settings)
     try:
         network.to(tensors["projection.weight"].dtype).load_state_dict(tensors)

@@ -1,4 +1,4 @@
-"""A built data set as end-to-end training sees it: images in chunks, augmented by key, and judged."""
+"""The images of a data set as end-to-end training sees them: chunks of augmented batches, and what judging embeds."""
 
 from __future__ import annotations
 
@@ -6,159 +6,191 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from PIL import Image
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
-from suite.datasets import ImageStore, load_items
-from suite.datasets.stages import load_card
+from suite.datasets.protocols import read_table
+from suite.datasets.revisited import crop_query, query_boxes
+from suite.datasets.stages import load_card, load_items
+from suite.datasets.store import ImageStore
 from suite.datasets.transforms import judging_transform, training_transform
+from suite.errors import SuiteError
 from suite.full_settings import Images
+from suite.models.network import RetrievalNetwork
 from suite.training.data import StudiedData, load_studied
 
-# A batched convolution may round differently for another batch size, so images are judged in chunks of one size.
+# A batched convolution may round differently for another batch size, so chunks of judging are fixed.
 JUDGED_CHUNK = 64
-# Chunks that each loader has ready before they are asked for.
-_AHEAD = 2
+# Tables beside the items that say what a data set is judged on.
+_TABLES = ("protocols.parquet", "relations.parquet", "queries.parquet")
+
+# (c,) rows of `items.parquet` and (c,) int64 keys; no keys: images to be judged.
+_Task = tuple[np.ndarray, Tensor | None]
 
 
 class ImageChunk(NamedTuple):
-    """Images (c, 3, size, size) uint8, and the keys (c,) int64 that their random numbers are functions of."""
+    """Consecutive images of a batch.
+
+    Attributes:
+        images: (c, 3, size, size) uint8.
+        keys: (c,) int64, of the images.
+    """
 
     images: Tensor
     keys: Tensor
 
 
-# Rows of `items.parquet` and keys of (a rank's part of) a batch.
-KeyedRows = tuple[np.ndarray, Tensor]
-
-
 @dataclass
 class ImageData(StudiedData):
-    """A built data set.
+    """A built data set whose images a network is trained on.
 
     Attributes:
-        store: its images.
-        places: (N,) int, where the image of each row lies in the store.
-        settings: how images are brought to size.
+        reader: reads and transforms its images.
+        loaders: processes that read the images of judging; 0: this one does.
     """
 
-    store: ImageStore
-    places: np.ndarray
-    settings: Images
+    reader: ImageReader
+    loaders: int = 0
 
-    def embed(self, network: nn.Module, rows: np.ndarray) -> Tensor:
-        return self._through(network.eval(), network.embed, rows)
+    def embed(self, network: RetrievalNetwork, rows: np.ndarray) -> Tensor:
+        parts = list(self._through(network, network.embed, rows))
+        return torch.cat(parts) if parts else torch.empty(0, network.settings.embedding_dim)
 
-    def features(self, network: nn.Module, rows: np.ndarray) -> Tensor:
-        """The (n, width) pooled features, before the head's linear layer, of the images of n rows."""
-        return self._through(network.eval(), network.features, rows)
+    def features(self, network: RetrievalNetwork, rows: np.ndarray) -> Tensor:
+        """The (n, width) float32 features, what the projection works on, of the images of n rows, at least one."""
+        return torch.cat(list(self._through(network, network.features, rows)))
 
     def chunks(
-        self, batches: Iterable[KeyedRows], chunk_size: int, passes: int = 1, loaders: int = 0
+        self, batches: Iterable[tuple[np.ndarray, Tensor]], chunk_size: int, passes: int, loaders: int
     ) -> Iterator[ImageChunk]:
-        """The augmented images of batches, chunk by chunk.
+        """The augmented images of batches, chunk by chunk, each batch `passes` times over before the next.
+
+        An image depends on its row and key alone: every pass, chunk size and number of loaders gives the same bits.
 
         Args:
-            batches: read a little ahead with loaders.
-            chunk_size: images a chunk; the last one of a batch may have fewer.
-            passes: how often the chunks of a batch come, all of them each time, before those of the next batch.
-            loaders: processes that decode; 0: this one. What comes does not depend on them.
+            batches: rows of `items.parquet`, (b,) int, and keys, (b,) int64 on the CPU, of a batch or of one process's
+                part of it; read a bounded number ahead.
+            chunk_size: images a chunk; the last of a batch may have fewer.
+            passes: times that each batch is given.
+            loaders: processes that read ahead, two chunks each; 0: this process reads, when asked. They end when the
+                iterator does or is closed.
 
-        Yields:
-            One chunk after the other; no more than a few a loader are in memory.
+        Raises:
+            SuiteError: an image that cannot be read.
         """
-        planned = _planned(batches, chunk_size, passes)
-        load = _ChunkLoader(self.store, self.places, training_transform(self.settings))
-        if not loaders:
-            yield from map(load, planned)
-            return
-        loader = DataLoader(
-            _Planned(planned, load),
-            batch_size=None,
-            num_workers=loaders,
-            prefetch_factor=_AHEAD,
-            pin_memory=torch.cuda.is_available(),
-            multiprocessing_context="fork",
-        )
-        yield from loader
+        return _loaded(self.reader, _tasks(batches, chunk_size, passes), loaders)
 
-    def _through(self, network: nn.Module, function: Callable[[Tensor], Tensor], rows: np.ndarray) -> Tensor:
-        transform, device = judging_transform(self.settings), next(network.parameters()).device
-        parts = []
-        with torch.inference_mode():
-            for start in range(0, len(rows), JUDGED_CHUNK):
-                places = self.places[rows[start:][:JUDGED_CHUNK]].tolist()
-                images = [transform(self.store.decode(place)) for place in places]
-                parts.append(function(torch.stack(images).to(device)).cpu())
-        # A clone is no inference tensor, which autograd would refuse to save.
-        return torch.cat(parts).clone()
+    def _through(
+        self, network: RetrievalNetwork, function: Callable[[Tensor], Tensor], rows: np.ndarray
+    ) -> Iterator[Tensor]:
+        network.eval()
+        tasks = ((rows[start : start + JUDGED_CHUNK], None) for start in range(0, len(rows), JUDGED_CHUNK))
+        loaders = min(self.loaders, -(-len(rows) // JUDGED_CHUNK))
+        for images, _ in _loaded(self.reader, tasks, loaders):
+            with torch.no_grad():
+                yield function(images.to(network.device, non_blocking=True)).float().cpu()
 
 
-def load_image_data(root: Path, dataset: str, settings: Images) -> ImageData:
-    """A built data set with its images.
+class ImageReader(Dataset):
+    """Images of a store by row of `items.parquet`, transformed; can be sent to other processes.
+
+    Args:
+        store: the images.
+        places: (N,) int, places of the rows in the store.
+        boxes: by row, left, top, right and bottom of what the protocol searches with; cropped when judging.
+        images: how they are transformed.
+    """
+
+    def __init__(self, store: ImageStore, places: np.ndarray, boxes: dict[int, dict[str, float]], images: Images):
+        self._store, self._places, self._boxes = store, places, boxes
+        self._train, self._judge = training_transform(images), judging_transform(images)
+
+    def __getitem__(self, task: _Task) -> ImageChunk | SuiteError:
+        rows, keys = task
+        try:
+            if keys is None:
+                images = [self._judged(int(row)) for row in rows]
+                return ImageChunk(torch.stack(images), torch.empty(0, dtype=torch.int64))
+            pairs = zip(rows.tolist(), keys.tolist(), strict=True)
+            return ImageChunk(torch.stack([self._train(self._decoded(row), key) for row, key in pairs]), keys)
+        # Raised in another process, it would arrive with that process's traceback for its message.
+        except SuiteError as error:
+            return SuiteError(str(error))
+
+    def _decoded(self, row: int) -> Image.Image:
+        return self._store.decode(int(self._places[row]))
+
+    def _judged(self, row: int) -> Tensor:
+        image = self._decoded(row)
+        return self._judge(crop_query(image, self._boxes[row]) if row in self._boxes else image)
+
+
+def load_image_data(root: Path, dataset: str, images: Images, loaders: int = 0) -> ImageData:
+    """Open the images of a built data set, with its labels and splits.
 
     Raises:
         SuiteError: it is not built, or cannot be studied (`suite.training.data.load_studied`).
     """
     labels, split, official = load_studied(root, dataset)
-    folder, items = Path(root) / "datasets" / dataset, load_items(root, dataset)
-    places = items["image"].to_numpy()
-    return ImageData(torch.from_numpy(labels), split, official, ImageStore(folder), places, settings)
+    folder = Path(root) / "datasets" / dataset
+    places = load_items(root, dataset)["image"].to_numpy()
+    reader = ImageReader(ImageStore(folder), places, query_boxes(folder), images)
+    return ImageData(torch.from_numpy(labels), split, official, reader, loaders)
 
 
 def load_data_digest(root: Path, dataset: str) -> str:
-    """SHA-256 over the items, protocols and images of a built data set: its name in the fingerprints of runs."""
-    folder, card = Path(root) / "datasets" / dataset, load_card(root, dataset)
-    digest = hashlib.sha256(json.dumps([card["levels"], card["protocols"]], sort_keys=True).encode())
-    digest.update(ImageStore(folder).sha256.encode())
-    for path in sorted(folder.glob("*.parquet")):
-        digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+    """SHA-256 over the values of a built data set's tables, its levels and the checksums of its images.
+
+    Raises:
+        SuiteError: it is not built, or by a version that kept no checksums of images.
+    """
+    folder = Path(root) / "datasets" / dataset
+    tables = {name: read_table(folder / name) for name in _TABLES if (folder / name).is_file()}
+    about = {
+        "levels": load_card(root, dataset)["levels"],
+        "items": _values(load_items(root, dataset)),
+        "tables": {name: _values(table) for name, table in tables.items()},
+        "images": ImageStore(folder).digests(),
+    }
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
-class _Chunk(NamedTuple):
-    rows: np.ndarray
-    keys: Tensor
+def _values(table: pd.DataFrame) -> list[object]:
+    return [list(table.columns), table.values.tolist()]
 
 
-def _planned(batches: Iterable[KeyedRows], chunk_size: int, passes: int) -> Iterator[_Chunk]:
+def _tasks(batches: Iterable[tuple[np.ndarray, Tensor]], chunk_size: int, passes: int) -> Iterator[_Task]:
     for rows, keys in batches:
+        edges = [*range(0, len(rows), chunk_size), len(rows)]
         for _ in range(passes):
-            for start in range(0, len(rows), chunk_size):
-                part = slice(start, start + chunk_size)
-                yield _Chunk(rows[part], keys[part])
+            yield from ((rows[start:end], keys[start:end]) for start, end in pairwise(edges))
 
 
-class _ChunkLoader:
-    """Decodes and augments a chunk."""
-
-    def __init__(self, store: ImageStore, places: np.ndarray, transform: Callable[[Image.Image, int], Tensor]):
-        self.store, self.places, self.transform = store, places, transform
-
-    def __call__(self, chunk: _Chunk) -> ImageChunk:
-        places = self.places[chunk.rows].tolist()
-        images = [
-            self.transform(self.store.decode(place), key)
-            for place, key in zip(places, chunk.keys.tolist(), strict=True)
-        ]
-        return ImageChunk(torch.stack(images), chunk.keys)
-
-
-class _Planned(IterableDataset):
-    """The chunks of a plan; each loader goes through the whole plan and makes its own chunks, in turn with others."""
-
-    def __init__(self, planned: Iterator[_Chunk], load: _ChunkLoader):
-        self.planned, self.load = planned, load
-
-    def __iter__(self) -> Iterator[ImageChunk]:
-        torch.set_num_threads(1)
-        worker = get_worker_info()
-        for number, chunk in enumerate(self.planned):
-            if number % worker.num_workers == worker.id:
-                yield self.load(chunk)
+def _loaded(reader: ImageReader, tasks: Iterator[_Task], loaders: int) -> Iterator[ImageChunk]:
+    """What the reader makes of each task, in order; `loaders` processes work two tasks ahead each."""
+    if loaders:
+        # Spawned: a forked process inherits the threads of torch and the state of CUDA without what runs them.
+        results: Iterable[ImageChunk | SuiteError] = DataLoader(
+            reader,
+            batch_size=None,
+            sampler=tasks,
+            num_workers=loaders,
+            multiprocessing_context="spawn",
+            pin_memory=torch.cuda.is_available(),
+            # Its own: seeding the processes must not move the global generator on.
+            generator=torch.Generator(),
+        )
+    else:
+        results = map(reader.__getitem__, tasks)
+    for result in results:
+        if isinstance(result, SuiteError):
+            raise result
+        yield result

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
 
-from suite.config import Workers
+from suite.config import Params, Workers
 from suite.datasets.arrays import load_features_digest
 from suite.datasets.samplers import Sampler
 from suite.full_settings import Images
+from suite.models.backbone import weights_digest
 from suite.training.checkpoints import Checkpoints, checkpoints_directory
 from suite.training.data import StudiedData, load_head_data, training_labels
 from suite.training.head import head_sampler, train_head
@@ -19,16 +22,24 @@ from suite.training.specification import RunSpecification
 from suite.training.trained import Trained
 
 
-def data_digest(protocol: str, root: Path, dataset: str) -> str:
-    """What names the data of a run in its fingerprint: of the features, or of the images."""
-    return load_features_digest(root, dataset) if protocol == "head" else load_data_digest(root, dataset)
+def data_digest(params: Params, dataset: str, loss: str, root: Path) -> str:
+    """What names the data of a loss's runs in their fingerprint: of the features, or of images and initial weights."""
+    if params.protocol(loss) == "head":
+        return load_features_digest(root, dataset)
+    network = params.full_settings(dataset).network
+    parts = [load_data_digest(root, dataset), weights_digest(network.backbone, network.weights)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def load_run_data(root: Path, spec: RunSpecification) -> StudiedData:
-    """The data set of a run as its protocol sees it. SuiteError if it is not built, or cannot be studied."""
+def load_run_data(root: Path, spec: RunSpecification, loaders: int = 0) -> StudiedData:
+    """The data set of a run as its protocol sees it; `loaders` processes read images that are judged, 0: this one.
+
+    Raises:
+        SuiteError: it is not built, or cannot be studied.
+    """
     if spec.protocol == "head":
         return load_head_data(root, spec.dataset)
-    return load_image_data(root, spec.dataset, Images.model_validate(spec.full["images"]))
+    return load_image_data(root, spec.dataset, Images.model_validate(spec.full["images"]), loaders)
 
 
 def run_sampler(spec: RunSpecification, labels: np.ndarray) -> Sampler:
@@ -75,5 +86,5 @@ class RunTrainer:
     def _data(self, spec: RunSpecification) -> StudiedData:
         key = (spec.dataset, spec.protocol, str(None if spec.full is None else spec.full["images"]))
         if self._kept is None or self._kept[0] != key:
-            self._kept = (key, load_run_data(self.root, spec))
+            self._kept = (key, load_run_data(self.root, spec, self.workers.loaders))
         return self._kept[1]

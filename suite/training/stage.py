@@ -18,7 +18,7 @@ from suite.training.store import RunStore, store_lock
 def recorded_specifications(params: Params, dataset: str, name: str, root: Path) -> list[RunSpecification]:
     """The runs `params.yaml` asks of one data set and loss, as built and embedded under `root`."""
     params.dataset(dataset)
-    return specify(params, dataset, name, data_digest(params.protocol(name), root, dataset))
+    return specify(params, dataset, name, data_digest(params, dataset, name, root))
 
 
 def train_stage(params: Params, dataset: str, name: str, root: Path, tracker: Tracker | None) -> GridOutcome:

@@ -14,8 +14,9 @@ from torch import nn
 
 from suite.errors import SuiteError
 from suite.files import atomic_directory, remove, write_json
-from suite.full_settings import Network
-from suite.models.head import EmbeddingHead, load_head, load_snapshots, save_snapshots, save_state
+from suite.full_settings import Full
+from suite.models.head import EmbeddingHead, load_head, load_snapshots, save_snapshots
+from suite.models.saving import save_state
 from suite.training.specification import RunSpecification
 from suite.training.trained import Trained
 
@@ -51,7 +52,8 @@ class RecordedRun:
         # timm is slow to import, and heads do without it.
         from suite.models.network import load_network
 
-        return load_network(path, Network.model_validate(self.spec.full["network"]))
+        full = Full.model_validate(self.spec.full)
+        return load_network(path, full.network, full.images.size)
 
     def snapshots(self) -> dict[int, EmbeddingHead]:
         """The head at every validation, by epoch; empty for a run that was not followed."""

@@ -51,7 +51,7 @@ def tune(
     tables = []
     for name in names:
         check_loss(params, name)
-        asked = _trials(params, dataset, name, data_digest(params.protocol(name), root, dataset))
+        asked = _trials(params, dataset, name, data_digest(params, dataset, name, root))
         specs = _not_on_record(asked, known[known["loss"] == name]) if missing else asked
         if not specs:
             continue
@@ -98,7 +98,7 @@ def _trials(params: Params, dataset: str, name: str, digest: str) -> list[RunSpe
             test=False,
         )
         for budget, size in cases
-        for rate in params.tuning.learning_rates
+        for rate in params.tuning.rates(params.protocol(name))
         for seed in params.tuning.seeds
     ]
 

@@ -22,7 +22,18 @@ STAGES = {
     "report": "suite.reporting.build",
 }
 # How settings are read, files written and names resolved: the results do not follow from these.
-SHELL = frozenset({"suite", "suite.config", "suite.errors", "suite.files", "suite.registry"})
+SHELL = frozenset(
+    {
+        "suite",
+        "suite.config",
+        "suite.errors",
+        "suite.files",
+        "suite.full_settings",
+        "suite.measuring_settings",
+        "suite.registry",
+        "suite.setting_types",
+    }
+)
 # Controls and measures read heads; which loss trained them stands in the fingerprint.
 LOSSES = ("suite.losses", "suite.kernels")
 

@@ -100,4 +100,4 @@ def toy_image_run(root: Path, seed: int = 0, **changes: Any) -> RunSpecification
     (name,) = params.losses
     (batch,) = params.batches("toy", name)
     planned = PlannedRun("epochs", Batch(**batch.model_dump()), seed, "main")
-    return specification(params, "toy", name, planned, data_digest("full", root, "toy"))
+    return specification(params, "toy", name, planned, data_digest(params, "toy", name, root))

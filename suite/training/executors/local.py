@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import time
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -77,7 +78,7 @@ class LocalExecutor(Executor):
         for connection in wait(list(open_slots), timeout):
             slot = open_slots[connection]
             try:
-                event = connection.recv()
+                event = pickle.loads(connection.recv_bytes())
             except (EOFError, OSError):
                 event = self._died(slot)
             found.append(event)
@@ -132,7 +133,8 @@ def _work(connection: Connection, root: Path, workers: Workers, device: int | No
             spec = connection.recv()
         except EOFError:
             return
-        train_one(trainer, spec, connection.send)
+        # Plain bytes: torch would pass tensors through files of shared memory, which outlive a killed process.
+        train_one(trainer, spec, lambda event: connection.send_bytes(pickle.dumps(event)))
 
 
 def _resident(process: SpawnProcess) -> int:
