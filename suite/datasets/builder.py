@@ -51,6 +51,20 @@ class About:
     licence_url: str = ""
 
 
+@dataclass(frozen=True)
+class Published:
+    """What is published of one part of a data set: how many images its splits hold, of how many classes.
+
+    A number that is not published is None. `super_classes` are those of the second finest level.
+    """
+
+    part: str
+    splits: tuple[str, ...]
+    images: int | None
+    classes: int | None = None
+    super_classes: int | None = None
+
+
 class DownloadSettings(Settings):
     """Base of what the stage `download` depends on; a data set gives `origin` its default."""
 
@@ -88,11 +102,18 @@ class Built:
 
 
 class Builder(ABC):
-    """Base of every data set."""
+    """Base of every data set.
+
+    Attributes:
+        about: its facts.
+        Download, Settings: its settings.
+        published: the sizes that its authors or papers state.
+    """
 
     about: ClassVar[About]
     Download: ClassVar[type[Settings]]
     Settings: ClassVar[type[Settings]]
+    published: ClassVar[tuple[Published, ...]] = ()
 
     @abstractmethod
     def download(self, download: Any, fetcher: Fetcher) -> None:
