@@ -20,7 +20,7 @@ from suite.datasets.builder import About, Builder, BuilderSettings, Built, Downl
 from suite.datasets.listings import parse_listing, refuse_repeats
 from suite.datasets.origins import ByHandOrigin, Fetcher, Origin, SourceFile
 from suite.datasets.protocols import Protocol
-from suite.datasets.published import Published, build_listed, refuse_straddling
+from suite.datasets.published import build_listed, refuse_straddling
 from suite.datasets.release import Release
 from suite.errors import SuiteError
 

@@ -79,7 +79,7 @@ class VehicleID(Builder):
     )
     Download = VehicleIDDownload
     Settings = VehicleIDSettings
-    published: ClassVar[tuple[Published, ...]] = (Published("training", ("train",), _TRAIN_IMAGES, _TRAIN_IDENTITIES),)
+    published = (Published("training", ("train",), _TRAIN_IMAGES, _TRAIN_IDENTITIES),)
 
     def download(self, download: VehicleIDDownload, fetcher: Fetcher) -> None:
         """Take over the packed release."""
