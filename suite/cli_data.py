@@ -10,6 +10,7 @@ from typing import Any
 import click
 import yaml
 
+from suite.columns import aligned
 from suite.config import PARAMS, Params, load_params
 
 ROOT = Path("artifacts")
@@ -37,9 +38,8 @@ def list_data() -> None:
         levels = ", ".join(about.levels) or "none: stated pairs"
         for name in _names_of(params, builder):
             rows.append((name, _state(name, params), about.access, levels, _shorten(about.licence, 44)))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    for line in aligned(rows):
+        click.echo(line)
     click.echo("\nranksuite data info NAME says how to get one and how params.yaml names it.")
 
 
@@ -157,10 +157,8 @@ def _card(card: dict[str, Any]) -> None:
     for split in (split for split in SPLITS if split in card["counts"]):
         counts = card["counts"][split]
         rows.append((split, f"{counts['images']:,}", *(f"{counts['levels'][level]:,}" for level in levels)))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for first, *others in rows:
-        cells = [first.ljust(widths[0]), *(text.rjust(width) for text, width in zip(others, widths[1:], strict=True))]
-        click.echo("    " + "  ".join(cells))
+    for line in aligned(rows, numbers_from=1):
+        click.echo(f"    {line}")
     for name, protocol in card["protocols"].items():
         gallery = (
             protocol["gallery"] if isinstance(protocol["gallery"], str) else f"{protocol['gallery']:,} in the gallery"

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
-from suite.config import PARAMS
+from suite.columns import aligned
+from suite.config import PARAMS, load_params
+
+ROOT = Path("artifacts")
 
 
 @click.command()
@@ -30,11 +34,20 @@ def recipe(name: str | None, force: bool) -> None:
         chunk = one.full.chunk_size or one.batch_size
         numbers = (one.batch_size, chunk, one.full.epochs, len(one.losses))
         rows.append((one.name, one.dataset, network, *(f"{number:,}" for number in numbers)))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            text.ljust(width) if place < 3 else text.rjust(width)
-            for place, (text, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        click.echo("  ".join(cells))
+    for line in aligned(rows, numbers_from=3):
+        click.echo(line)
     click.echo(f"\nranksuite recipe NAME writes {PARAMS}; docs/recipes.md says where each stands.")
+
+
+@click.command()
+@click.option("--dataset", "-d", multiple=True, help="Only this data set; once for each.")
+@click.option("--loss", "-l", multiple=True, help="Only this loss; once for each.")
+def plan(dataset: tuple[str, ...], loss: tuple[str, ...]) -> None:
+    """Say what params.yaml asks for, before anything starts: runs, steps, memory, disk and time.
+
+    Nothing needs to be downloaded or built. What is not known yet is a question mark.
+    """
+    from suite.training.plan_text import plan_lines
+
+    for line in plan_lines(load_params(), ROOT, dataset or None, loss or None):
+        click.echo(line)

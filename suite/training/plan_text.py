@@ -1,0 +1,106 @@
+"""The plan of a study as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from suite.columns import aligned
+from suite.config import Params
+from suite.training.board import duration
+from suite.training.plan import Extent, PlannedCase, Total, extent, plan_study, total
+
+UNKNOWN = "?"
+_HEAD = ("loss", "protocol", "batch", "runs", "steps", "images", "params", "memory", "disk", "time")
+_LEGEND = (
+    "runs: on record / asked for. Steps, images, memory, disk and time are of one run; ~: told from published sizes,",
+    "?: not known yet. Memory is of weights, gradients, optimiser, one chunk of images and the loss; Python and its",
+    "libraries take about half a GB beside it. Time is that of like runs on record.",
+)
+
+
+def plan_lines(
+    params: Params, root: Path, datasets: Iterable[str] | None = None, losses: Iterable[str] | None = None
+) -> Iterator[str]:
+    """A table a data set, its totals, and those of all; arguments as of `suite.training.plan.plan_study`."""
+    everything: list[PlannedCase] = []
+    names = list(params.datasets if datasets is None else datasets)
+    for name in names:
+        cases = plan_study(params, root, [name], losses)
+        everything += cases
+        yield f"{name}: {_extent(extent(params, root, name))}"
+        yield ""
+        yield from (f"  {line}" for line in aligned([_HEAD, *map(_row, cases)], numbers_from=2))
+        yield ""
+        yield f"  {_total(total(cases))}"
+        yield ""
+    if len(names) > 1:
+        yield f"All: {_total(total(everything))}"
+        yield ""
+    under_way = sorted((case.checkpoint_disk for case in everything if case.to_do), reverse=True)
+    if under_way and under_way[0]:
+        at_once = params.workers.processes
+        yield f"Checkpoints, two a run under way: up to {size(sum(under_way[:at_once]))} for {at_once} runs at once."
+    yield from _LEGEND
+
+
+def size(number: float | None) -> str:
+    """Bytes for reading, to three digits."""
+    if number is None:
+        return UNKNOWN
+    value, units = float(number), ["B", "kB", "MB", "GB", "TB"]
+    while value >= 999.5 and len(units) > 1:
+        value, units = value / 1000.0, units[1:]
+    return f"{value:.3g} {units[0]}"
+
+
+def count(number: float | None) -> str:
+    """A large number for reading."""
+    if number is None:
+        return UNKNOWN
+    for limit, unit in ((1e9, "G"), (1e6, "M")):
+        if number >= limit:
+            return f"{number / limit:.1f} {unit}"
+    return f"{number:,.0f}"
+
+
+def _row(case: PlannedCase) -> tuple[str, ...]:
+    about = "" if case.exact or case.steps is None else "~"
+    return (
+        case.loss,
+        case.protocol if case.budget == "epochs" else f"{case.protocol}, steps",
+        f"{case.batch_size:,}",
+        f"{case.recorded}/{case.runs}",
+        UNKNOWN if case.steps is None else f"{about}{case.steps:,}",
+        about + count(case.images),
+        count(case.parameters),
+        size(None if case.memory is None else case.memory.total),
+        size(case.run_disk),
+        UNKNOWN if case.run_seconds is None else duration(case.run_seconds),
+    )
+
+
+def _extent(found: Extent) -> str:
+    if found.train_images is None:
+        text = "not built, and no published sizes"
+    else:
+        classes = "" if found.classes[0] is None else f" of {found.classes[0]:,} classes"
+        split = "" if found.images is None else f", {found.images:,} images in all"
+        about, state = ("", "built") if found.source == "built" else ("about ", "as published; not built yet")
+        text = f"{about}{found.train_images:,} training images{classes}{split} ({state})"
+    return f"{text}; {'nothing' if found.disk is None else size(found.disk)} on disk"
+
+
+def _total(sums: Total) -> str:
+    """What is to do, with what of it is not known."""
+    if not sums.to_do:
+        return f"all {sums.runs} runs are on record"
+    parts = [f"{sums.to_do} of {sums.runs} runs to do"]
+    parts.append(f"{sums.steps:,} steps, {count(sums.images)} images{_of(sums.counted, sums.to_do)}")
+    parts.append(f"{size(sums.disk)} of runs")
+    time = duration(sums.seconds) if sums.timed else "time not known, as no run like them is on record"
+    return "; ".join([*parts, time + (_of(sums.timed, sums.to_do) if sums.timed else " one after the other" * 0)])
+
+
+def _of(known: int, runs: int) -> str:
+    return "" if known == runs else f" ({known} of {runs} runs; of the others it is not known)"
