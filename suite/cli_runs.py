@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -49,5 +50,6 @@ def plan(dataset: tuple[str, ...], loss: tuple[str, ...]) -> None:
     """
     from suite.training.plan_text import plan_lines
 
-    for line in plan_lines(load_params(), ROOT, dataset or None, loss or None):
+    width = shutil.get_terminal_size((100, 24)).columns
+    for line in plan_lines(load_params(), ROOT, dataset or None, loss or None, width):
         click.echo(line)

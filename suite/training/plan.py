@@ -36,7 +36,7 @@ from suite.training.store import RunStore
 
 # Bytes of a row of a run's curve.
 _HISTORY_BYTES = 64
-# Columns of per-query metrics: AP, mAP_at_R, P_at_1 and the positives of a level; three for each k; those of all levels.
+# Columns of per-query metrics: of a level AP, mAP_at_R, P_at_1 and positives; of a k three; of all levels four.
 _LEVEL_COLUMNS, _K_COLUMNS, _COMMON_COLUMNS = 4, 3, 4
 
 
@@ -170,7 +170,7 @@ def total(cases: Iterable[PlannedCase]) -> Total:
 
 
 def extent(params: Params, root: Path, dataset: str) -> Extent:
-    """The size of a data set, as it is built, or else as published. SuiteError if `params.yaml` has none of the name."""
+    """The size of a data set as it is built, or else as published. SuiteError if `params.yaml` has no such entry."""
     params.dataset(dataset)
     disk = sum(_bytes_below(Path(root) / folder / dataset) for folder in ("downloads", "datasets", "features")) or None
     if not (Path(root) / "datasets" / dataset / "card.json").is_file():
@@ -267,7 +267,8 @@ def _case(
     past: list[Past],
 ) -> PlannedCase:
     protocol, batch_size = params.protocol(loss), runs[0].batch.batch_size
-    specs = [specification(params, dataset, loss, run, _digest(protocol, root, dataset)) for run in runs]
+    digest = _digest(params, dataset, loss, root)
+    specs = [specification(params, dataset, loss, run, digest) for run in runs]
     store, spec = RunStore(root / "runs", dataset, loss), specs[0]
     ended = [store.get(one) for one in specs]
     steps, exact = _steps(spec, params, found)
@@ -308,10 +309,10 @@ def _feature_width(backbone: str) -> int:
     return open_backbone(backbone, "none").width
 
 
-def _digest(protocol: str, root: Path, dataset: str) -> str:
+def _digest(params: Params, dataset: str, loss: str, root: Path) -> str:
     """What names the data in fingerprints; empty, which no recorded run has, where it is not there yet."""
     try:
-        return data_digest(protocol, root, dataset)
+        return data_digest(params, dataset, loss, root)
     except SuiteError:
         return ""
 

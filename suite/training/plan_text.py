@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from textwrap import wrap
 
 from suite.columns import aligned
 from suite.config import Params
@@ -13,35 +14,45 @@ from suite.training.plan import Extent, PlannedCase, Total, extent, plan_study, 
 UNKNOWN = "?"
 _HEAD = ("loss", "protocol", "batch", "runs", "steps", "images", "params", "memory", "disk", "time")
 _LEGEND = (
-    "runs: on record / asked for. Steps, images, memory, disk and time are of one run; ~: told from published sizes,",
-    "?: not known yet. Memory is of weights, gradients, optimiser, one chunk of images and the loss; Python and its",
-    "libraries take about half a GB beside it. Time is that of like runs on record.",
+    "runs: on record / asked for. Steps, images, memory, disk and time are of one run; ~ is told from published "
+    "sizes, ? is not known yet. Memory is that of weights, gradients, optimiser, one chunk of images and the loss; "
+    "Python and its libraries take about half a GB beside it. Time is that of like runs on record."
 )
 
 
 def plan_lines(
-    params: Params, root: Path, datasets: Iterable[str] | None = None, losses: Iterable[str] | None = None
+    params: Params,
+    root: Path,
+    datasets: Iterable[str] | None = None,
+    losses: Iterable[str] | None = None,
+    width: int = 100,
 ) -> Iterator[str]:
-    """A table a data set, its totals, and those of all; arguments as of `suite.training.plan.plan_study`."""
+    """A table a data set, its totals, and those of all, as `suite.training.plan.plan_study` has them.
+
+    Args:
+        params, root, datasets, losses: as there.
+        width: columns to which sentences are wrapped; tables are as wide as they are.
+    """
     everything: list[PlannedCase] = []
     names = list(params.datasets if datasets is None else datasets)
     for name in names:
         cases = plan_study(params, root, [name], losses)
         everything += cases
-        yield f"{name}: {_extent(extent(params, root, name))}"
+        yield from wrap(f"{name}: {_extent(extent(params, root, name))}", width)
         yield ""
         yield from (f"  {line}" for line in aligned([_HEAD, *map(_row, cases)], numbers_from=2))
         yield ""
-        yield f"  {_total(total(cases))}"
+        yield from wrap(f"  {_total(total(cases))}", width, subsequent_indent="  ")
         yield ""
     if len(names) > 1:
-        yield f"All: {_total(total(everything))}"
+        yield from wrap(f"All: {_total(total(everything))}", width)
         yield ""
     under_way = sorted((case.checkpoint_disk for case in everything if case.to_do), reverse=True)
     if under_way and under_way[0]:
         at_once = params.workers.processes
-        yield f"Checkpoints, two a run under way: up to {size(sum(under_way[:at_once]))} for {at_once} runs at once."
-    yield from _LEGEND
+        held = size(sum(under_way[:at_once]))
+        yield from wrap(f"Checkpoints, two a run under way: up to {held} for {at_once} runs at once.", width)
+    yield from wrap(_LEGEND, width)
 
 
 def size(number: float | None) -> str:
@@ -98,8 +109,12 @@ def _total(sums: Total) -> str:
     parts = [f"{sums.to_do} of {sums.runs} runs to do"]
     parts.append(f"{sums.steps:,} steps, {count(sums.images)} images{_of(sums.counted, sums.to_do)}")
     parts.append(f"{size(sums.disk)} of runs")
-    time = duration(sums.seconds) if sums.timed else "time not known, as no run like them is on record"
-    return "; ".join([*parts, time + (_of(sums.timed, sums.to_do) if sums.timed else " one after the other" * 0)])
+    parts.append(
+        f"{duration(sums.seconds)} one after the other{_of(sums.timed, sums.to_do)}"
+        if sums.timed
+        else "time not known: no run like them is on record"
+    )
+    return "; ".join(parts)
 
 
 def _of(known: int, runs: int) -> str:
