@@ -34,13 +34,13 @@ class Experiment:
 
     def __init__(self, root: Path, study: str):
         self.root = Path(root)
-        uri = prepare_store(self.root)
-        self._client = connect(uri)
-        self.id = self._find_or_create(study, None if is_remote(uri) else artifact_location(self.root))
+        self._uri = prepare_store(self.root)
+        self._client = connect(self._uri)
+        self.id = self._find_or_create(study, None if is_remote(self._uri) else artifact_location(self.root))
 
     def prove(self) -> None:
-        """Raise whatever the store raises when it is asked for this experiment."""
-        self._client.get_experiment(self.id)
+        """Raise whatever the store raises when it is asked for this experiment; SuiteError if it cannot be written."""
+        connect(self._uri).get_experiment(self.id)
 
     def runs(self) -> dict[str, list[Run]]:
         """The runs of the study by fingerprint, parents left out."""
@@ -57,7 +57,8 @@ class Experiment:
     def parent(self, run: Mapping[str, Any]) -> Run:
         """The parent of `run`, one for each data set and loss; made if missing."""
         group = records.group(run)
-        if found := self._search(f"tags.role = 'parent' and tags.group = '{group}'"):
+        if found := self._parents(group):
+            self.keep_alone(found[0])
             return found[0]
         tags = {key: str(run[key]) for key in ("dataset", "loss", "label", "protocol")}
         tags |= {"role": "parent", "group": group}
@@ -66,6 +67,12 @@ class Experiment:
         named = {key: tags[key] for key in ("dataset", "loss")}
         self._client.log_batch(made.info.run_id, params=_params(named))
         return made
+
+    def keep_alone(self, parent: Run) -> None:
+        """Delete other parents of the same group: a server that hangs may make one again for a request given up."""
+        for twin in self._parents(parent.data.tags["group"]):
+            if twin.info.run_id != parent.info.run_id:
+                self.delete(twin.info.run_id)
 
     def create(self, run: Mapping[str, Any], parent: str, started: int | None = None) -> str:
         """Open a run below `parent` with its tags and parameters; returns its run id."""
@@ -84,13 +91,15 @@ class Experiment:
         for start in range(0, len(metrics), _METRICS):
             self._client.log_batch(run_id, metrics=metrics[start : start + _METRICS])
 
-    def complete(self, run_id: str, record: Record, logged: Iterable[int] = ()) -> None:
+    def complete(
+        self, run_id: str, record: Record, logged: Iterable[tuple[str, int]] = (), ended: int | None = None
+    ) -> None:
         """Bring an open run up to its record and end it.
 
-        `logged` are the steps whose history the run has already. The status is written last: a run that has
-        one is whole.
+        `logged` names the points of the history (series and step) that the run has already, `ended` is the time of a
+        run whose record has none. The status is written last: a run that has one is whole.
         """
-        finished = record.time("finished") or now()
+        finished = record.time("finished") or ended or now()
         started = record.time("started") or finished
         points = records.history_points(record, logged, started, finished)
         self.log(run_id, points + records.final_points(record, finished))
@@ -126,6 +135,9 @@ class Experiment:
     def delete(self, run_id: str) -> None:
         """Take a run out of the experiment."""
         self._client.delete_run(run_id)
+
+    def _parents(self, group: str) -> list[Run]:
+        return self._search(f"tags.role = 'parent' and tags.group = '{group}'")
 
     def _search(self, query: str) -> list[Run]:
         page = self._client.search_runs([self.id], query, max_results=1000)

@@ -146,8 +146,8 @@ def shown(row: Mapping[str, Any], steps: int) -> bool:
     return evaluated or int(row["step"]) % stride == 0
 
 
-def history_points(record: Record, skip: Iterable[int], started: int, finished: int) -> list[Point]:
-    """The points of the recorded history, thinned, without the steps in `skip`.
+def history_points(record: Record, skip: Iterable[tuple[str, int]], started: int, finished: int) -> list[Point]:
+    """The points of the recorded history, thinned, and of the telemetry, without those in `skip` (series and step).
 
     A history holds no times (it would not be reproducible), so steps are spread evenly over the run's time.
     """
@@ -155,19 +155,19 @@ def history_points(record: Record, skip: Iterable[int], started: int, finished: 
     skip, ends = set(skip), {0, len(rows) - 1}
     points: list[Point] = []
     for index, row in enumerate(rows):
-        if row["step"] not in skip and (index in ends or shown(row, record.run["steps"])):
+        if index in ends or shown(row, record.run["steps"]):
             points += row_points(row, started + round((finished - started) * (index + 1) / len(rows)))
-    return points + _telemetry_points(record, skip, started, finished)
+    points += _telemetry_points(record, started, finished)
+    return [point for point in points if (point.key, point.step) not in skip]
 
 
-def _telemetry_points(record: Record, skip: set[int], started: int, finished: int) -> list[Point]:
+def _telemetry_points(record: Record, started: int, finished: int) -> list[Point]:
     """What the provenance tells of speed and memory at each validation, under the names of live logging."""
     columns = record.provenance.get("telemetry") or {}
     points: list[Point] = []
     for values in zip(*columns.values(), strict=True):
         row = dict(zip(columns, values, strict=True))
-        if row["step"] not in skip:
-            points += row_points(row, started + round((finished - started) * row["step"] / record.run["steps"]))
+        points += row_points(row, started + round((finished - started) * row["step"] / record.run["steps"]))
     return points
 
 

@@ -65,8 +65,9 @@ def _sync(experiment: Experiment, groups: list[list[Record]]) -> SyncResult:
                 experiment.complete(run_id, record)
                 created += 1
             else:
-                # How a run is shown (label, role) may have changed since it was stored.
-                for key, value in (tags(record.run) | {"current": "true"}).items():
+                # How a run is shown (label, role) may have changed since it was stored, and its parent been made anew.
+                shown = tags(record.run) | {"current": "true", "mlflow.parentRunId": parent.info.run_id}
+                for key, value in shown.items():
                     experiment.tag(whole, key, value)
                 kept += 1
         experiment.summarise(parent, group)

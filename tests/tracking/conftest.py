@@ -14,6 +14,7 @@ from study_settings import loss_entry, study
 
 from suite.config import Params
 from suite.files import atomic_directory, write_json
+from suite.tracking.record import NETWORKS
 
 STEPS = 30
 
@@ -85,7 +86,19 @@ def history_rows() -> Callable[[dict[str, Any]], list[dict[str, Any]]]:
 
 
 @pytest.fixture(scope="session")
-def record_run(history_rows) -> Callable[..., Path]:
+def telemetry_rows() -> Callable[[dict[str, Any]], list[dict[str, Any]]]:
+    """Builds the telemetry of a run, a row a validation."""
+
+    def build(run: dict[str, Any]) -> list[dict[str, Any]]:
+        third = max(1, run["steps"] // 3)
+        steps = range(third, run["steps"] + 1, third)
+        return [{"step": s, "examples_per_second": 100.0 + s, "memory_bytes": 1000 * s} for s in steps]
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def record_run(history_rows, telemetry_rows) -> Callable[..., Path]:
     """Writes the directory and the provenance of a finished (or, with `error`, failed) run under a root."""
 
     def write(root: Path, run: dict[str, Any], error: str | None = None, **metrics: float) -> Path:
@@ -101,9 +114,11 @@ def record_run(history_rows) -> Callable[..., Path]:
                 pd.DataFrame(history_rows(run)).to_parquet(temporary / "history.parquet", index=False)
                 queries = pd.DataFrame({"item": [3, 4], "level0/AP": [0.25, 0.75]})
                 queries.to_parquet(temporary / "queries.parquet", index=False)
-                save_file({"weight": np.zeros((2, 2), np.float32)}, temporary / "head.safetensors")
+                save_file({"weight": np.zeros((2, 2), np.float32)}, temporary / NETWORKS[run["protocol"]])
         times = {"started": "2024-05-01T10:00:00+00:00", "finished": "2024-05-01T10:01:00+00:00"}
-        write_json(root / "provenance" / place.with_suffix(".json"), {**times, "commit": "a" * 40})
+        telemetry = pd.DataFrame(telemetry_rows(run)).to_dict("list")
+        provenance = {**times, "commit": "a" * 40, "telemetry": telemetry}
+        write_json(root / "provenance" / place.with_suffix(".json"), provenance)
         return directory
 
     return write

@@ -3,37 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
-import time
 import urllib.error
 import urllib.request
 from contextlib import closing
-from pathlib import Path
 
 import pytest
+from tracking_servers import SERVE, free_port, spawn, wait_for
 
 from suite.errors import SuiteError
 from suite.tracking import prepare_store, serve, sync
 from suite.tracking.store import one_line
-
-REPOSITORY = Path(__file__).parents[2]
-
-
-def spawn(code: str, *arguments: object) -> subprocess.Popen[str]:
-    """Run Python code in a process that sees the suite and a bare tracking environment."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW", "DO_NOT_TRACK"))}
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        env=kept | {"PYTHONPATH": str(REPOSITORY)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 @pytest.mark.slow
@@ -116,16 +98,8 @@ def test_a_server_is_not_served_again(tmp_path, monkeypatch) -> None:
 def test_the_server_answers_lists_the_study_and_ends(tmp_path, params, describe, record_run) -> None:
     record_run(tmp_path, describe())
     sync(params, tmp_path)
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    code = (
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from suite.tracking import serve\n"
-        "serve(Path(sys.argv[1]), port=int(sys.argv[2]))\n"
-    )
-    server = spawn(code, tmp_path, port)
+    port = free_port()
+    server = spawn(SERVE, tmp_path, port)
     address = f"http://127.0.0.1:{port}"
     try:
         assert wait_for(f"{address}/health", server) == b"OK"
@@ -142,19 +116,6 @@ def test_the_server_answers_lists_the_study_and_ends(tmp_path, params, describe,
     assert f"MLflow: {address}" in output
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"{address}/health", timeout=5)
-
-
-def wait_for(address: str, server: subprocess.Popen[str]) -> bytes:
-    """The body at `address`, asked for until the server is up."""
-    deadline = time.monotonic() + 90
-    while True:
-        try:
-            with urllib.request.urlopen(address, timeout=10) as reply:
-                return reply.read()
-        except urllib.error.URLError:
-            assert server.poll() is None, server.communicate()
-            assert time.monotonic() < deadline, "the server did not come up"
-            time.sleep(0.2)
 
 
 def post(address: str, body: dict[str, object]) -> dict[str, list[dict]]:

@@ -10,36 +10,11 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
-from mlflow import MlflowClient
-from mlflow.artifacts import download_artifacts
-from mlflow.entities import Run
+from store_contents import curve, files, stored
 
 from suite.errors import SuiteError
-from suite.tracking import LiveTracker, SyncResult, prepare_store, sync
+from suite.tracking import LiveTracker, SyncResult, sync
 from suite.tracking.experiment import Experiment
-
-
-def stored(root: Path) -> dict[str, Run]:
-    """The runs of the study by name; fails where two share one."""
-    client = MlflowClient(tracking_uri=f"sqlite:///{root.resolve() / 'mlflow' / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("trial")
-    runs = client.search_runs([experiment.experiment_id])
-    names = [run.info.run_name for run in runs]
-    assert len(set(names)) == len(names), sorted(names)
-    return dict(zip(names, runs, strict=True))
-
-
-def curve(root: Path, run: Run, key: str) -> list[tuple[int, float]]:
-    """The steps and values of a metric in the store."""
-    client = MlflowClient(tracking_uri=prepare_store(root))
-    points = client.get_metric_history(run.info.run_id, key)
-    return sorted((point.step, point.value) for point in points)
-
-
-def files(run: Run) -> dict[str, Path]:
-    """The artifacts of a run by name."""
-    folder = Path(download_artifacts(artifact_uri=run.info.artifact_uri))
-    return {path.name: path for path in folder.iterdir()}
 
 
 @pytest.fixture(scope="module")
