@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from suite.cli_data import data
+from suite.cli_runs import plan, recipe
 from suite.config import load_params
 from suite.errors import SuiteError
 from suite.landmarks.settings import ReleaseSettings
@@ -105,17 +107,32 @@ def controls(dataset: str) -> None:
 @click.argument("loss")
 @click.option("--no-mlflow", is_flag=True, help="Do not log live; `ranksuite mlflow sync` fills the store later.")
 def train(dataset: str, loss: str, no_mlflow: bool) -> None:
-    """Train the runs of LOSS on DATASET that are not recorded yet."""
+    """Train the runs of LOSS on DATASET that are not recorded yet.
+
+    Under `torchrun --no-python` the processes train one run after the other together, each a part of every batch.
+    """
+    from suite.training.distributed import launched_ranks
+    from suite.training.executors.ranks import dismiss, follow
     from suite.training.stage import train_stage
 
     params = load_params()
-    if no_mlflow:
-        outcome = train_stage(params, dataset, loss, ROOT, None)
-    else:
-        from suite.tracking import LiveTracker
+    with ExitStack() as stack:
+        ranks = stack.enter_context(launched_ranks())
+        if ranks.size > 1 and params.protocol(loss) == "head":
+            raise SuiteError(f"torchrun: '{loss}' trains heads, which one process does in seconds; run it without")
+        if not ranks.is_first:
+            follow(ROOT, params.workers, ranks)
+            return
+        tracker = None
+        if not no_mlflow:
+            from suite.tracking import LiveTracker
 
-        with LiveTracker(ROOT) as tracker:
-            outcome = train_stage(params, dataset, loss, ROOT, tracker)
+            tracker = stack.enter_context(LiveTracker(ROOT))
+        together = None
+        if ranks.size > 1:
+            together = ranks
+            stack.callback(dismiss, ranks)
+        outcome = train_stage(params, dataset, loss, ROOT, tracker, together)
     click.echo(
         f"{dataset} {loss}: {outcome.trained} runs trained, {outcome.present} recorded before, {outcome.failed} failed"
     )
@@ -353,6 +370,8 @@ def draw_landmarks(destination: Path, processes: int, **options: float) -> None:
 
 
 main.add_command(data)
+main.add_command(recipe)
+main.add_command(plan)
 
 
 if __name__ == "__main__":

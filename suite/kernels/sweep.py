@@ -224,12 +224,12 @@ class _Sweep(torch.autograd.Function):
         needs_gradient = grad_enabled and any(ctx.needs_input_grad[:2])
         row_bytes = len(gallery) * queries.element_size()
         limit = SCORE_BYTES if block_bytes is None else block_bytes
-        size = rows_within(limit, row_bytes, len(queries))
-        tall = size
-        if needs_gradient and block_bytes is None:
-            tall = rows_within(max(GRADIENT_BYTES, limit), row_bytes, len(queries))
         share = query_share()
         first, last = (0, len(queries)) if share is None else share.part(len(queries))
+        size = rows_within(limit, row_bytes, last - first)
+        tall = size
+        if needs_gradient and block_bytes is None:
+            tall = rows_within(max(GRADIENT_BYTES, limit), row_bytes, last - first)
         if mixing is None:
             bounds = row_blocks(last - first, size) if last > first else ()
             blocks = [(first + start, first + stop) * 2 for start, stop in bounds]
@@ -267,8 +267,9 @@ class _Sweep(torch.autograd.Function):
             if gradients is not None:
                 totals = gradients.total(scales)
                 if share is not None:
-                    for total in totals:
-                        if total is not None:
+                    # A gallery without a gradient, such as a memory, may be far larger than the batch.
+                    for total, needed in zip(totals, ctx.needs_input_grad[:2], strict=True):
+                        if total is not None and needed:
                             share.add_up(total)
                 ctx.save_for_backward(queries, references, *totals)
         ctx.mark_non_differentiable(counts)

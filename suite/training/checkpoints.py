@@ -24,10 +24,11 @@ class Checkpoints:
     Args:
         directory: of this run alone; made when the first one is written.
         seconds: least time between two that are not asked for by name (`due`).
+        writes: whether this process writes them; of several that train one run, one does.
     """
 
-    def __init__(self, directory: Path, seconds: float = 300.0):
-        self.directory, self.seconds = Path(directory), seconds
+    def __init__(self, directory: Path, seconds: float = 300.0, writes: bool = True):
+        self.directory, self.seconds, self.writes = Path(directory), seconds, writes
         self._written = time.monotonic()
 
     def due(self) -> bool:
@@ -36,6 +37,8 @@ class Checkpoints:
 
     def save(self, step: int, state: dict[str, Any]) -> None:
         """Write the state after `step` updates, and remove all but the last two."""
+        if not self.writes:
+            return
         # Through Python's own file: a full disk then raises OSError, as everywhere.
         with atomic_file(self.directory / f"step-{step:09d}.pt") as temporary, temporary.open("wb") as stream:
             torch.save(state, stream)

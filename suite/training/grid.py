@@ -12,6 +12,7 @@ from suite.config import Workers
 from suite.files import remove
 from suite.training.board import Board
 from suite.training.checkpoints import checkpoints_directory
+from suite.training.distributed import Ranks
 from suite.training.executors import Ended, Event, Executor, Rows, Started, open_executor
 from suite.training.journal import Journal
 from suite.training.provenance import Provenance
@@ -47,8 +48,9 @@ def run_grid(
     workers: Workers,
     tracker: Tracker | None = None,
     provenance: Provenance | None = None,
+    ranks: Ranks | None = None,
 ) -> GridOutcome:
-    """Train every run of `specs` that `store` does not hold.
+    """Train every run of `specs` that `store` does not hold; with `ranks`, one after the other over all of them.
 
     A run that fails, or whose worker dies, is tried once more after the others; if it fails again it is recorded as
     failed, and the rest goes on.
@@ -64,7 +66,7 @@ def run_grid(
         # Long runs first, so that the last ones to end are short: small batches take the most steps.
         missing.sort(key=lambda spec: spec.batch_size)
         with (
-            open_executor(root, workers, len(missing)) as executor,
+            open_executor(root, workers, len(missing), ranks) as executor,
             Board(missing) as board,
             Journal(root, missing[0].dataset, missing[0].name) as journal,
         ):

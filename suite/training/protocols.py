@@ -15,6 +15,7 @@ from suite.full_settings import Images
 from suite.models.backbone import weights_digest
 from suite.training.checkpoints import Checkpoints, checkpoints_directory
 from suite.training.data import StudiedData, load_head_data, training_labels
+from suite.training.distributed import Ranks
 from suite.training.head import head_sampler, train_head
 from suite.training.image_data import load_data_digest, load_image_data
 from suite.training.loop import Report, run_length
@@ -58,10 +59,11 @@ class RunTrainer:
     Args:
         root: the artifacts folder.
         workers: how.
+        ranks: processes that share every batch of an end-to-end run; None: this one alone.
     """
 
-    def __init__(self, root: Path, workers: Workers):
-        self.root, self.workers = Path(root), workers
+    def __init__(self, root: Path, workers: Workers, ranks: Ranks | None = None):
+        self.root, self.workers, self.ranks = Path(root), workers, ranks
         self._kept: tuple[tuple[str, ...], StudiedData] | None = None
 
     def planned_steps(self, spec: RunSpecification) -> int:
@@ -80,8 +82,9 @@ class RunTrainer:
         from suite.training.full import train_full
 
         directory = checkpoints_directory(self.root, spec.dataset, spec.name, spec.fingerprint)
-        checkpoints = Checkpoints(directory, self.workers.checkpoint_seconds)
-        return train_full(spec, self._data(spec), report, checkpoints, loaders=self.workers.loaders)
+        writes = self.ranks is None or self.ranks.is_first
+        checkpoints = Checkpoints(directory, self.workers.checkpoint_seconds, writes)
+        return train_full(spec, self._data(spec), report, checkpoints, self.workers.loaders, self.ranks)
 
     def _data(self, spec: RunSpecification) -> StudiedData:
         key = (spec.dataset, spec.protocol, str(None if spec.full is None else spec.full["images"]))

@@ -8,6 +8,7 @@ from suite.config import PARAMS, Params
 from suite.errors import SuiteError
 from suite.training.checkpoints import prune_checkpoints
 from suite.training.data import load_studied
+from suite.training.distributed import Ranks
 from suite.training.grid import GridOutcome, Tracker, run_grid
 from suite.training.protocols import data_digest, run_sampler
 from suite.training.provenance import Provenance
@@ -16,13 +17,25 @@ from suite.training.store import RunStore, store_lock
 
 
 def recorded_specifications(params: Params, dataset: str, name: str, root: Path) -> list[RunSpecification]:
-    """The runs `params.yaml` asks of one data set and loss, as built and embedded under `root`."""
+    """The runs `params.yaml` asks of one data set and loss, as built and embedded under `root`; there may be none."""
     params.dataset(dataset)
+    if not params.runs(dataset, name):
+        return []
     return specify(params, dataset, name, data_digest(params, dataset, name, root))
 
 
-def train_stage(params: Params, dataset: str, name: str, root: Path, tracker: Tracker | None) -> GridOutcome:
+def train_stage(
+    params: Params, dataset: str, name: str, root: Path, tracker: Tracker | None, ranks: Ranks | None = None
+) -> GridOutcome:
     """Train what is missing, drop what `params.yaml` no longer names.
+
+    Args:
+        params: the study.
+        dataset, name: data set and loss.
+        root: the artifacts folder.
+        tracker: a live view of the runs.
+        ranks: of which this process is the first, that share every batch (`suite.training.executors.ranks.follow` is
+            what the others do); None: runs are trained as `params.workers` says.
 
     Raises:
         SuiteError: settings the loss refuses, a batch size no sampler can fill, the store held by another process.
@@ -37,7 +50,7 @@ def train_stage(params: Params, dataset: str, name: str, root: Path, tracker: Tr
         store.prune(kept)
         provenance.prune(kept)
         prune_checkpoints(root, dataset, name, kept)
-        return run_grid(specs, store, root, params.workers, tracker, provenance)
+        return run_grid(specs, store, root, params.workers, tracker, provenance, ranks)
 
 
 def check_trainable(specs: list[RunSpecification], root: Path, dataset: str) -> None:

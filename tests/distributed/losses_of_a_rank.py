@@ -18,7 +18,7 @@ def cases():
     """Name, loss, and how often it is called with other embeddings: a memory fills from call to call."""
     for name in LOSSES:
         yield name, make(name), 1
-        yield f"{name}, small blocks", make(name, block_bytes=2_000) if name != "xbm" else make(name), 1
+        yield f"{name}, small blocks", make(name, block_bytes=2_000), 1
     yield "simix", create_loss("recall_at_k", ks=(1, 2, 3), simix=True), 2
     yield "simix, small blocks", create_loss("recall_at_k", ks=(1, 2, 3), simix=True, block_bytes=20_000), 1
     yield "memory", create_loss("xbm", loss="supap", size=40), 3

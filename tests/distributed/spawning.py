@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
+TESTS = REPOSITORY / "tests"
 
 
 def run_ranks(script: str, folder: Path, size: int, *arguments: str, timeout: float = 300) -> list[dict]:
@@ -20,7 +21,7 @@ def run_ranks(script: str, folder: Path, size: int, *arguments: str, timeout: fl
         "MASTER_PORT": str(port),
         "WORLD_SIZE": str(size),
         "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests"), str(Path(__file__).parent)]),
+        "PYTHONPATH": os.pathsep.join(map(str, (REPOSITORY, TESTS, TESTS / "training", TESTS / "distributed"))),
     }
     outputs = [folder / f"rank-{size}-{rank}.json" for rank in range(size)]
     processes = [

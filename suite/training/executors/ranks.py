@@ -1,0 +1,67 @@
+"""Runs one after the other, each over all ranks that `torchrun` started."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from pathlib import Path
+
+from suite.config import Workers
+from suite.training.distributed import Ranks
+from suite.training.executors.base import Ended, Event, Executor, train_one
+from suite.training.protocols import RunTrainer
+from suite.training.specification import RunSpecification
+from suite.workers import compute_deterministically
+
+
+class RanksExecutor(Executor):
+    """The first rank's: it tells the others which run comes next, and takes part itself.
+
+    Args:
+        root: the artifacts folder, the same for all ranks.
+        workers: how.
+        ranks: all of them.
+    """
+
+    def __init__(self, root: Path, workers: Workers, ranks: Ranks):
+        self._ranks, self._trainer = ranks, RunTrainer(root, workers, ranks)
+        self._told: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._busy = False
+
+    def has_room(self, needed: int) -> bool:
+        return not self._busy
+
+    def submit(self, spec: RunSpecification, needed: int) -> None:
+        self._busy = True
+        self._ranks.tell(spec)
+        # A thread, so that the table goes on while it computes.
+        threading.Thread(target=self._work, args=(spec,), daemon=True).start()
+
+    def events(self, timeout: float) -> list[Event]:
+        try:
+            event = self._told.get(timeout=timeout)
+        except queue.Empty:
+            return []
+        self._busy = not isinstance(event, Ended)
+        return [event]
+
+    def close(self) -> None:
+        """Nothing to end: the other ranks wait for the next run, or for the word that there is none (`dismiss`)."""
+
+    def _work(self, spec: RunSpecification) -> None:
+        # In the thread that computes: the number of threads is a setting of each.
+        compute_deterministically()
+        train_one(self._trainer, spec, self._told.put)
+
+
+def dismiss(ranks: Ranks) -> None:
+    """The first rank's word to the others that there are no more runs."""
+    ranks.tell(None)
+
+
+def follow(root: Path, workers: Workers, ranks: Ranks) -> None:
+    """What every other rank does: take part in each run that the first one tells of, and write nothing."""
+    compute_deterministically()
+    trainer = RunTrainer(root, workers, ranks)
+    while (spec := ranks.tell(None)) is not None:
+        train_one(trainer, spec, lambda event: None)
