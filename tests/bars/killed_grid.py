@@ -123,12 +123,12 @@ class Project:
         paths = sorted((self.folder / "artifacts" / "journal" / "toy").glob("*.jsonl"))
         return [json.loads(line) for path in paths for line in path.read_text().splitlines()]
 
-    def unfinished(self) -> str:
-        """The first loss that lacks runs."""
+    def unfinished(self) -> list[str]:
+        """The losses that lack runs."""
         store = self.folder / "artifacts" / "runs" / "toy"
         lacking = [loss for loss, count in RUNS.items() if len(list(store.glob(f"{loss}/*/run.json"))) < count]
         assert lacking, "the grid was done too early"
-        return lacking[0]
+        return lacking
 
     def runs(self) -> dict[str, bytes]:
         """The bytes of every file of the run store."""
@@ -164,8 +164,9 @@ class Rounds:
             self.project.configure(executor="ray", address=self.cluster.address)
         else:
             self.project.configure()
-        train = ("ranksuite", "train", "toy", self.project.unfinished(), "--no-mlflow")
-        process = self.project.start(*(("dvc", "repro") if kind == "dvc" else train))
+        loss = self.chance.choice(self.project.unfinished())
+        train, stage = ("ranksuite", "train", "toy", loss, "--no-mlflow"), ("dvc", "repro", f"train@toy-{loss}")
+        process = self.project.start(*(stage if kind == "dvc" else train))
         for victim in victims:
             seen, deadline = len(self.project.journal()), time.monotonic() + PATIENCE_SECONDS
             while len(self.project.journal()) == seen:
@@ -173,7 +174,7 @@ class Rounds:
                 assert time.monotonic() < deadline, "nothing began"
                 time.sleep(0.05)
             time.sleep(self.chance.uniform(0.0, 2.5))
-            self._kill(victim, kind)
+            self._kill(victim, f"{kind}, {loss}")
         # It may live on: the driver that was killed may have been the one of an earlier round.
         with suppress(subprocess.TimeoutExpired):
             process.wait(5.0)
@@ -185,7 +186,7 @@ class Rounds:
         while self.project.processes(*WORDS["worker"]):
             time.sleep(0.1)
 
-    def _kill(self, victim: str, kind: str) -> None:
+    def _kill(self, victim: str, where: str) -> None:
         if victim == "node":
             node = self.chance.choice([node for node in self.cluster.list_all_nodes() if not node.head])
             os.kill(node.all_processes["raylet"][0].process.pid, signal.SIGKILL)
@@ -200,7 +201,7 @@ class Rounds:
                 time.sleep(0.02)
         self.killed[victim] += 1
         events = Counter(line["event"] for line in self.project.journal())
-        print(f"kill {self.killed.total():2d}: {victim} ({kind}), {events['finished']} runs finished", flush=True)
+        print(f"kill {self.killed.total():2d}: {victim} ({where}), {events['finished']} runs finished", flush=True)
 
 
 @pytest.fixture
@@ -220,7 +221,7 @@ def test_a_grid_killed_again_and_again_ends_as_one_never_touched(tmp_path: Path,
     untouched = Project(tmp_path / "untouched")
     for loss in RUNS:
         untouched.run("ranksuite", "train", "toy", loss, "--no-mlflow")
-    print(f"\nuntouched: {time.monotonic() - begun:.0f} s")
+    print(f"\nuntouched: {time.monotonic() - begun:.0f} s", flush=True)
 
     project, chance = Project(tmp_path / "killed"), random.Random(SEED)
     project.run("dvc", "init", "--no-scm", "--quiet")

@@ -3,11 +3,14 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
-from toy import SETTINGS, toy_params, write_toy
+from toy import SETTINGS, toy_params, write_params, write_toy
 from toy_images import toy_image_params, write_toy_images
 
 from suite.config import Workers
@@ -59,6 +62,12 @@ def training_processes():
 def none_left():
     _, alive = psutil.wait_procs(training_processes(), timeout=ENDING_SECONDS)
     return not alive
+
+
+def deaf_to_ctrl_c(process):
+    """Whether it ignores the signal, as a worker does once it is at work."""
+    ignored = next(line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if "SigIgn" in line)
+    return "spawn_main" in " ".join(process.cmdline()) and bool(int(ignored.split()[1], 16) >> signal.SIGINT - 1 & 1)
 
 
 class Killer:
@@ -136,6 +145,30 @@ def test_a_fault_of_the_machine_ends_the_grid_and_keeps_what_was_finished(tmp_pa
     blocked.unlink()
     outcome = train_stage(params, "toy", "supap", root, None)
     assert (outcome.trained, outcome.present) == (1, 1)
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_all_with_one_line(root, tmp_path):
+    write_params(tmp_path / "params.yaml", training=LONG | {"epochs": 20_000, "evaluations": 10_000})
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "suite.cli", "train", "toy", "supap", "--no-mlflow"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + ENDING_SECONDS
+    workers = []
+    while sum(map(deaf_to_ctrl_c, workers)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+        workers = psutil.Process(driver.pid).children(recursive=True)
+    os.killpg(driver.pid, signal.SIGINT)
+    _, errors = driver.communicate(timeout=ENDING_SECONDS)
+    _, alive = psutil.wait_procs(workers, timeout=ENDING_SECONDS)
+    assert alive == []
+    assert driver.returncode == 1
+    assert errors.strip() == "Aborted!"
 
 
 def test_runs_wait_for_memory_unless_nothing_else_runs(root):

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
+import ray
+from ray.cluster_utils import Cluster
 from toy import SETTINGS, toy_params, write_toy
 from toy_images import toy_image_params, write_toy_images
 
@@ -16,7 +18,6 @@ from suite.training.specification import specify
 from suite.training.stage import train_stage
 
 pytestmark = pytest.mark.slow
-ray = pytest.importorskip("ray", reason="the extra `cluster` is not installed")
 
 LONG = SETTINGS["training"] | {"epochs": 150}
 REPOSITORY = Path(__file__).parents[2]
@@ -35,8 +36,6 @@ def _environment():
 @pytest.fixture(scope="module")
 def cluster(_environment):
     """A node that holds the cluster together and trains nothing, and two that train, one run each."""
-    from ray.cluster_utils import Cluster
-
     head = {"num_cpus": 0, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     for _ in range(2):

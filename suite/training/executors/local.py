@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import signal
 import time
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -124,6 +125,8 @@ def _work(connection: Connection, root: Path, workers: Workers, device: int | No
     if device is not None:
         # CUDA reads it when it is first used, which has not happened yet.
         os.environ["CUDA_VISIBLE_DEVICES"] = str(device)
+    # Ctrl-C reaches every process of the terminal; the driver alone answers it, and ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     prepare_worker()
     trainer = RunTrainer(root, workers)
     while True:
