@@ -8,7 +8,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 PORT ?= 5000
 
-.PHONY: reproduce recipe test env pull mlflow benchmark benchmark-loading benchmark-metrics bars clean
+.PHONY: reproduce recipe test env pull mlflow benchmark benchmark-loading benchmark-metrics benchmark-training bars clean
 
 reproduce: pull
 	dvc repro
@@ -51,9 +51,13 @@ benchmark-loading: env
 benchmark-metrics: env
 	pytest tests/benchmarks_metrics -o addopts=-q --benchmark-only --benchmark-columns=min --growth-figure docs/images/metrics_growth.png
 
+benchmark-training: env
+	pytest tests/benchmarks_training -o addopts=-q --benchmark-only --benchmark-columns=min,median,rounds
+
 # Long checks, run by hand: pytest collects a bar only where it is named.
 bars: env
 	pytest -s tests/bars/gldv2_scale.py
+	pytest -s tests/bars/killed_grid.py
 
 clean:
 	rm -rf .venv *.egg-info artifacts data .dvc/cache .dvc/tmp reports/report.html reports/report.pdf reports/figures reports/tables

@@ -48,7 +48,7 @@ def plan(dataset: tuple[str, ...], loss: tuple[str, ...]) -> None:
 
     Nothing needs to be downloaded or built. What is not known yet is a question mark.
     """
-    from suite.training.plan_text import plan_lines
+    from suite.planning.text import plan_lines
 
     width = shutil.get_terminal_size((100, 24)).columns
     for line in plan_lines(load_params(), ROOT, dataset or None, loss or None, width):

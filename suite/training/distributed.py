@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from suite.errors import SuiteError
 from suite.kernels.sharing import QueryShare, shared_queries
+from suite.training.two_pass import require_finite
 
 # A rank may wait this long for another, which embeds and judges whole data sets.
 _PATIENCE = timedelta(hours=2)
@@ -158,8 +159,7 @@ def shared_loss(loss: nn.Module, embeddings: Tensor, labels: Tensor, ranks: Rank
         FloatingPointError: an embedding of any rank is NaN or infinite. All ranks raise it, so that none waits.
     """
     everyone = _Gathered.apply(embeddings, ranks) if ranks.size > 1 else embeddings
-    if not bool(everyone.detach().isfinite().all()):
-        raise FloatingPointError("the embeddings hold NaN or infinite values")
+    require_finite(everyone)
     if ranks.size == 1:
         return loss(embeddings, labels)
     with shared_queries(ranks.share()):

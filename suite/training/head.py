@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from suite.datasets.samplers.per_class import MPerClassSampler
 from suite.losses import complete_settings, create_loss
@@ -13,7 +14,7 @@ from suite.training.loop import Place, Report, TrainingRun, fit, run_length
 from suite.training.optimization import head_optimization
 from suite.training.specification import RunSpecification
 from suite.training.trained import Trained
-from suite.training.two_pass import one_pass_backward
+from suite.training.two_pass import one_pass_backward, require_finite
 
 
 class HeadRun(TrainingRun):
@@ -36,9 +37,13 @@ class HeadRun(TrainingRun):
         self.optimization = head_optimization(self.network, self.loss, spec.learning_rate, spec.weight_decay, total)
 
     def gradient(self, place: Place, batch: np.ndarray) -> float:
-        labels = self.labels[batch]
-        network = self.network.train()
-        return one_pass_backward(network, self.features[batch], lambda embeddings: self.loss(embeddings, labels)).item()
+        labels, network = self.labels[batch], self.network.train()
+
+        def objective(embeddings: Tensor) -> Tensor:
+            require_finite(embeddings)
+            return self.loss(embeddings, labels)
+
+        return one_pass_backward(network, self.features[batch], objective).item()
 
 
 def head_sampler(spec: RunSpecification, labels: np.ndarray) -> MPerClassSampler:

@@ -17,8 +17,10 @@ from suite.training.store import RunStore, store_lock
 
 
 def recorded_specifications(params: Params, dataset: str, name: str, root: Path) -> list[RunSpecification]:
-    """The runs `params.yaml` asks of one data set and loss, as built and embedded under `root`."""
+    """The runs `params.yaml` asks of one data set and loss, as built and embedded under `root`; there may be none."""
     params.dataset(dataset)
+    if not params.runs(dataset, name):
+        return []
     return specify(params, dataset, name, data_digest(params, dataset, name, root))
 
 

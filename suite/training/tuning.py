@@ -51,6 +51,8 @@ def tune(
     tables = []
     for name in names:
         check_loss(params, name)
+        if not params.runs(dataset, name):
+            continue
         asked = _trials(params, dataset, name, data_digest(params, dataset, name, root))
         specs = _not_on_record(asked, known[known["loss"] == name]) if missing else asked
         if not specs:

@@ -42,7 +42,7 @@ def two_pass_backward(
         The loss, detached.
 
     Raises:
-        FloatingPointError: an embedding or the loss is NaN or infinite; no gradient has been added to what `embed`
+        FloatingPointError: the loss is NaN or infinite; no gradient has been added to what `embed`
             depends on.
         ValueError: the second pass has other chunks than the first.
     """
@@ -89,10 +89,14 @@ def one_pass_backward(
     return value
 
 
-def _backward(embeddings: Tensor, objective: Callable[[Tensor], Tensor], scale: Callable[[Tensor], Tensor]) -> Tensor:
-    """The loss of leaf embeddings, which get its gradient."""
+def require_finite(embeddings: Tensor) -> None:
+    """Raise FloatingPointError if an embedding is NaN or infinite: a network that diverged, not a mistaken call."""
     if not bool(embeddings.detach().isfinite().all()):
         raise FloatingPointError("the embeddings hold NaN or infinite values")
+
+
+def _backward(embeddings: Tensor, objective: Callable[[Tensor], Tensor], scale: Callable[[Tensor], Tensor]) -> Tensor:
+    """The loss of leaf embeddings, which get its gradient."""
     value = objective(embeddings)
     if not bool(value.detach().isfinite()):
         raise FloatingPointError(f"the loss is {value.item()}")

@@ -22,6 +22,11 @@ def run_ranks(script: str, folder: Path, size: int, *arguments: str, timeout: fl
         "WORLD_SIZE": str(size),
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": os.pathsep.join(map(str, (REPOSITORY, TESTS, TESTS / "training", TESTS / "distributed"))),
+    }
+    outputs = [folder / f"rank-{size}-{rank}.json" for rank in range(size)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(Path(__file__).parent / script), str(outputs[rank]), *arguments],
             env=shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
             stderr=subprocess.PIPE,
             text=True,

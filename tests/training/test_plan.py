@@ -22,10 +22,8 @@ from suite.errors import SuiteError
 from suite.full_settings import Full
 from suite.losses import create_loss
 from suite.models.network import create_network
-from suite.recipes.papers import recipe_params, write_recipe
-from suite.training.footprint import full_memory, loss_bytes, network_footprint
-from suite.training.optimization import full_optimization
-from suite.training.plan import (
+from suite.planning.footprint import full_memory, loss_bytes, network_footprint
+from suite.planning.plan import (
     Extent,
     Past,
     checkpoints_at_once,
@@ -36,7 +34,9 @@ from suite.training.plan import (
     plan_study,
     total,
 )
-from suite.training.plan_text import count, plan_lines, size
+from suite.planning.text import count, plan_lines, size
+from suite.recipes.papers import recipe_params, write_recipe
+from suite.training.optimization import full_optimization
 from suite.training.protocols import RunTrainer
 from suite.training.provenance import Provenance
 from suite.training.stage import recorded_specifications

@@ -8,8 +8,7 @@ from textwrap import wrap
 
 from suite.columns import aligned
 from suite.config import Params
-from suite.training.board import duration
-from suite.training.plan import (
+from suite.planning.plan import (
     Extent,
     PlannedCase,
     Total,
@@ -19,6 +18,7 @@ from suite.training.plan import (
     plan_study,
     total,
 )
+from suite.training.board import duration
 
 UNKNOWN = "?"
 _HEAD = ("loss", "protocol", "batch", "runs", "steps", "images", "params", "memory", "disk", "time")
@@ -36,7 +36,7 @@ def plan_lines(
     losses: Iterable[str] | None = None,
     width: int = 100,
 ) -> Iterator[str]:
-    """A table a data set, its totals, and those of all, as `suite.training.plan.plan_study` has them.
+    """A table a data set, its totals, and those of all, as `suite.planning.plan.plan_study` has them.
 
     Args:
         params, root, datasets, losses: as there.

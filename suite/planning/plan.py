@@ -19,9 +19,7 @@ from suite.datasets.registry import DATASETS
 from suite.errors import SuiteError
 from suite.losses import complete_settings
 from suite.models.backbone import open_backbone
-from suite.training.checkpoints import KEPT
-from suite.training.data import load_studied
-from suite.training.footprint import (
+from suite.planning.footprint import (
     Memory,
     centre_count,
     full_memory,
@@ -29,6 +27,8 @@ from suite.training.footprint import (
     network_footprint,
     optimizer_numbers,
 )
+from suite.training.checkpoints import KEPT
+from suite.training.data import load_studied
 from suite.training.loop import run_length
 from suite.training.protocols import data_digest, run_sampler
 from suite.training.specification import RunSpecification, check_loss, specification
