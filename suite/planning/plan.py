@@ -114,7 +114,7 @@ class PlannedCase:
 
 
 class Total(NamedTuple):
-    """Sums over cases; `timed` of the runs to do have a known time, and `sized` of all runs a known size."""
+    """Sums over cases; `timed` of the runs to do have a known time, and `counted` of them known steps and size."""
 
     runs: int
     to_do: int
@@ -155,14 +155,14 @@ def plan_study(
 
 
 def total(cases: Iterable[PlannedCase]) -> Total:
-    """Sums over cases: of steps, images and time those of the runs to do; of disk all runs."""
+    """Sums over cases; steps, images, disk and time are those of the runs to do."""
     cases = list(cases)
     return Total(
         runs=sum(case.runs for case in cases),
         to_do=sum(case.to_do for case in cases),
         steps=sum(case.to_do * (case.steps or 0) for case in cases),
         images=sum(case.to_do * (case.images or 0) for case in cases),
-        disk=sum(case.runs * (case.run_disk or 0) for case in cases),
+        disk=sum(case.to_do * (case.run_disk or 0) for case in cases),
         seconds=sum(case.to_do * (case.run_seconds or 0.0) for case in cases),
         timed=sum(case.to_do for case in cases if case.run_seconds is not None),
         counted=sum(case.to_do for case in cases if case.steps is not None),
@@ -277,8 +277,9 @@ def _case(
         full = params.full_settings(dataset)
         parameters = network_footprint(full).parameters
         memory = None if centres is None else full_memory(full, batch_size, centres)
-        copies = 2 + optimizer_numbers(full.optimizer)
-        checkpoint = KEPT * copies * parameters * (8 if full.precision == "float64" else 4)
+        # A checkpoint also holds the network that is the best so far.
+        numbers = (2 + optimizer_numbers(full.optimizer)) * parameters + 3 * (centres or 0) * spec.embedding_dim
+        checkpoint = KEPT * numbers * (8 if full.precision == "float64" else 4)
     else:
         width = _feature_width(params.backbone.name)
         parameters, checkpoint = width * spec.embedding_dim, 0
@@ -340,6 +341,19 @@ def _centres(spec: RunSpecification, found: Extent) -> int | None:
     last = torch.tensor([[(classes or 1) - 1 for classes in found.classes]])
     centres = centre_count(complete_settings(spec.loss, spec.settings, last, spec.embedding_dim))
     return None if centres and found.classes[0] is None else centres
+
+
+def features_to_come(params: Params, root: Path, dataset: str, found: Extent) -> int | None:
+    """Bytes of the backbone's features of a data set that is not embedded yet; 0 if it is, None if not known."""
+    if (Path(root) / "features" / dataset / "features.npy").is_file():
+        return 0
+    return None if found.images is None else 4 * found.images * _feature_width(params.backbone.name)
+
+
+def checkpoints_at_once(cases: Iterable[PlannedCase], at_once: int) -> tuple[int, int]:
+    """How many of the runs to do are trained at once, `at_once` at most, and the most bytes of their checkpoints."""
+    each = sorted((case.checkpoint_disk for case in cases for _ in range(case.to_do)), reverse=True)[:at_once]
+    return len(each), sum(each)
 
 
 def _run_bytes(parameters: int, steps: int | None, found: Extent) -> int | None:

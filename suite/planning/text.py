@@ -8,7 +8,16 @@ from textwrap import wrap
 
 from suite.columns import aligned
 from suite.config import Params
-from suite.planning.plan import Extent, PlannedCase, Total, extent, plan_study, total
+from suite.planning.plan import (
+    Extent,
+    PlannedCase,
+    Total,
+    checkpoints_at_once,
+    extent,
+    features_to_come,
+    plan_study,
+    total,
+)
 from suite.training.board import duration
 
 UNKNOWN = "?"
@@ -38,7 +47,8 @@ def plan_lines(
     for name in names:
         cases = plan_study(params, root, [name], losses)
         everything += cases
-        yield from wrap(f"{name}: {_extent(extent(params, root, name))}", width)
+        found = extent(params, root, name)
+        yield from wrap(f"{name}: {_extent(found, features_to_come(params, root, name, found))}", width)
         yield ""
         yield from (f"  {line}" for line in aligned([_HEAD, *map(_row, cases)], numbers_from=2))
         yield ""
@@ -47,11 +57,9 @@ def plan_lines(
     if len(names) > 1:
         yield from wrap(f"All: {_total(total(everything))}", width)
         yield ""
-    under_way = sorted((case.checkpoint_disk for case in everything if case.to_do), reverse=True)
-    if under_way and under_way[0]:
-        at_once = params.workers.processes
-        held = size(sum(under_way[:at_once]))
-        yield from wrap(f"Checkpoints, two a run under way: up to {held} for {at_once} runs at once.", width)
+    at_once, held = checkpoints_at_once(everything, params.workers.processes)
+    if held:
+        yield from wrap(f"Checkpoints, two a run under way: up to {size(held)}, {at_once} runs at once.", width)
     yield from wrap(_LEGEND, width)
 
 
@@ -91,7 +99,7 @@ def _row(case: PlannedCase) -> tuple[str, ...]:
     )
 
 
-def _extent(found: Extent) -> str:
+def _extent(found: Extent, features: int | None) -> str:
     if found.train_images is None:
         text = "not built, and no published sizes"
     else:
@@ -99,7 +107,8 @@ def _extent(found: Extent) -> str:
         split = "" if found.images is None else f", {found.images:,} images in all"
         about, state = ("", "built") if found.source == "built" else ("about ", "as published; not built yet")
         text = f"{about}{found.train_images:,} training images{classes}{split} ({state})"
-    return f"{text}; {'nothing' if found.disk is None else size(found.disk)} on disk"
+    text += f"; {'nothing' if found.disk is None else size(found.disk)} on disk"
+    return f"{text}, features to come: {size(features)}" if features else text
 
 
 def _total(sums: Total) -> str:
@@ -107,8 +116,11 @@ def _total(sums: Total) -> str:
     if not sums.to_do:
         return f"all {sums.runs} runs are on record"
     parts = [f"{sums.to_do} of {sums.runs} runs to do"]
-    parts.append(f"{sums.steps:,} steps, {count(sums.images)} images{_of(sums.counted, sums.to_do)}")
-    parts.append(f"{size(sums.disk)} of runs")
+    parts.append(
+        f"{sums.steps:,} steps, {count(sums.images)} images, {size(sums.disk)} of disk{_of(sums.counted, sums.to_do)}"
+        if sums.counted
+        else "steps, images and disk not known before the data is built"
+    )
     parts.append(
         f"{duration(sums.seconds)} one after the other{_of(sums.timed, sums.to_do)}"
         if sums.timed
