@@ -171,7 +171,7 @@ FULL = {"network": {"backbone": "resnet50"}, "images": {"size": 64}, "epochs": 4
         ({"emoji": FULL | {"optimizer": {"kind": "adam", "momentum": 0.9}}}, "adam takes neither"),
         ({"emoji": FULL | {"images": {"size": 64, "resize": 32}}}, "resize: 32 is smaller than size, 64"),
         ({"emoji": FULL | {"images": {"size": 64, "crop": {"scale": [0.9, 0.2]}}}}, "scale: 0.9 is above 0.2"),
-        ({"emoji": FULL | {"sampling": {"samples_per_class": 5}}}, "32 is not a multiple of .*samples_per_class, 5"),
+        ({"default": FULL | {"sampling": {"samples_per_class": 5}}}, "32 is not a multiple of .*samples_per_class, 5"),
     ],
 )
 def test_settings_of_end_to_end_runs_are_checked_before_anything_starts(full, message):
