@@ -8,16 +8,24 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 PORT ?= 5000
 
-.PHONY: reproduce test env mlflow benchmark benchmark-loading benchmark-metrics bars clean
+.PHONY: reproduce recipe test env pull mlflow benchmark benchmark-loading benchmark-metrics benchmark-training bars clean
 
-reproduce: env
-	@dvc pull --quiet data.dvc || { echo "data.dvc: an embedded object is missing or damaged; restore it with: git checkout -- .dvc/remote" >&2; exit 1; }
+reproduce: pull
 	dvc repro
 	ranksuite mlflow sync
 	@echo
 	@echo "HTML report   reports/report.html"
 	@echo "PDF report    reports/report.pdf"
 	@echo "MLflow store  artifacts/mlflow/mlflow.db  (make mlflow shows it)"
+
+# A recipe of the papers, from data to report: make recipe NAME=suprank_sop. `ranksuite recipe` lists them.
+recipe: pull
+	@ranksuite recipe $(NAME)
+	$(if $(NAME),dvc repro)
+	$(if $(NAME),ranksuite mlflow sync)
+
+pull: env
+	@dvc pull --quiet data.dvc || { echo "data.dvc: an embedded object is missing or damaged; restore it with: git checkout -- .dvc/remote" >&2; exit 1; }
 
 test: env
 	pytest -n 2 --dist loadfile -m "not slow"
@@ -43,9 +51,13 @@ benchmark-loading: env
 benchmark-metrics: env
 	pytest tests/benchmarks_metrics -o addopts=-q --benchmark-only --benchmark-columns=min --growth-figure docs/images/metrics_growth.png
 
+benchmark-training: env
+	pytest tests/benchmarks_training -o addopts=-q --benchmark-only --benchmark-columns=min,median,rounds
+
 # Long checks, run by hand: pytest collects a bar only where it is named.
 bars: env
 	pytest -s tests/bars/gldv2_scale.py
+	pytest -s tests/bars/killed_grid.py
 
 clean:
 	rm -rf .venv *.egg-info artifacts data .dvc/cache .dvc/tmp reports/report.html reports/report.pdf reports/figures reports/tables

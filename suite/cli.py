@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from suite.cli_data import data
+from suite.cli_runs import plan, recipe
 from suite.config import load_params
 from suite.errors import SuiteError
 from suite.landmarks.settings import ReleaseSettings
@@ -369,6 +370,8 @@ def draw_landmarks(destination: Path, processes: int, **options: float) -> None:
 
 
 main.add_command(data)
+main.add_command(recipe)
+main.add_command(plan)
 
 
 if __name__ == "__main__":

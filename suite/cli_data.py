@@ -10,7 +10,8 @@ from typing import Any
 import click
 import yaml
 
-from suite.config import PARAMS, Params, Settings, load_params
+from suite.columns import aligned
+from suite.config import PARAMS, Params, load_params
 
 ROOT = Path("artifacts")
 
@@ -37,9 +38,8 @@ def list_data() -> None:
         levels = ", ".join(about.levels) or "none: stated pairs"
         for name in _names_of(params, builder):
             rows.append((name, _state(name, params), about.access, levels, _shorten(about.licence, 44)))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    for line in aligned(rows):
+        click.echo(line)
     click.echo("\nranksuite data info NAME says how to get one and how params.yaml names it.")
 
 
@@ -47,6 +47,7 @@ def list_data() -> None:
 @click.argument("name")
 def info(name: str) -> None:
     """Say all about data set NAME: facts, files to place, the entry for params.yaml, and the card if it is built."""
+    from suite.datasets.builder import default_entry, without_default
     from suite.datasets.registry import DATASETS
     from suite.datasets.stages import load_card, resolve
 
@@ -61,10 +62,10 @@ def info(name: str) -> None:
             _field(what.replace("_", " "), value)
     _field("levels", ", ".join(about.levels) or "none: relevance is stated pair by pair")
     # Which files it takes may depend on settings that have no default.
-    if configured or not _without_default(builder.Download):
+    if configured or not without_default(builder.Download):
         _files_to_place(builder, resolve(params, name)[1] if configured else builder.Download())
     click.echo(f"\nIn {PARAMS}, below `datasets:`" + (" (as it stands there)" if configured else ""))
-    entry = params.dataset(name).model_dump(mode="json") if configured else _default_entry(builder_name, builder)
+    entry = params.dataset(name).model_dump(mode="json") if configured else default_entry(builder_name, builder)
     click.echo(textwrap.indent(yaml.safe_dump({name: entry}, sort_keys=False, width=110), "  ").rstrip())
     if _state(name, params) == "built":
         _card(load_card(ROOT, name))
@@ -147,20 +148,6 @@ def _files_to_place(builder: Any, download: Any) -> None:
                 click.echo(textwrap.fill(file.instructions, 110, initial_indent="    ", subsequent_indent="    "))
 
 
-def _default_entry(name: str, builder: Any) -> dict[str, Any]:
-    return {"builder": name, "download": _defaults(builder.Download), "settings": _defaults(builder.Settings)}
-
-
-def _defaults(model: type[Settings]) -> dict[str, Any]:
-    """The settings with their defaults; what has none is to be filled in."""
-    found = model.model_construct().model_dump(mode="json", warnings=False, exclude_none=True)
-    return found | dict.fromkeys(_without_default(model), "(to fill in)")
-
-
-def _without_default(model: type[Settings]) -> list[str]:
-    return [name for name, field in model.model_fields.items() if field.is_required()]
-
-
 def _card(card: dict[str, Any]) -> None:
     from suite.datasets.builder import SPLITS
 
@@ -170,10 +157,8 @@ def _card(card: dict[str, Any]) -> None:
     for split in (split for split in SPLITS if split in card["counts"]):
         counts = card["counts"][split]
         rows.append((split, f"{counts['images']:,}", *(f"{counts['levels'][level]:,}" for level in levels)))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for first, *others in rows:
-        cells = [first.ljust(widths[0]), *(text.rjust(width) for text, width in zip(others, widths[1:], strict=True))]
-        click.echo("    " + "  ".join(cells))
+    for line in aligned(rows, numbers_from=1):
+        click.echo(f"    {line}")
     for name, protocol in card["protocols"].items():
         gallery = (
             protocol["gallery"] if isinstance(protocol["gallery"], str) else f"{protocol['gallery']:,} in the gallery"

@@ -51,6 +51,20 @@ class About:
     licence_url: str = ""
 
 
+@dataclass(frozen=True)
+class Published:
+    """What is published of one part of a data set: how many images its splits hold, of how many classes.
+
+    A number that is not published is None. `super_classes` are those of the second finest level.
+    """
+
+    part: str
+    splits: tuple[str, ...]
+    images: int | None
+    classes: int | None = None
+    super_classes: int | None = None
+
+
 class DownloadSettings(Settings):
     """Base of what the stage `download` depends on; a data set gives `origin` its default."""
 
@@ -88,11 +102,18 @@ class Built:
 
 
 class Builder(ABC):
-    """Base of every data set."""
+    """Base of every data set.
+
+    Attributes:
+        about: its facts.
+        Download, Settings: its settings.
+        published: the sizes that its authors or papers state.
+    """
 
     about: ClassVar[About]
     Download: ClassVar[type[Settings]]
     Settings: ClassVar[type[Settings]]
+    published: ClassVar[tuple[Published, ...]] = ()
 
     @abstractmethod
     def download(self, download: Any, fetcher: Fetcher) -> None:
@@ -106,6 +127,23 @@ class Builder(ABC):
         """Rows of the card's `sources`: one a downloaded file (below `folder`), with the licence of the data set."""
         licence = {"licence": self.about.licence, "licence_url": self.about.licence_url}
         return [{**entry, **licence} for entry in manifest]
+
+
+def default_entry(name: str, builder: Builder) -> dict[str, Any]:
+    """What stands below `datasets` of `params.yaml` for a builder registered as `name`, with its default settings."""
+    download, settings = _defaults(builder.Download), _defaults(builder.Settings)
+    return {"builder": name, "download": download, "settings": settings}
+
+
+def without_default(model: type[Settings]) -> list[str]:
+    """The settings that have no default."""
+    return [name for name, field in model.model_fields.items() if field.is_required()]
+
+
+def _defaults(model: type[Settings]) -> dict[str, Any]:
+    """The settings with their defaults; what has none is to be filled in."""
+    found = model.model_construct().model_dump(mode="json", warnings=False, exclude_none=True)
+    return found | dict.fromkeys(without_default(model), "(to fill in)")
 
 
 def hold_out(classes: Iterable[str], share: float, seed: int) -> set[str]:

@@ -19,13 +19,13 @@ import numpy as np
 import pandas as pd
 
 from suite.datasets.archives import read_member
-from suite.datasets.builder import About, Builder, BuilderSettings, Built
+from suite.datasets.builder import About, Builder, BuilderSettings, Built, Published
 from suite.datasets.car_bodies import SOURCE, body_type
 from suite.datasets.listings import refuse_repeats
 from suite.datasets.matlab import load_matlab
 from suite.datasets.origins import ByHandOrigin, Fetcher, Origin, SourceFile
 from suite.datasets.protocols import Protocol
-from suite.datasets.published import Published, PublishedDownload, build_listed
+from suite.datasets.published import PublishedDownload, build_listed
 from suite.datasets.release import Release
 from suite.errors import SuiteError
 
@@ -72,7 +72,10 @@ class Cars196(Builder):
     )
     Download = CarsDownload
     Settings = BuilderSettings
-    published: ClassVar = (Published("training", ("train",), 8_054, 98), Published("test", ("test",), 8_131, 98))
+    published: ClassVar[tuple[Published, ...]] = (
+        Published("training", ("train",), 8_054, 98),
+        Published("test", ("test",), 8_131, 98),
+    )
 
     def download(self, download: CarsDownload, fetcher: Fetcher) -> None:
         """Check what the user placed."""

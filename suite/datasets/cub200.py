@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 
 from suite.datasets.bird_groups import SOURCE, bird_groups
-from suite.datasets.builder import About, Builder, BuilderSettings, Built
+from suite.datasets.builder import About, Builder, BuilderSettings, Built, Published
 from suite.datasets.listings import parse_listing, refuse_repeats
 from suite.datasets.origins import Fetcher, HttpsOrigin, Origin, SourceFile
 from suite.datasets.protocols import Protocol
-from suite.datasets.published import Published, PublishedDownload, build_listed
+from suite.datasets.published import PublishedDownload, build_listed
 from suite.datasets.release import Release, open_release
 from suite.errors import SuiteError
 
@@ -53,7 +53,10 @@ class Cub200(Builder):
     )
     Download = CubDownload
     Settings = BuilderSettings
-    published: ClassVar = (Published("training", ("train",), 5_864, 100), Published("test", ("test",), 5_924, 100))
+    published: ClassVar[tuple[Published, ...]] = (
+        Published("training", ("train",), 5_864, 100),
+        Published("test", ("test",), 5_924, 100),
+    )
 
     def download(self, download: CubDownload, fetcher: Fetcher) -> None:
         """Fetch the archive."""

@@ -35,6 +35,7 @@ from suite.datasets.builder import (
     BuilderSettings,
     Built,
     DownloadSettings,
+    Published,
     assemble,
     check_count,
     hold_out,
@@ -64,6 +65,10 @@ PUBLISHED = {
 }
 # What the authors of the hierarchical labels train on (Ramzi et al., Optimization of Rank Losses for Image Retrieval).
 PUBLISHED_HIERARCHICAL = {"training images": 970_981, "landmarks": 46_593, "super-categories": 78}
+_EVALUATION = (
+    Published("index", ("gallery",), PUBLISHED["index images"]),
+    Published("test", ("query",), PUBLISHED["test images"]),
+)
 
 _LICENCE = (
     "annotations CC BY 4.0; training images CC BY without ND, index and test images CC0 or public domain, "
@@ -186,6 +191,10 @@ class GLDv2(Builder):
     )
     Download: ClassVar = ReleaseDownload
     Settings: ClassVar = BuilderSettings
+    published: ClassVar[tuple[Published, ...]] = (
+        Published("training", ("train",), PUBLISHED["clean training images"], PUBLISHED["clean training landmarks"]),
+        *_EVALUATION,
+    )
 
     def download(self, download: ReleaseDownload, fetcher: Fetcher) -> None:
         """Fetch the tables, the checksums of the chosen shards, then the shards against these checksums."""
@@ -316,6 +325,10 @@ class HGLDv2(GLDv2):
         "Image Retrieval; labels in the release of Google Landmarks Dataset v2 (T. Weyand et al., CVPR 2020)",
         homepage="https://github.com/cvdfoundation/google-landmark",
         access="public archive",
+    )
+    published: ClassVar[tuple[Published, ...]] = (
+        Published("training", ("train",), *PUBLISHED_HIERARCHICAL.values()),
+        *_EVALUATION,
     )
 
 

@@ -32,6 +32,7 @@ from suite.datasets.builder import (
     BuilderSettings,
     Built,
     DownloadSettings,
+    Published,
     assemble,
     check_count,
     hold_out,
@@ -83,6 +84,9 @@ class INaturalist(Builder):
     ranks: ClassVar[tuple[str, ...]] = RANKS[:1]
     Download = INaturalistDownload
     Settings = BuilderSettings
+    published: ClassVar[tuple[Published, ...]] = tuple(
+        Published(split, (split,), images, species) for split, (images, species) in _PUBLISHED.items()
+    )
 
     def download(self, download: INaturalistDownload, fetcher: Fetcher) -> None:
         """Fetch the competition's files and take over the lists; the lists first, for the archive is long."""

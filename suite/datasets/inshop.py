@@ -16,11 +16,11 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from suite.datasets.builder import About, Builder, BuilderSettings, Built, DownloadSettings
+from suite.datasets.builder import About, Builder, BuilderSettings, Built, DownloadSettings, Published
 from suite.datasets.listings import parse_listing, refuse_repeats
 from suite.datasets.origins import ByHandOrigin, Fetcher, Origin, SourceFile
 from suite.datasets.protocols import Protocol
-from suite.datasets.published import Published, build_listed, refuse_straddling
+from suite.datasets.published import build_listed, refuse_straddling
 from suite.datasets.release import Release
 from suite.errors import SuiteError
 
@@ -55,7 +55,7 @@ class InShop(Builder):
     )
     Download = InShopDownload
     Settings = BuilderSettings
-    published: ClassVar = (
+    published: ClassVar[tuple[Published, ...]] = (
         Published("training", ("train",), 25_882, 3_997),
         Published("query", ("query",), 14_218),
         Published("gallery", ("gallery",), 12_612),

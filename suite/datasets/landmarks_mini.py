@@ -37,6 +37,7 @@ class LandmarksMini(HGLDv2):
         access="embedded",
     )
     Download: ClassVar = MiniDownload
+    published = ()
 
     def build(
         self, settings: BuilderSettings, download: MiniDownload, source: Path, target: Path, processes: int

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from suite.datasets.builder import BuilderSettings, DownloadSettings, assemble, check_count, hold_out
+from suite.datasets.builder import BuilderSettings, DownloadSettings, Published, assemble, check_count, hold_out
 from suite.datasets.release import Release
 from suite.datasets.store import store_images
 from suite.errors import SuiteError
@@ -23,19 +22,6 @@ class PublishedDownload(DownloadSettings):
     """
 
     checksums: bool = True
-
-
-@dataclass(frozen=True)
-class Published:
-    """What is published of one part of a data set: how many images its splits hold, of how many classes.
-
-    A number that is not published is None.
-    """
-
-    part: str
-    splits: tuple[str, ...]
-    images: int | None
-    classes: int | None = None
 
 
 def refuse_straddling(table: pd.DataFrame, finest: str, where: str) -> None:

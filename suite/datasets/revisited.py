@@ -109,7 +109,7 @@ class Revisited(Builder):
 
     Settings = RevisitedSettings
     table: ClassVar[str]
-    published: ClassVar[int]
+    gallery_images: ClassVar[int]
 
     def download(self, download: RevisitedDownload, fetcher: Fetcher) -> None:
         """Fetch the archives and the ground truth."""
@@ -141,7 +141,7 @@ class Revisited(Builder):
         counts = there["split"].value_counts()
         notes = [
             check_count("queries", int(counts.get("query", 0)), QUERIES, enforce),
-            check_count("gallery images", int(counts.get("gallery", 0)), self.published, enforce),
+            check_count("gallery images", int(counts.get("gallery", 0)), self.gallery_images, enforce),
         ]
         return [note for note in notes if note is not None]
 
@@ -161,7 +161,7 @@ class ROxford(Revisited):
     )
     Download = OxfordDownload
     table = "gnd_roxford5k.pkl"
-    published = 4_993
+    gallery_images = 4_993
 
 
 class RParis(Revisited):
@@ -179,7 +179,7 @@ class RParis(Revisited):
     )
     Download = ParisDownload
     table = "gnd_rparis6k.pkl"
-    published = 6_322
+    gallery_images = 6_322
 
 
 def revisited_ground_truth(protocol: Protocol) -> list[dict[str, np.ndarray]]:

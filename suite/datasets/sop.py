@@ -14,11 +14,11 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from suite.datasets.builder import About, Builder, BuilderSettings, Built
+from suite.datasets.builder import About, Builder, BuilderSettings, Built, Published
 from suite.datasets.listings import parse_listing, refuse_repeats
 from suite.datasets.origins import Fetcher, FtpOrigin, Origin, SourceFile
 from suite.datasets.protocols import Protocol
-from suite.datasets.published import Published, PublishedDownload, build_listed, refuse_straddling
+from suite.datasets.published import PublishedDownload, build_listed, refuse_straddling
 from suite.datasets.release import open_release
 from suite.errors import SuiteError
 
@@ -51,8 +51,8 @@ class Sop(Builder):
     )
     Download = SopDownload
     Settings = BuilderSettings
-    published: ClassVar = (
-        Published("training", ("train",), 59_551, 11_318),
+    published: ClassVar[tuple[Published, ...]] = (
+        Published("training", ("train",), 59_551, 11_318, 12),
         Published("test", ("test",), 60_502, 11_316),
     )
 

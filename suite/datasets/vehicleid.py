@@ -29,6 +29,7 @@ from suite.datasets.builder import (
     BuilderSettings,
     Built,
     DownloadSettings,
+    Published,
     assemble,
     check_count,
     hold_out,
@@ -78,6 +79,7 @@ class VehicleID(Builder):
     )
     Download = VehicleIDDownload
     Settings = VehicleIDSettings
+    published = (Published("training", ("train",), _TRAIN_IMAGES, _TRAIN_IDENTITIES),)
 
     def download(self, download: VehicleIDDownload, fetcher: Fetcher) -> None:
         """Take over the packed release."""

@@ -37,10 +37,10 @@ def ablations(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) ->
     for name, ablation in evidence.params.ablations.items():
         table = data.ablations[data.ablations["ablation"] == name]
         shown = _shown(evidence, data, table)
-        blocks.append(Paragraph(conclusions_ablations.effect(data, name, ablation.label, shown)))
+        blocks.append(Paragraph(conclusions_ablations.effect(evidence, data, name, shown)))
         if shown:
             gaps, metrics = ([one for one in shown if one.startswith("gap") == gap] for gap in (True, False))
-            blocks += _figure(data, name, ablation, table, shown, look)
+            blocks += _figure(evidence, data, name, table, shown, look)
             blocks.append(_table(data, name, ablation, table, [*gaps[:1], *metrics]))
     return blocks
 
@@ -55,24 +55,25 @@ def _shown(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame) -> li
 
 
 def _figure(
+    evidence: Evidence,
     data: DatasetEvidence,
     name: str,
-    ablation: Ablation,
     table: pd.DataFrame,
     shown: list[str],
     look: figures.Looks,
 ) -> list[Block]:
+    ablation = evidence.params.ablations[name]
     table = table[(table["budget"] == table["budget"].iloc[0])].dropna(subset=["mean"])
     # In the order in which they are told.
     table = pd.concat([table[table["quantity"] == quantity] for quantity in shown])
-    budget = "" if table.empty else f" at equal {table['budget'].iloc[0]}"
+    held = "" if table.empty else conclusions_ablations.at_equal(evidence.params, ablation, table["budget"].iloc[0])
     values = table.groupby("batch_size")["value_number"].transform("nunique")
     lines = table[values >= _FEW]
     if len(lines):
         wide, narrow = figures.render(scaling_figures.weight_figure, lines, _axis(ablation))
         sizes = listing(str(size) for size in sorted(lines["batch_size"].unique()))
         caption = (
-            f"{ablation.label}: gap and test metrics against it{budget}, heads trained at batch {sizes}. Bars: 95 % "
+            f"{ablation.label}: gap and test metrics against it{held}, heads trained at batch {sizes}. Bars: 95 % "
             "intervals, of metrics for new seeds and new classes, of gaps over seeds. What a change is worth is for "
             "the paired differences in the table to say."
         )
@@ -83,7 +84,7 @@ def _figure(
         wide, narrow = figures.render(scaling_figures.switch_figure, arms, look)
         base = look[next(iter(ablation.arms))].label
         caption = (
-            f"{ablation.label}: change against {base} over training batch size{budget}. Bars: 95 % intervals of the "
+            f"{ablation.label}: change against {base} over training batch size{held}. Bars: 95 % intervals of the "
             "paired difference, of metrics for new seeds and new classes, of gaps over seeds; zero: no change."
         )
     alt = f"{ablation.label}: {listing(quantity_name(one) for one in shown)}; values are in the table that follows."

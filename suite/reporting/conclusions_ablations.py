@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from suite.config import Ablation, Params
 from suite.reporting.conclusions_gap import headline_size
 from suite.reporting.decisions import decided, spread
 from suite.reporting.evidence import DatasetEvidence, Evidence
@@ -21,11 +22,19 @@ def summary(evidence: Evidence, data: DatasetEvidence) -> list[str]:
     """A paragraph an ablation: what it did to the gap at the smallest measured size and to mAP."""
     size = headline_size(evidence, data)
     quantities = [AP] if size is None else [f"gap_AP_at_{size}", AP]
-    return [effect(data, name, ablation.label, quantities) for name, ablation in evidence.params.ablations.items()]
+    return [effect(evidence, data, name, quantities) for name in evidence.params.ablations]
 
 
-def effect(data: DatasetEvidence, name: str, label: str, quantities: list[str]) -> str:
+def at_equal(params: Params, ablation: Ablation, budget: str) -> str:
+    """What is held equal between the arms, as a phrase; empty where they train different things."""
+    protocols = {params.protocol(loss) for loss in ablation.arms}
+    return f" at equal {budget}" if len(protocols) == 1 else ""
+
+
+def effect(evidence: Evidence, data: DatasetEvidence, name: str, quantities: list[str]) -> str:
     """What every arm of an ablation did to some quantities, budget by budget."""
+    ablation = evidence.params.ablations[name]
+    label = ablation.label
     table = data.ablations[data.ablations["ablation"] == name]
     paragraphs = []
     for budget, rows in table.groupby("budget", sort=False):
@@ -36,7 +45,8 @@ def effect(data: DatasetEvidence, name: str, label: str, quantities: list[str]) 
                 parts.append(f"{subject(quantity)}: {decided(mine, _WORDS, _case, CHANGE, _by_arm)}.")
         if parts:
             first = rows[rows["decision"] == ""].iloc[0]
-            paragraphs.append(f"{label}, at equal {budget}, against {_arm(first)}. {' '.join(parts)}")
+            equal = at_equal(evidence.params, ablation, str(budget))
+            paragraphs.append(f"{label}{equal and f',{equal}'}, against {_arm(first)}. {' '.join(parts)}")
     if not paragraphs:
         return f"{label}: nothing is on record, so nothing can be said about it."
     return " ".join(paragraphs)

@@ -7,6 +7,7 @@ import pandas as pd
 from suite.reporting import conclusions, figures
 from suite.reporting.ablation_section import ablations
 from suite.reporting.conclusions_scaling import studied
+from suite.reporting.end_to_end_section import end_to_end
 from suite.reporting.evidence import DatasetEvidence, Evidence
 from suite.reporting.gap_section import gap
 from suite.reporting.model import (
@@ -41,6 +42,7 @@ def sections(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> 
         "comparison": ("Pairwise comparison", comparison(evidence, data, look)),
         "gap": ("Decomposability gap", gap(evidence, data, look)),
         "ablations": ("Ablations", ablations(evidence, data, look)),
+        "end-to-end": ("End-to-end training", end_to_end(evidence, data)),
         "scaling": ("Training batch size", scaling(evidence, data, look)),
         "levels": ("Hierarchical levels", levels(evidence, data)),
         "retrieval": ("Retrieval examples", retrieval(evidence, data)),
@@ -48,6 +50,7 @@ def sections(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> 
     return [
         Section(f"{data.name}-{key}", f"{title}: {data.short}" if several else title, tuple(blocks))
         for key, (title, blocks) in parts.items()
+        if blocks
     ]
 
 

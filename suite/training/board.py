@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ _QUIET_SECONDS = 60.0
 
 @dataclass
 class RunningRow:
-    """A run under way: `steps` in all, `done` of them, the last values seen."""
+    """A run under way: `steps` in all, `done` of them, the last values seen. Times are the board's clock."""
 
     spec: RunSpecification
     steps: int
@@ -34,6 +34,22 @@ class RunningRow:
     loss: float = math.nan
     score: float = math.nan
     speed: float = math.nan
+    told: float = math.nan
+    first: tuple[float, int] | None = None
+
+    def step_seconds(self) -> float:
+        """Seconds a step; NaN before the first news.
+
+        Counted from the first news on as soon as there are more: what they tell may come from a checkpoint.
+        """
+        if self.first is None:
+            return math.nan
+        since, before = self.first if self.done > self.first[1] else (self.begun, 0)
+        return (self.told - since) / (self.done - before)
+
+    def seconds_left(self, now: float) -> float:
+        """Until its last step; NaN before the first news."""
+        return max(0.0, self.step_seconds() * (self.steps - self.done) - (now - self.told))
 
 
 @dataclass
@@ -49,9 +65,15 @@ class Board:
     Args:
         specs: the runs that are to be trained.
         console: where to; None: standard output.
+        clock: seconds since some moment.
     """
 
-    def __init__(self, specs: list[RunSpecification], console: Console | None = None):
+    def __init__(
+        self,
+        specs: list[RunSpecification],
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
         self.console = Console(highlight=False) if console is None else console
         self.counts = _Counts()
         self.running: dict[str, RunningRow] = {}
@@ -59,7 +81,8 @@ class Board:
         self.total = len(specs)
         # Seconds a finished run took, by what makes runs alike.
         self.seconds: dict[tuple[Any, ...], list[float]] = {}
-        self.began = self.spoke = time.monotonic()
+        self.clock = clock
+        self.spoke = clock()
         self._live = Live(console=self.console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> Board:
@@ -73,7 +96,7 @@ class Board:
 
     def start(self, spec: RunSpecification, steps: int) -> None:
         """A run has begun."""
-        self.running[spec.fingerprint] = RunningRow(spec, steps, time.monotonic())
+        self.running[spec.fingerprint] = RunningRow(spec, steps, self.clock())
 
     def advance(self, spec: RunSpecification, rows: list[Mapping[str, Any]]) -> None:
         """A run has new rows of its history."""
@@ -82,6 +105,9 @@ class Board:
             row.done, row.loss = int(new["step"]), float(new["loss"])
             row.score = float(new.get(SELECTION, row.score))
             row.speed = float(new.get("examples_per_second", row.speed))
+        if row.done:
+            row.told = self.clock()
+            row.first = row.first or (row.told, row.done)
 
     def postpone(self, spec: RunSpecification, error: str) -> None:
         """A run has failed and waits to be tried again."""
@@ -106,7 +132,7 @@ class Board:
         """Show how things stand."""
         if self.console.is_terminal:
             self._live.update(self.table(), refresh=True)
-        elif time.monotonic() - self.spoke >= _QUIET_SECONDS:
+        elif self.clock() - self.spoke >= _QUIET_SECONDS:
             self._say(self.summary())
 
     def summary(self) -> str:
@@ -124,48 +150,45 @@ class Board:
         A run takes what those of its loss, batch size and budget took, else what the running ones are on the way to,
         else the mean of all that ended. Runs share the workers that are busy now.
         """
-        now = time.monotonic()
-        totals = {name: (now - row.begun) * row.steps / row.done for name, row in self.running.items() if row.done}
+        now = self.clock()
         known = {kind: sum(values) / len(values) for kind, values in self.seconds.items()}
-        for name, seconds in totals.items():
-            known.setdefault(_kind(self.running[name].spec), seconds)
+        for row in self.running.values():
+            if row.first is not None:
+                known.setdefault(_kind(row.spec), row.step_seconds() * row.steps)
         if not known:
             return math.nan
         usual, left = sum(known.values()) / len(known), []
         for name, spec in self.left.items():
-            whole = totals.get(name, known.get(_kind(spec), usual))
-            spent = now - self.running[name].begun if name in self.running else 0.0
-            left.append(max(0.0, whole - spent))
+            whole, row = known.get(_kind(spec), usual), self.running.get(name)
+            if row is None:
+                left.append(whole)
+            elif row.first is None:
+                left.append(max(0.0, whole - (now - row.begun)))
+            else:
+                left.append(row.seconds_left(now))
         return max([sum(left) / max(1, len(self.running)), *left], default=0.0)
 
     def table(self) -> Group:
         """The runs under way, and the line below them."""
         wide = self.console.width >= 100
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
-        table.add_column("run", no_wrap=True, overflow="ellipsis", max_width=44)
-        table.add_column("batch", justify="right")
-        table.add_column("seed", justify="right")
-        if wide:
-            table.add_column("")
-        table.add_column("step", justify="right", no_wrap=True)
-        table.add_column("loss", justify="right")
-        table.add_column("val mAP", justify="right", no_wrap=True)
-        if wide:
-            table.add_column("images/s", justify="right")
-        table.add_column("left", justify="right", no_wrap=True)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("run")
+        # Numbers are never cut: where there is no room, the names of the runs are.
+        bar, speed = ([""], ["images/s"]) if wide else ([], [])
+        for header in ("batch", "seed", *bar, "step", "loss", "val mAP", *speed, "left"):
+            table.add_column(header, justify="right", no_wrap=True)
         for row in self.running.values():
-            spec = row.spec
-            cells: list[Any] = [f"{spec.dataset} {spec.name}", str(spec.batch_size), str(spec.seed)]
+            spec, left = row.spec, row.seconds_left(self.clock())
+            name = Text(f"{spec.dataset} {spec.name}", no_wrap=True, overflow="ellipsis")
+            cells: list[Any] = [name, str(spec.batch_size), str(spec.seed)]
             cells += [ProgressBar(row.steps, row.done, width=16)] if wide else []
-            cells += [f"{row.done:,}/{row.steps:,}", _number(row.loss), _number(row.score)]
-            cells += ["" if math.isnan(row.speed) else f"{row.speed:,.0f}"] if wide else []
-            spent = time.monotonic() - row.begun
-            cells.append(duration(spent * (row.steps - row.done) / row.done) if row.done else "")
-            table.add_row(*cells)
+            cells += [f"{row.done:,}/{row.steps:,}", _shown(row.loss, "#.4g"), _shown(row.score, ".4f")]
+            cells += [_shown(row.speed, ",.1f" if row.speed < 10 else ",.0f")] if wide else []
+            table.add_row(*cells, "" if math.isnan(left) else duration(left))
         return Group(table, Text(self.summary()))
 
     def _say(self, line: str) -> None:
-        self.spoke = time.monotonic()
+        self.spoke = self.clock()
         self.console.print(line, soft_wrap=True, markup=False)
 
 
@@ -187,5 +210,5 @@ def _kind(spec: RunSpecification) -> tuple[Any, ...]:
     return spec.dataset, spec.name, spec.budget, spec.batch_size
 
 
-def _number(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.4f}"
+def _shown(value: float, form: str) -> str:
+    return "" if math.isnan(value) else format(value, form)

@@ -100,11 +100,11 @@ class _Drive:
     def run(self) -> None:
         """Until every run is recorded."""
         while self.waiting or self.running:
-            while self.waiting and self.executor.has_room(self._memory(self.waiting[0])):
+            while self.waiting and self.executor.has_room(needed := self._memory(self.waiting[0])):
                 spec = self.waiting.popleft()
                 self.running[spec.fingerprint] = spec
                 self.journal.write("started", spec)
-                self.executor.submit(spec)
+                self.executor.submit(spec, needed)
             for event in self.executor.events(POLL_SECONDS):
                 self._take(event)
             self.board.refresh()

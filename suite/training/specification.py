@@ -131,7 +131,7 @@ def specification(
         followed=protocol == "head" and run.role == "main" and run.seed in params.seeds.followed,
         test=test,
         data_digest=data_digest,
-        code_digest=code_digest(PROTOCOLS[protocol], loss.loss, *sorted(nested_losses(loss.loss, loss.settings))),
+        code_digest=run_code_digest(protocol, loss.loss, loss.settings),
         **_protocol_fields(params, dataset, protocol, by_epochs),
     )
 
@@ -157,6 +157,11 @@ def _protocol_fields(params: Params, dataset: str, protocol: TrainingProtocol, b
         "evaluations": full.evaluations,
         "full": full.model_dump(mode="json"),
     }
+
+
+def run_code_digest(protocol: TrainingProtocol, loss: str, settings: dict[str, Any]) -> str:
+    """SHA-256 of the code that a run of a protocol and loss executes, as it is on this machine now."""
+    return code_digest(PROTOCOLS[protocol], loss, *sorted(nested_losses(loss, settings)))
 
 
 @cache

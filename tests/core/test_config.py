@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from study_settings import loss_entry, settings, study
 
-from suite.config import Params, load_params
+from suite.config import Params, load_params, parse
 from suite.errors import SuiteError
 from suite.losses import create_loss
 
@@ -15,7 +16,13 @@ def test_the_default_study_is_what_the_readme_says():
     assert list(params.compared) == [
         "contrastive", "triplet", "fastap", "smoothap", "supap", "roadmap", "suprecall", "recall_at_k",
     ]  # fmt: skip
-    assert set(params.losses) - set(params.compared) == {"roadmap_30", "roadmap_90", "recall_at_k_simix"}
+    others = {"roadmap_30", "roadmap_90", "recall_at_k_simix", "supap_full"}
+    assert set(params.losses) - set(params.compared) == others
+    assert [loss for loss in params.losses if params.protocol(loss) == "full"] == ["supap_full"]
+    assert [(run.batch.batch_size, run.seed) for run in params.runs("emoji", "supap_full")] == [
+        (128, n) for n in range(3)
+    ]
+    assert params.runs("landmarks_mini", "supap_full") == []
     assert params.main_batch_size == 256
     assert len(params.seeds.main) == 5
     assert len(params.seeds.scaling) == 3
@@ -144,3 +151,42 @@ def test_a_missing_file_and_a_list_are_refused(tmp_path):
     (tmp_path / "params.yaml").write_text("- a\n- b\n")
     with pytest.raises(SuiteError, match="expected a mapping of settings, found list"):
         load_params(tmp_path / "params.yaml")
+
+
+FULL = {"network": {"backbone": "resnet50"}, "images": {"size": 64}, "epochs": 4, "evaluations": 2}
+
+
+@pytest.mark.parametrize(
+    ("full", "message"),
+    [
+        ({}, "losses.contrastive: protocol full, but full has no settings for 'emoji'"),
+        ({"emoji": FULL, "mars": FULL}, "full: no data set 'mars'"),
+        ({"emoji": FULL | {"chunks": 3}}, r"full.emoji.chunks"),
+        ({"emoji": FULL | {"frozen_epochs": 4}}, "frozen_epochs: 4 of 4 epochs leave none for the backbone"),
+        ({"emoji": FULL | {"schedule": {"kind": "step"}}}, "a schedule of kind step needs factor and epochs"),
+        (
+            {"emoji": FULL | {"schedule": {"kind": "step", "factor": 0.3, "epochs": [4]}}},
+            "schedule.epochs: 4 is not before the last epoch, 4",
+        ),
+        ({"emoji": FULL | {"optimizer": {"kind": "adam", "momentum": 0.9}}}, "adam takes neither"),
+        ({"emoji": FULL | {"images": {"size": 64, "resize": 32}}}, "resize: 32 is smaller than size, 64"),
+        ({"emoji": FULL | {"images": {"size": 64, "crop": {"scale": [0.9, 0.2]}}}}, "scale: 0.9 is above 0.2"),
+        ({"default": FULL | {"sampling": {"samples_per_class": 5}}}, "32 is not a multiple of .*samples_per_class, 5"),
+    ],
+)
+def test_settings_of_end_to_end_runs_are_checked_before_anything_starts(full, message):
+    losses = {"contrastive": loss_entry("contrastive", 32, protocol="full")}
+    with pytest.raises(SuiteError, match=message):
+        parse(Params, settings(losses=losses, full=full), "params.yaml")
+
+
+def test_a_loss_that_is_not_compared_is_trained_where_it_says():
+    losses = {
+        "contrastive": loss_entry("contrastive", 32),
+        "whole": loss_entry("contrastive", 32, compared=False, protocol="full")
+        | {"batches": {"emoji": [{"batch_size": 32, "learning_rate": 0.001}]}},
+    }
+    data = {name: {"builder": "emoji", "download": {}} for name in ("emoji", "other")}
+    params = study(losses=losses, full={"emoji": FULL}, datasets=data)
+    assert len(params.runs("emoji", "whole")) == 1
+    assert params.runs("other", "whole") == []

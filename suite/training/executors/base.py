@@ -60,8 +60,8 @@ class Executor(ABC):
         """Whether one more run can begin, that takes about `needed` bytes of memory (0: unknown)."""
 
     @abstractmethod
-    def submit(self, spec: RunSpecification) -> None:
-        """Have a run begin; only when there is room."""
+    def submit(self, spec: RunSpecification, needed: int) -> None:
+        """Have a run begin that takes about `needed` bytes; only when there is room."""
 
     @abstractmethod
     def events(self, timeout: float) -> list[Event]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from suite.config import Workers
 from suite.errors import SuiteError
 from suite.training.executors.base import Ended, Event, Executor, train_one
 from suite.training.protocols import RunTrainer
-from suite.training.specification import RunSpecification
+from suite.training.specification import RunSpecification, run_code_digest
 from suite.workers import compute_deterministically, single_thread_environment
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -24,6 +25,8 @@ try:
     import ray
 except ImportError:
     raise SuiteError("workers.executor: ray: install it with the extra, `pip install ranksuite[cluster]`") from None
+
+_CONNECT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class RayExecutor(Executor):
         # One connection a process is all that Ray allows; one that is there already is the user's.
         self._own = not ray.is_initialized()
         if self._own:
+            _check_reachable(address)
             try:
                 ray.init(
                     address=address,
@@ -70,7 +74,7 @@ class RayExecutor(Executor):
     def has_room(self, needed: int) -> bool:
         return len(self._tasks) < max(1, int(ray.cluster_resources().get("CPU", 0)))
 
-    def submit(self, spec: RunSpecification) -> None:
+    def submit(self, spec: RunSpecification, needed: int) -> None:
         gpus = self.workers.gpus_per_run if ray.cluster_resources().get("GPU") else 0
         task = ray.remote(_train).options(num_cpus=1, num_gpus=gpus, max_retries=0, num_returns="streaming")
         stream = task.remote(spec, self.root, self.workers)
@@ -98,16 +102,20 @@ class RayExecutor(Executor):
             ray.shutdown()
 
     def _lost(self, task: _Task, fault: Exception) -> Ended:
+        if isinstance(fault, ray.exceptions.RayTaskError):
+            # A worker catches what a run raises: what gets here kept it from beginning.
+            cause = " ".join(str(fault.cause).split())
+            stopped = SuiteError(f"workers.executor: ray: a node cannot run the suite: {cause}; install it there")
+            return Ended(task.spec.fingerprint, task.begun, time.time(), error=str(stopped), fatal=stopped)
         error = f"its worker or node was lost ({type(fault).__name__})"
         return Ended(task.spec.fingerprint, task.begun, time.time(), error=error)
 
 
 def _train(spec: RunSpecification, root: Path, workers: Workers) -> Iterator[Event]:
     """Train a run on a node; what it tells is yielded as it comes."""
-    if not root.is_dir():
-        node = ray.util.get_node_ip_address()
-        now, missing = time.time(), SuiteError(f"node {node}: {root} is not there; share the folder among all nodes")
-        yield Ended(spec.fingerprint, now, now, error=str(missing), fatal=missing)
+    if fault := _unfit(spec, root):
+        now = time.time()
+        yield Ended(spec.fingerprint, now, now, error=str(fault), fatal=fault)
         return
     told: queue.SimpleQueue[Event] = queue.SimpleQueue()
 
@@ -122,3 +130,24 @@ def _train(spec: RunSpecification, root: Path, workers: Workers) -> Iterator[Eve
         yield event
         if isinstance(event, Ended):
             return
+
+
+def _check_reachable(address: str) -> None:
+    """Refuse an address at which nobody listens: Ray would try it for minutes."""
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdigit()) or "://" in host:
+        raise SuiteError(f"workers.address: {address}: give the cluster's host and port, as HOST:6379")
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
+    except OSError as error:
+        raise SuiteError(f"workers.address: no Ray cluster at {address}: {error}") from None
+
+
+def _unfit(spec: RunSpecification, root: Path) -> SuiteError | None:
+    """Why this node cannot train the run."""
+    node = ray.util.get_node_ip_address()
+    if not root.is_dir():
+        return SuiteError(f"node {node}: {root} is not there; share the folder among all nodes")
+    if run_code_digest(spec.protocol, spec.loss, spec.settings) != spec.code_digest:
+        return SuiteError(f"node {node}: {Path(__file__).parents[2]} is other code than the driver's; install the same")
+    return None

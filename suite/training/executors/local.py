@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import signal
 import time
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -50,10 +51,8 @@ class LocalExecutor(Executor):
         self._slots = [_Slot(device) for device in devices(workers, torch.cuda.device_count())[:runs]]
         # Spawned, not forked: a forked child inherits torch's thread pools in an undefined state.
         self._context = multiprocessing.get_context("spawn")
-        self._needed = 0
 
     def has_room(self, needed: int) -> bool:
-        self._needed = needed
         busy = [slot for slot in self._slots if slot.spec is not None]
         if len(busy) == len(self._slots):
             return False
@@ -61,11 +60,11 @@ class LocalExecutor(Executor):
         reserved = sum(max(0, slot.needed - _resident(slot.process)) for slot in busy)
         return not busy or needed <= psutil.virtual_memory().available - reserved
 
-    def submit(self, spec: RunSpecification) -> None:
+    def submit(self, spec: RunSpecification, needed: int) -> None:
         slot = next(slot for slot in self._slots if slot.spec is None)
         if slot.process is None or not slot.process.is_alive():
             self._start(slot)
-        slot.spec, slot.begun, slot.needed = spec, time.time(), self._needed
+        slot.spec, slot.begun, slot.needed = spec, time.time(), needed
         try:
             slot.connection.send(spec)
         except OSError:
@@ -126,6 +125,8 @@ def _work(connection: Connection, root: Path, workers: Workers, device: int | No
     if device is not None:
         # CUDA reads it when it is first used, which has not happened yet.
         os.environ["CUDA_VISIBLE_DEVICES"] = str(device)
+    # Ctrl-C reaches every process of the terminal; the driver alone answers it, and ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     prepare_worker()
     trainer = RunTrainer(root, workers)
     while True:

@@ -31,7 +31,7 @@ class RanksExecutor(Executor):
     def has_room(self, needed: int) -> bool:
         return not self._busy
 
-    def submit(self, spec: RunSpecification) -> None:
+    def submit(self, spec: RunSpecification, needed: int) -> None:
         self._busy = True
         self._ranks.tell(spec)
         # A thread, so that the table goes on while it computes.
