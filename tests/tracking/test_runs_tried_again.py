@@ -57,6 +57,7 @@ def test_a_run_taken_up_again_has_every_point_once(
     check_whole(tmp_path, rows, telemetry)
 
 
+@pytest.mark.slow
 def test_a_run_that_the_store_refuses_is_written_when_it_ends(
     tmp_path, caplog, params, describe, history_rows, telemetry_rows, record_run
 ) -> None:
@@ -81,6 +82,7 @@ def test_a_run_that_the_store_refuses_is_written_when_it_ends(
     assert sync(params, tmp_path) == SyncResult(kept=2)
 
 
+@pytest.mark.slow
 def test_a_refused_run_that_starts_again_is_shown_again(tmp_path, describe, history_rows) -> None:
     run = describe()
     with LiveTracker(tmp_path) as tracker:
@@ -96,6 +98,7 @@ def test_a_refused_run_that_starts_again_is_shown_again(tmp_path, describe, hist
         assert (shown.info.status, len(curve(tmp_path, shown, "history/loss"))) == ("RUNNING", 5)
 
 
+@pytest.mark.slow
 def test_a_run_whose_end_is_refused_is_left_to_sync(
     tmp_path, caplog, params, describe, history_rows, telemetry_rows, record_run
 ) -> None:
