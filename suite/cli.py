@@ -128,11 +128,10 @@ def train(dataset: str, loss: str, no_mlflow: bool) -> None:
             from suite.tracking import LiveTracker
 
             tracker = stack.enter_context(LiveTracker(ROOT))
-        together = None
-        if ranks.size > 1:
-            together = ranks
-            stack.callback(dismiss, ranks)
+        together = ranks if ranks.size > 1 else None
         outcome = train_stage(params, dataset, loss, ROOT, tracker, together)
+        if together is not None:
+            dismiss(ranks)
     click.echo(
         f"{dataset} {loss}: {outcome.trained} runs trained, {outcome.present} recorded before, {outcome.failed} failed"
     )
@@ -252,10 +251,14 @@ def tune(dataset: str | None, loss: tuple[str, ...], missing: bool) -> None:
     from suite.training.tuning import tune as search
 
     params = load_params()
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise SuiteError("torchrun: a search trains its trials side by side, not over ranks; run it without")
     for name in [dataset] if dataset else params.datasets:
         trials = search(params, name, list(loss or params.losses), ROOT, missing=missing)
         for row in trials[trials["chosen"].astype(bool)].itertuples():
-            edge = "  (at the edge of the search: widen tuning.learning_rates)" if row.at_edge else ""
+            full = params.protocol(row.loss) == "full" and params.tuning.full_learning_rates
+            key = "tuning.full_learning_rates" if full else "tuning.learning_rates"
+            edge = f"  (at the edge of the search: widen {key})" if row.at_edge else ""
             case = f"{row.dataset} {row.loss} batch {row.batch_size}, equal {row.budget}"
             click.echo(f"{case}: learning rate {row.learning_rate:g}{edge}")
 

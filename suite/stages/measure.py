@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import nn
 
 from suite.config import Params
 from suite.datasets.arrays import load_labels
@@ -16,6 +18,7 @@ from suite.errors import SuiteError
 from suite.evaluation import nearest_neighbours
 from suite.files import atomic_directory
 from suite.statistics.measures import GAP_COLUMNS, GapPlan, gap_plan, measure_gap
+from suite.training.data import StudiedData
 from suite.training.head import initial_head
 from suite.training.protocols import load_run_data
 from suite.training.specification import RunSpecification
@@ -49,9 +52,17 @@ def measure_stage(params: Params, dataset: str, name: str, root: Path) -> None:
         gap.to_parquet(target / "gap.parquet", index=False)
         if shown:
             (spec, run) = shown[0]
-            data, network = load_run_data(root, spec), run.network()
+            data, network = _embedder(root, spec, run, params.workers.loaders)
             table = neighbour_table(lambda rows: data.embed(network, rows).numpy(), data.official, dataset)
             table.to_parquet(target / "neighbours.parquet", index=False)
+
+
+def _embedder(root: Path, spec: RunSpecification, run: RecordedRun, loaders: int = 0) -> tuple[StudiedData, nn.Module]:
+    """A run's data set and chosen network; one trained end to end lies on a GPU where there is one."""
+    network = run.network()
+    if spec.protocol == "full" and torch.cuda.is_available():
+        network = network.to("cuda")
+    return load_run_data(root, spec, loaders), network
 
 
 def neighbour_table(embeddings: Callable[[np.ndarray], np.ndarray], protocol: Protocol, dataset: str) -> pd.DataFrame:
@@ -91,9 +102,9 @@ def neighbour_table(embeddings: Callable[[np.ndarray], np.ndarray], protocol: Pr
 def _measure_run(root: Path, plan: GapPlan, entry: tuple[RunSpecification, RecordedRun]) -> pd.DataFrame:
     """The gap of the chosen network, of a main run also on the training classes, and of each head that was kept."""
     spec, run = entry
-    data, main = load_run_data(root, spec), spec.role == "main"
+    data, network = _embedder(root, spec, run)
+    main = spec.role == "main"
     rows = {"test": data.evaluation_rows(), "train": data.rows("train")}
-    network = run.network()
     asked = [(None, network, "test", plan.every | (plan.others if main else {}))]
     asked += [(None, network, "train", plan.every)] if main else []
     snapshots = run.snapshots()

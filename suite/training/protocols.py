@@ -11,6 +11,7 @@ import numpy as np
 from suite.config import Params, Workers
 from suite.datasets.arrays import load_features_digest
 from suite.datasets.samplers import Sampler
+from suite.errors import SuiteError
 from suite.full_settings import Images
 from suite.models.backbone import weights_digest
 from suite.training.checkpoints import Checkpoints, checkpoints_directory
@@ -53,6 +54,25 @@ def run_sampler(spec: RunSpecification, labels: np.ndarray) -> Sampler:
     return full_sampler(spec, labels)
 
 
+def check_batch_norm(spec: RunSpecification, ranks: int = 1) -> None:
+    """Refuse batch norm that trains where a batch is more than one chunk, or lies on several ranks.
+
+    Its statistics would be those of a chunk: another function in each pass, and another network on each rank.
+
+    Raises:
+        SuiteError: naming the setting.
+    """
+    if spec.protocol == "head" or spec.full["network"]["freeze_batch_norm"]:
+        return
+    chunk_size = spec.full["chunk_size"]
+    if ranks > 1 or (chunk_size is not None and chunk_size < spec.batch_size):
+        parts = f"{ranks} ranks" if ranks > 1 else f"chunks of {chunk_size}"
+        raise SuiteError(
+            f"full: network.freeze_batch_norm is false, but a batch of {spec.batch_size} goes through the network in "
+            f"{parts}; freeze batch norm, or train whole batches in one process"
+        )
+
+
 class RunTrainer:
     """Trains runs one after the other, and keeps the data of the last between them.
 
@@ -77,6 +97,7 @@ class RunTrainer:
             FloatingPointError: it diverged.
             SuiteError: the user's mistake.
         """
+        check_batch_norm(spec, 1 if self.ranks is None else self.ranks.size)
         if spec.protocol == "head":
             return train_head(spec, self._data(spec), report)
         from suite.training.full import train_full

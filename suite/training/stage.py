@@ -10,7 +10,7 @@ from suite.training.checkpoints import prune_checkpoints
 from suite.training.data import load_studied
 from suite.training.distributed import Ranks
 from suite.training.grid import GridOutcome, Tracker, run_grid
-from suite.training.protocols import data_digest, run_sampler
+from suite.training.protocols import check_batch_norm, data_digest, run_sampler
 from suite.training.provenance import Provenance
 from suite.training.specification import RunSpecification, specify
 from suite.training.store import RunStore, store_lock
@@ -49,8 +49,14 @@ def train_stage(
     with store_lock(root):
         store.prune(kept)
         provenance.prune(kept)
-        prune_checkpoints(root, dataset, name, kept)
+        # A run that is recorded needs none: a driver killed between the two left them.
+        prune_checkpoints(root, dataset, name, {spec.fingerprint for spec in specs if not _finished(store, spec)})
         return run_grid(specs, store, root, params.workers, tracker, provenance, ranks)
+
+
+def _finished(store: RunStore, spec: RunSpecification) -> bool:
+    run = store.get(spec)
+    return run is not None and run.finished
 
 
 def check_trainable(specs: list[RunSpecification], root: Path, dataset: str) -> None:
@@ -58,6 +64,7 @@ def check_trainable(specs: list[RunSpecification], root: Path, dataset: str) -> 
     labels, split, _ = load_studied(root, dataset)
     for spec in specs:
         try:
+            check_batch_norm(spec)
             run_sampler(spec, labels[split == "train"])
         except SuiteError as error:
             raise SuiteError(f"{PARAMS}: losses.{spec.name}: {error}") from None

@@ -80,7 +80,7 @@ def choose(trials: pd.DataFrame) -> pd.DataFrame:
         means = group.groupby("learning_rate")[SELECTION].agg(lambda values: values.mean(skipna=False)).dropna()
         if means.empty:
             what = f"tuning {group['loss'].iloc[0]} at batch size {batch_size}, equal {budget}"
-            raise SuiteError(f"{what}: every trial failed; lower tuning.learning_rates in params.yaml")
+            raise SuiteError(f"{what}: every trial failed; lower the learning rates of tuning in params.yaml")
         best = means.index[np.flatnonzero(means.to_numpy() == means.max())[0]]
         rows = group.index[group["learning_rate"] == best]
         trials.loc[rows, "chosen"] = True

@@ -7,7 +7,7 @@ import os
 import pickle
 import signal
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -34,7 +34,6 @@ class _Slot:
     spec: RunSpecification | None = None
     begun: float = 0.0
     needed: int = 0
-    told: list[Event] = field(default_factory=list)
 
 
 class LocalExecutor(Executor):
@@ -56,6 +55,9 @@ class LocalExecutor(Executor):
         busy = [slot for slot in self._slots if slot.spec is not None]
         if len(busy) == len(self._slots):
             return False
+        if self._slots[0].device is not None:
+            # What is on record is memory of a GPU then, and says nothing of this machine's.
+            return True
         # What runs has not yet taken all that it will.
         reserved = sum(max(0, slot.needed - _resident(slot.process)) for slot in busy)
         return not busy or needed <= psutil.virtual_memory().available - reserved
@@ -121,10 +123,15 @@ def devices(workers: Workers, gpus: int) -> list[int | None]:
     return [place % gpus for place in range(min(workers.processes, most))]
 
 
+def visible_device(device: int, visible: str | None) -> str:
+    """The name of this process's GPU number `device`, where `visible` (CUDA_VISIBLE_DEVICES) may name those it has."""
+    return visible.split(",")[device].strip() if visible else str(device)
+
+
 def _work(connection: Connection, root: Path, workers: Workers, device: int | None) -> None:
     if device is not None:
         # CUDA reads it when it is first used, which has not happened yet.
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(device)
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible_device(device, os.environ.get("CUDA_VISIBLE_DEVICES"))
     # Ctrl-C reaches every process of the terminal; the driver alone answers it, and ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     prepare_worker()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import queue
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 from suite.config import Workers
+from suite.errors import SuiteError
 from suite.training.distributed import Ranks
 from suite.training.executors.base import Ended, Event, Executor, train_one
 from suite.training.protocols import RunTrainer
@@ -43,10 +45,14 @@ class RanksExecutor(Executor):
         except queue.Empty:
             return []
         self._busy = not isinstance(event, Ended)
+        if isinstance(event, Ended) and event.error and not event.error.startswith(FloatingPointError.__name__):
+            # The others did not see it and wait for this rank: nothing more can be trained together.
+            fault = event.fatal or SuiteError(f"{event.error}; start again to go on from the last checkpoint")
+            return [replace(event, fatal=fault)]
         return [event]
 
     def close(self) -> None:
-        """Nothing to end: the other ranks wait for the next run, or for the word that there is none (`dismiss`)."""
+        """Nothing to end here: the others wait for the next run, or for the word that there is none (`dismiss`)."""
 
     def _work(self, spec: RunSpecification) -> None:
         # In the thread that computes: the number of threads is a setting of each.
@@ -60,8 +66,16 @@ def dismiss(ranks: Ranks) -> None:
 
 
 def follow(root: Path, workers: Workers, ranks: Ranks) -> None:
-    """What every other rank does: take part in each run that the first one tells of, and write nothing."""
+    """What every other rank does: take part in each run that the first one tells of, and write nothing.
+
+    A run that diverges does so on all ranks, and the next one may come. Any other fault is this rank's own: raised, it
+    ends the process, and so the wait of the others.
+    """
     compute_deterministically()
     trainer = RunTrainer(root, workers, ranks)
     while (spec := ranks.tell(None)) is not None:
-        train_one(trainer, spec, lambda event: None)
+        try:
+            trainer.planned_steps(spec)
+            trainer.train(spec, lambda rows: None)
+        except FloatingPointError:
+            continue
