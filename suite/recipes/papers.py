@@ -87,7 +87,7 @@ class Recipe(Settings):
         losses: what is trained, by name.
         assumed: what no paper states, by dotted key, with the reason for the suite's choice; a key stands for all
             below it.
-        published: figures to be held beside the results.
+        published: figures of the papers for this recipe, as docs/recipes.md lists them.
     """
 
     name: Name

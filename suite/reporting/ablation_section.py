@@ -31,10 +31,12 @@ _FEW = 3
 
 def ablations(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
     """Sentences, a figure and a table an ablation."""
-    if not evidence.params.ablations:
+    names = conclusions_ablations.varied(evidence.params, data.name)
+    if not names:
         return [Paragraph("The study varies nothing but losses and batch sizes, so there is no ablation to tell of.")]
     blocks: list[Block] = []
-    for name, ablation in evidence.params.ablations.items():
+    for name in names:
+        ablation = evidence.params.ablations[name]
         table = data.ablations[data.ablations["ablation"] == name]
         shown = _shown(evidence, data, table)
         blocks.append(Paragraph(conclusions_ablations.effect(evidence, data, name, shown)))

@@ -22,7 +22,16 @@ def summary(evidence: Evidence, data: DatasetEvidence) -> list[str]:
     """A paragraph an ablation: what it did to the gap at the smallest measured size and to mAP."""
     size = headline_size(evidence, data)
     quantities = [AP] if size is None else [f"gap_AP_at_{size}", AP]
-    return [effect(evidence, data, name, quantities) for name in evidence.params.ablations]
+    return [effect(evidence, data, name, quantities) for name in varied(evidence.params, data.name)]
+
+
+def varied(params: Params, dataset: str) -> list[str]:
+    """The ablations that a data set has two arms of at least."""
+    return [
+        name
+        for name, ablation in params.ablations.items()
+        if sum(bool(params.runs(dataset, loss)) for loss in ablation.arms) > 1
+    ]
 
 
 def at_equal(params: Params, ablation: Ablation, budget: str) -> str:

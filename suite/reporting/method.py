@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from suite.config import Params
 from suite.reporting import figures
 from suite.reporting.conformance import conformance
 from suite.reporting.evidence import DatasetEvidence, Evidence
@@ -81,15 +82,16 @@ def made(evidence: Evidence) -> list[Block]:
             _seeds(evidence),
             False,
         ),
-        (
-            "Protocol",
-            f"{params.training.protocol}: {params.training.epochs} epochs, "
-            f"{'' if params.training.steps is None else f'{params.training.steps} steps in runs at equal steps, '}"
-            f"{params.training.samples_per_class} images a class "
-            f"in a batch, embeddings of {params.training.embedding_dim} dimensions",
-            False,
-        ),
     ]
+    protocols = {params.protocol(loss) for loss in params.losses}
+    if "head" in protocols:
+        facts.append(("Heads", _heads(params), False))
+    if "full" in protocols:
+        facts += [
+            (f"{data.short}: networks", _networks(params, data.name), False)
+            for data in evidence.datasets
+            if any(params.protocol(loss) == "full" and params.runs(data.name, loss) for loss in params.losses)
+        ]
     for data in evidence.datasets:
         facts += [
             (
@@ -120,6 +122,25 @@ def made(evidence: Evidence) -> list[Block]:
     if records:
         blocks.append(_packages(records))
     return blocks
+
+
+def _heads(params: Params) -> str:
+    training = params.training
+    return (
+        f"{training.epochs} epochs, "
+        f"{'' if training.steps is None else f'{training.steps} steps in runs at equal steps, '}"
+        f"{training.samples_per_class} images a class in a batch, embeddings of {training.embedding_dim} dimensions"
+    )
+
+
+def _networks(params: Params, dataset: str) -> str:
+    full = params.full_settings(dataset)
+    chunks = "" if full.chunk_size is None else f"chunks of {full.chunk_size}, "
+    return (
+        f"{full.network.backbone} at {full.images.size} px, {count(full.epochs, 'epoch')}, "
+        f"{full.sampling.samples_per_class} images a class in a batch, {chunks}{full.optimizer.kind}, weight decay "
+        f"{full.optimizer.weight_decay:g}, embeddings of {full.network.embedding_dim} dimensions"
+    )
 
 
 def _seeds(evidence: Evidence) -> str:

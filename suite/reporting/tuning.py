@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from suite.config import Budget
+from suite.config import Budget, Params
 from suite.reporting.evidence import DatasetEvidence, Evidence
 from suite.reporting.model import AP, Block, Cell, Column, Paragraph, Table, count, listing, number
 
@@ -82,6 +82,17 @@ def tuning(evidence: Evidence) -> list[Block]:
     return blocks
 
 
+def _weight_decays(params: Params, dataset: str) -> list[str]:
+    """The weight decay of each kind of run on a data set."""
+    protocols = {params.protocol(loss) for loss in params.losses if params.runs(dataset, loss)}
+    told = []
+    if "head" in protocols:
+        told.append(f"{params.training.weight_decay:g} for heads")
+    if "full" in protocols:
+        told.append(f"{params.full_settings(dataset).optimizer.weight_decay:g} for whole networks")
+    return told
+
+
 def _sentences(evidence: Evidence, data: DatasetEvidence, found: list[Choice]) -> Iterator[str]:
     searched = [choice for choice in found if choice.searched is not None]
     if not searched:
@@ -95,7 +106,8 @@ def _sentences(evidence: Evidence, data: DatasetEvidence, found: list[Choice]) -
     if failed:
         yield f"{count(failed, 'trial')} failed; a rate with a failed trial was not chosen."
     yield "The best mean validation mAP chose; test classes took no part."
-    yield f"Weight decay is {evidence.params.training.weight_decay:g} for all and was not searched."
+    decays = _weight_decays(evidence.params, data.name)
+    yield f"Weight decay, which was not searched, is {listing(decays)}."
     edges = sum(choice.at_edge for choice in searched)
     if edges:
         yield (

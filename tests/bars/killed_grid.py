@@ -251,3 +251,4 @@ def test_a_grid_killed_again_and_again_ends_as_one_never_touched(tmp_path: Path,
     assert rounds.killed.total() >= KILLS
     assert set(rounds.killed) == {"worker", "driver", "dvc", "node"}
     assert project.runs() == untouched.runs()
+    assert list((project.folder / "artifacts" / "checkpoints").rglob("*.pt")) == []

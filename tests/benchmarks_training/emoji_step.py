@@ -1,4 +1,9 @@
-"""One end-to-end step on the built emoji at 64 px; run as a script it prints the most memory a process of it held."""
+"""One end-to-end step on the built emoji at 64 px; run as a script it prints what memory a process held at most.
+
+    python tests/benchmarks_training/emoji_step.py BATCH_SIZE
+
+Two numbers of bytes: of the whole process, and how much of that came with the steps.
+"""
 
 from __future__ import annotations
 
@@ -47,5 +52,8 @@ def take_steps(run: FullRun, steps: int) -> float:
 if __name__ == "__main__":
     torch.manual_seed(0)
     compute_deterministically()
-    take_steps(emoji_run(int(sys.argv[1]), CHUNK), 2)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    run = emoji_run(int(sys.argv[1]), CHUNK)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    take_steps(run, 2)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(after * 1024, (after - before) * 1024)

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from emoji_step import CHUNK, emoji_run, take_steps
+from emoji_step import CHUNK, SAMPLES, emoji_run, take_steps
 
+from suite.benchmarking.memory import with_peak_memory
 from suite.training.distributed import shared_loss
 from suite.training.loop import Place
 
@@ -76,11 +77,8 @@ def test_images_a_second_beside_the_backbone_alone(benchmark, say):
 def test_share_of_the_loss(benchmark, say, batch_size):
     run = emoji_run(batch_size, CHUNK)
     batches = batches_of(run)
-    labels = run.labels[next(batches)[1]]
+    labels = (torch.arange(batch_size) // SAMPLES)[:, None]
     embeddings = torch.nn.functional.normalize(torch.randn(batch_size, run.spec.embedding_dim), dim=-1)
-    run.stream.close()
-    run = emoji_run(batch_size, CHUNK)
-    batches = batches_of(run)
 
     def loss_alone():
         shared_loss(run.loss, embeddings.clone().requires_grad_(), labels, run.ranks).backward()
@@ -98,18 +96,35 @@ def test_share_of_the_loss(benchmark, say, batch_size):
 
 
 def most_memory(batch_size):
-    """Bytes that a process of its own held at most over two steps."""
+    """Bytes that a process of its own held at most over two steps: in all, and more than before the first."""
     script = Path(__file__).parent / "emoji_step.py"
     ended = subprocess.run([sys.executable, script, str(batch_size)], capture_output=True, text=True, check=True)
-    return int(ended.stdout)
+    whole, of_steps = map(int, ended.stdout.split())
+    return whole, of_steps
+
+
+def loss_memory(batch_size):
+    """Bytes that the loss of a batch held at most, its embeddings and their gradient included."""
+    run = emoji_run(batch_size, CHUNK)
+    labels = torch.arange(batch_size) // SAMPLES
+
+    def call():
+        embeddings = torch.nn.functional.normalize(torch.randn(batch_size, run.spec.embedding_dim), dim=-1)
+        shared_loss(run.loss, embeddings.requires_grad_(), labels[:, None], run.ranks).backward()
+
+    return with_peak_memory(call)[1]
 
 
 def test_memory_by_batch_size(benchmark, say):
     small, large = most_memory(512), benchmark.pedantic(most_memory, args=(4096,), rounds=1)
-    ratio = large / small
-    benchmark.extra_info |= {"bytes_at_512": small, "bytes_at_4096": large}
+    losses = loss_memory(512), loss_memory(4096)
+    ratio, steps = large[0] / small[0], (large[1] - losses[1]) / (small[1] - losses[0])
+    benchmark.extra_info |= {"bytes_at_512": small, "bytes_at_4096": large, "loss_bytes": losses}
+    mib = [value / 2**20 for value in (small[0], large[0], small[1], large[1], *losses)]
     say(
-        f"most memory of a whole process, chunks of {CHUNK}: {small / 2**20:,.0f} MiB at batch 512, "
-        f"{large / 2**20:,.0f} at 4,096, {ratio:.3f} times (bar 1.1: {'met' if ratio <= 1.1 else 'missed'})"
+        f"most memory, chunks of {CHUNK}: whole process {mib[0]:,.0f} MiB at batch 512, {mib[1]:,.0f} at 4,096, "
+        f"{ratio:.3f} times (bar 1.1: {'met' if ratio <= 1.1 else 'missed'}); of the steps alone {mib[2]:,.0f} and "
+        f"{mib[3]:,.0f}, of which the loss and its embeddings {mib[4]:,.0f} and {mib[5]:,.0f}; steps without the loss "
+        f"{steps:.3f} times"
     )
-    assert small > 0
+    assert ratio <= 1.1

@@ -16,7 +16,7 @@ from toy_images import toy_image_params, write_toy_images
 from suite.config import Workers
 from suite.training.checkpoints import checkpoints_directory
 from suite.training.executors import Ended, Started
-from suite.training.executors.local import LocalExecutor, devices
+from suite.training.executors.local import LocalExecutor, devices, visible_device
 from suite.training.specification import specify
 from suite.training.stage import recorded_specifications, train_stage
 from suite.training.store import RunStore
@@ -227,3 +227,11 @@ def test_a_worker_that_died_idle_is_replaced(root):
 )
 def test_gpus_are_dealt_to_runs_in_turn(processes, gpus, share, expected):
     assert devices(Workers(processes=processes, gpus_per_run=share), gpus) == expected
+
+
+@pytest.mark.parametrize(
+    ("device", "visible", "name"),
+    [(1, None, "1"), (0, "2,3", "2"), (1, "2, 3", "3"), (1, "GPU-a,GPU-b", "GPU-b")],
+)
+def test_a_worker_sees_one_of_the_gpus_that_the_driver_may_use(device, visible, name):
+    assert visible_device(device, visible) == name

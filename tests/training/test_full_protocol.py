@@ -20,7 +20,7 @@ from suite.training.checkpoints import Checkpoints, checkpoints_directory
 from suite.training.data import evaluate
 from suite.training.full import FullRun
 from suite.training.loop import Place, fit
-from suite.training.protocols import RunTrainer, load_run_data
+from suite.training.protocols import RunTrainer, check_batch_norm, load_run_data
 from suite.training.specification import specify
 from suite.training.stage import recorded_specifications, train_stage
 from suite.training.store import RunStore
@@ -245,3 +245,46 @@ def test_class_centres_have_an_optimiser_of_their_own(root):
     total = trained.steps
     expected = 10.0 * (0.1 + 0.9 * (1 + np.cos(np.pi * np.arange(total) / total)) / 2)
     np.testing.assert_allclose(rates, expected)
+
+
+def test_half_precision_with_a_scaler_passes_over_overflows_and_goes_on_from_a_checkpoint(root, tmp_path):
+    spec = toy_image_run(root, precision="float16", epochs=3, evaluations=3, chunk_size=8, network=CONVOLUTIONAL)
+    run = FullRun(spec, load_run_data(root, spec))
+    before = {name: tensor.clone() for name, tensor in run.network.state_dict().items()}
+    # A scaler begins with the first loss that it scales.
+    run.optimization.scale(torch.ones(()))
+    scaled = run.optimization.scaler.get_scale()
+    assert scaled > 1
+    for parameter in run.optimization.measured:
+        parameter.grad = torch.full_like(parameter, float("inf"))
+    run.optimization.step()
+    assert run.optimization.scaler.get_scale() < scaled
+    assert all(torch.equal(tensor, before[name]) for name, tensor in run.network.state_dict().items())
+
+    whole, checkpoints = train(root, spec), Checkpoints(tmp_path / "kept", seconds=0.0)
+    train(root, spec, checkpoints)
+    assert_same(train(root, spec, checkpoints), whole)
+    assert np.isfinite(whole.history["loss"]).all()
+
+
+def test_gradients_are_clipped_to_a_norm(root):
+    spec = toy_image_run(root, optimizer={"kind": "sgd", "clip_norm": 0.01}, schedule={"kind": "constant"})
+    run = FullRun(spec, load_run_data(root, spec))
+    before = [parameter.detach().clone() for parameter in run.optimization.measured]
+    batches = run.batches(Place(1, 1, 0), 1)
+    run.gradient(*next(batches))
+    norm = run.optimization.step()
+    assert norm > 0.01
+    moved = [(one - other).flatten() for one, other in zip(run.optimization.measured, before, strict=True)]
+    # The head moves at twice the rate of the backbone, so by less than twice the clipped norm.
+    assert 0 < torch.cat(moved).norm() <= 2 * 0.01 * spec.learning_rate * 2
+
+
+def test_batch_norm_that_trains_is_refused_in_chunks_and_over_ranks(root):
+    network = CONVOLUTIONAL | {"freeze_batch_norm": False}
+    with pytest.raises(SuiteError, match=r"freeze_batch_norm is false, but a batch of 16 .* in chunks of 8"):
+        train_stage(toy_image_params(network=network, chunk_size=8), "toy", "supap", root, None)
+    spec = toy_image_run(root, network=network)
+    check_batch_norm(spec)
+    with pytest.raises(SuiteError, match="in 2 ranks"):
+        check_batch_norm(spec, 2)
