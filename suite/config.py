@@ -38,6 +38,8 @@ from suite.setting_types import (
 PARAMS = Path("params.yaml")
 # What is trained: an embedding of frozen features, or the whole network.
 TrainingProtocol = Literal["head", "full"]
+# The file of a run's chosen network, by protocol.
+NETWORK_FILES = {"head": "head.safetensors", "full": "network.safetensors"}
 
 
 class Seeds(Settings):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -35,3 +37,15 @@ def with_peak_memory(call: Callable[[], Result], device: torch.device | None = N
         held += event.nbytes()
         peak = max(peak, held)
     return result, peak
+
+
+def most_held() -> int:
+    """Bytes that this process has held at most so far.
+
+    Linux tells it of the process alone; `getrusage` also counts what the process that started it held then.
+    """
+    status = Path("/proc/self/status")
+    if status.is_file():
+        line = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM"))
+        return 1024 * int(line.split()[1])
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from suite.config import Ablation
@@ -36,14 +38,13 @@ def ablations(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) ->
         return [Paragraph("The study varies nothing but losses and batch sizes, so there is no ablation to tell of.")]
     blocks: list[Block] = []
     for name in names:
-        ablation = evidence.params.ablations[name]
         table = data.ablations[data.ablations["ablation"] == name]
         shown = _shown(evidence, data, table)
         blocks.append(Paragraph(conclusions_ablations.effect(evidence, data, name, shown)))
         if shown:
             gaps, metrics = ([one for one in shown if one.startswith("gap") == gap] for gap in (True, False))
             blocks += _figure(evidence, data, name, table, shown, look)
-            blocks.append(_table(data, name, ablation, table, [*gaps[:1], *metrics]))
+            blocks.append(_table(evidence, data, name, table, [*gaps[:1], *metrics]))
     return blocks
 
 
@@ -93,18 +94,29 @@ def _figure(
     return [Figure(f"{data.name}-ablation-{name}", caption, alt, wide, narrow)]
 
 
+def _held(evidence: Evidence, ablation: Ablation, case: dict[str, Any]) -> str:
+    """What a row holds equal between the arms, if anything."""
+    return case["budget"] if conclusions_ablations.at_equal(evidence.params, ablation, case["budget"]) else "–"
+
+
 def _axis(ablation: Ablation) -> str:
     """The label of the horizontal axis: short enough to stand under a panel."""
     return ablation.label if len(ablation.label) <= 44 else f"{ablation.label[:43].rsplit(' ', 1)[0]} …"
 
 
-def _table(data: DatasetEvidence, name: str, ablation: Ablation, table: pd.DataFrame, shown: list[str]) -> Table:
+def _table(evidence: Evidence, data: DatasetEvidence, name: str, table: pd.DataFrame, shown: list[str]) -> Table:
+    ablation = evidence.params.ablations[name]
     cells = table.set_index(["loss", "budget", "batch_size", "quantity"])
     cases = table.drop_duplicates(["loss", "budget", "batch_size"]).sort_values(["budget", "batch_size"], kind="stable")
     rows = []
     for case in cases.to_dict("records"):
         value = None if pd.isna(case["value_number"]) else float(case["value_number"])
-        row = [Cell(case["value"], value), whole(case["batch_size"]), Cell(case["budget"]), whole(case["seeds"])]
+        row = [
+            Cell(case["value"], value),
+            whole(case["batch_size"]),
+            Cell(_held(evidence, ablation, case)),
+            whole(case["seeds"]),
+        ]
         for quantity in shown:
             key = (case["loss"], case["budget"], case["batch_size"], quantity)
             if key not in cells.index:

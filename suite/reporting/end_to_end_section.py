@@ -24,7 +24,8 @@ from suite.reporting.model import (
 from suite.statistics.intervals import t_interval
 
 _METRICS = {AP: "mAP", "level0/R_at_1": "R@1"}
-_SPENT = ("minutes", "images_per_second", "gib")
+# What is shown of a run's cost, with its decimals.
+_SPENT = {"minutes": 1, "images_per_second": 0, "gib": 1}
 
 
 def end_to_end(evidence: Evidence, data: DatasetEvidence) -> list[Block]:
@@ -57,7 +58,7 @@ def end_to_end(evidence: Evidence, data: DatasetEvidence) -> list[Block]:
             whole(row["seeds"]),
             whole(row["epochs"]),
             *(measured(*(row[f"{name}_{end}"] for end in ("mean", "low", "high"))) for name in _METRICS.values()),
-            *(Cell(number(row[name], 1), row[name]) for name in _SPENT),
+            *(Cell(number(row[name], digits), row[name]) for name, digits in _SPENT.items()),
         )
         for row in rows
     )

@@ -13,11 +13,10 @@ from typing import Any
 
 import pandas as pd
 
+from suite.config import NETWORK_FILES
 from suite.errors import SuiteError
 
 FILES = ("metrics.json", "history.parquet", "queries.parquet")
-# The file of the chosen network, by protocol.
-NETWORKS = {"head": "head.safetensors", "full": "network.safetensors"}
 # A curve of this many points loses nothing on a screen, and thinning keeps a store of many long runs small.
 POINTS = 200
 
@@ -79,7 +78,7 @@ def read_record(directory: Path, root: Path) -> Record:
     known = _read_json(provenance) if provenance.exists() else {}
     if run["status"] == "failed":
         return Record(run=run, provenance=known)
-    files = tuple(directory / name for name in (*FILES, NETWORKS[run["protocol"]]))
+    files = tuple(directory / name for name in (*FILES, NETWORK_FILES[run["protocol"]]))
     for path in files:
         if not path.exists():
             raise SuiteError(f"{path}: missing; delete the run's folder and train it again")

@@ -6,6 +6,7 @@ the run is recorded.
 
 from __future__ import annotations
 
+import logging
 import pickle
 import time
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 import torch
 
 from suite.files import atomic_file, remove
+
+logger = logging.getLogger(__name__)
 
 KEPT = 2
 
@@ -42,9 +45,14 @@ class Checkpoints:
         # Through Python's own file: a full disk then raises OSError, as everywhere.
         with atomic_file(self.directory / f"step-{step:09d}.pt") as temporary, temporary.open("wb") as stream:
             torch.save(state, stream)
-        for path in self._paths()[:-KEPT]:
+        # Hidden ones are what a process left that was killed while it wrote.
+        for path in [*self._paths()[:-KEPT], *self.directory.glob(".step-*.pt")]:
             path.unlink()
         self._written = time.monotonic()
+
+    def exist(self) -> bool:
+        """Whether there is one."""
+        return bool(self._paths())
 
     def latest(self) -> dict[str, Any] | None:
         """The state of the newest checkpoint that can be read, on the processor; None if there is none.
@@ -54,8 +62,8 @@ class Checkpoints:
         for path in reversed(self._paths()):
             try:
                 return torch.load(path, map_location="cpu", weights_only=True)
-            except (RuntimeError, EOFError, ValueError, KeyError, OSError, pickle.UnpicklingError):
-                continue
+            except (RuntimeError, EOFError, ValueError, KeyError, OSError, pickle.UnpicklingError) as error:
+                logger.warning("%s: cannot be read (%s); the one before it is taken", path, type(error).__name__)
         return None
 
     def _paths(self) -> list[Path]:

@@ -91,19 +91,6 @@ class Ranks:
             for gradient, total in zip(bucket, flat.split([one.numel() for one in bucket]), strict=True):
                 gradient.copy_(total.view_as(gradient))
 
-    def any(self, flag: bool) -> bool:
-        """Whether the flag of any rank is set, on every rank."""
-        if self.size == 1:
-            return flag
-        raised = torch.tensor(int(flag), device=self.device)
-        dist.all_reduce(raised, dist.ReduceOp.MAX)
-        return bool(raised)
-
-    def barrier(self) -> None:
-        """Wait until every rank is here."""
-        if self.size > 1:
-            dist.barrier()
-
     def tell(self, value: Any) -> Any:
         """What the first rank gives, on every rank; a plain Python object."""
         if self.size == 1:

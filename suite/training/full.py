@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from suite.datasets.samplers import Sampler, create_sampler
-from suite.errors import SuiteError
 from suite.full_settings import Full
 from suite.losses import complete_settings, create_loss
 from suite.models.keyed_dropout import sample_keys
@@ -21,7 +20,7 @@ from suite.training.checkpoints import Checkpoints
 from suite.training.data import StudiedData, training_labels
 from suite.training.distributed import Ranks, shared_loss
 from suite.training.image_data import ImageChunk, ImageData
-from suite.training.loop import Place, Report, TrainingRun, fit, run_length
+from suite.training.loop import Place, Report, TrainingRun, batches_of, fit, run_length
 from suite.training.optimization import full_optimization
 from suite.training.randomness import mixed_seed
 from suite.training.specification import RunSpecification
@@ -67,10 +66,8 @@ class FullRun(TrainingRun):
         self.device = self.ranks.device
         self.labels, self.rows = training_labels(data), data.rows("train")
         self.sampler = full_sampler(spec, self.labels.numpy())
-        if spec.batch_size % self.ranks.size:
-            raise SuiteError(f"batch size {spec.batch_size} cannot be divided by {self.ranks.size} processes")
-        share = spec.batch_size // self.ranks.size
-        self.part = slice(self.ranks.rank * share, (self.ranks.rank + 1) * share)
+        self.shard = self.sampler.shard(self.ranks.rank, self.ranks.size)
+        share = self.shard.batch_size
         self.chunk_size = min(self.full.chunk_size or share, share)
         self.chunks_per_batch = -(-share // self.chunk_size)
         dtype = torch.float64 if self.full.precision == "float64" else torch.float32
@@ -93,17 +90,15 @@ class FullRun(TrainingRun):
 
     def batches(self, first: Place, total: int) -> Iterator[tuple[Place, np.ndarray]]:
         passes = 1 if self.chunks_per_batch == 1 else 2
-        parts = (self._keyed_part(place, batch) for place, batch in super().batches(first, total))
+        parts = (self._keyed(place, part) for place, part in batches_of(self.shard, first, total))
         self.stream = self.data.chunks(parts, self.chunk_size, passes, self.loaders)
         try:
             yield from super().batches(first, total)
         finally:
             self.stream.close()
 
-    def begin_epoch(self, epoch: int) -> None:
-        self.network.freeze_backbone(epoch <= self.full.frozen_epochs)
-
     def gradient(self, place: Place, batch: np.ndarray) -> float:
+        self.network.freeze_backbone(place.epoch <= self.full.frozen_epochs)
         self.network.train()
         labels = self.labels[batch].to(self.device)
 
@@ -129,10 +124,10 @@ class FullRun(TrainingRun):
         with torch.autocast(self.device.type, half, enabled=half is not None):
             return self.network(images, keys)
 
-    def _keyed_part(self, place: Place, batch: np.ndarray) -> tuple[np.ndarray, Tensor]:
+    def _keyed(self, place: Place, part: np.ndarray) -> tuple[np.ndarray, Tensor]:
         """Rows of `items.parquet` and keys of this rank's images of a batch."""
-        places = torch.arange(self.part.start, self.part.stop)
-        return self.rows[batch[self.part]], sample_keys(self.spec.seed, place.step, places)
+        first = self.ranks.rank * len(part)
+        return self.rows[part], sample_keys(self.spec.seed, place.step, torch.arange(first, first + len(part)))
 
     def _whiten(self) -> None:
         stride = max(1, len(self.rows) // _WHITENING_IMAGES)

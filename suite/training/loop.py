@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from suite.benchmarking.memory import with_peak_memory
+from suite.benchmarking.memory import most_held, with_peak_memory
 from suite.datasets.samplers.base import Sampler
 from suite.training.checkpoints import Checkpoints
 from suite.training.data import StudiedData, evaluate
@@ -71,17 +70,7 @@ class TrainingRun(ABC):
 
     def batches(self, first: Place, total: int) -> Iterator[tuple[Place, np.ndarray]]:
         """The batches from `first` on, to the end of the run."""
-        step, start = count(first.step), first.batch
-        for epoch in count(first.epoch):
-            for number, batch in enumerate(self.sampler.epoch(epoch, start), start):
-                place = Place(next(step), epoch, number)
-                if place.step > total:
-                    return
-                yield place, batch
-            start = 0
-
-    def begin_epoch(self, epoch: int) -> None:  # noqa: B027
-        """Called before the first update of an epoch, and after a run was taken up inside of one."""
+        return batches_of(self.sampler, first, total)
 
     def evaluated_data(self) -> StudiedData:
         """The data set as it is embedded for judging."""
@@ -90,6 +79,18 @@ class TrainingRun(ABC):
     def network_state(self) -> State:
         """A copy of the network's tensors on the processor."""
         return {name: tensor.detach().cpu().clone() for name, tensor in self.network.state_dict().items()}
+
+
+def batches_of(sampler: Sampler, first: Place, total: int) -> Iterator[tuple[Place, np.ndarray]]:
+    """The batches of a sampler, epoch after epoch, from `first` on to step `total`, each with its place."""
+    step, start = count(first.step), first.batch
+    for epoch in count(first.epoch):
+        for number, batch in enumerate(sampler.epoch(epoch, start), start):
+            place = Place(next(step), epoch, number)
+            if place.step > total:
+                return
+            yield place, batch
+        start = 0
 
 
 def run_length(spec: RunSpecification, sampler: Sampler) -> int:
@@ -144,14 +145,11 @@ class _Course:
         self.seconds: list[float] = []
         self.step_bytes = 0
         self.sent, self.told = 0, time.monotonic()
-        self.images, self.busy, self.epoch = 0, 0.0, 0
+        self.images, self.busy = 0, 0.0
 
     def update(self, place: Place, batch: np.ndarray) -> None:
         """One update of the parameters, and its row of the history."""
         run = self.run
-        if place.epoch != self.epoch:
-            self.epoch = place.epoch
-            run.begin_epoch(place.epoch)
         # Drawn anew at every step: what a step draws does not depend on how those before it were computed.
         torch.manual_seed(mixed_seed(run.spec.seed, place.step))
         rates = run.optimization.rates()
@@ -247,7 +245,7 @@ class _Course:
         rows = self.run.data.rows("train")[batch[:3]].tolist()
         text = f"at step {place.step}, batch {place.batch} of epoch {place.epoch} (rows {rows} of items.parquet"
         text += ", ...)" if len(batch) > 3 else ")"
-        if self.checkpoints is not None:
+        if self.checkpoints is not None and self.checkpoints.exist():
             text += f"; the last good checkpoint stays in {self.checkpoints.directory}"
         return text
 
@@ -272,6 +270,4 @@ class _Course:
 
 def _memory_in_use(device: torch.device) -> int:
     """The most bytes that this process, or its part of a GPU, has held so far."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else most_held()

@@ -58,6 +58,9 @@ class Optimization:
         self.optimizers = [optimizer for optimizer, _ in optimizers]
         self.schedules = [LambdaLR(optimizer, decays) for optimizer, decays in optimizers]
         self.measured, self.clip_norm = list(measured), clip_norm
+        every = (one for optimizer in self.optimizers for group in optimizer.param_groups for one in group["params"])
+        known = {id(parameter) for parameter in self.measured}
+        self.others = [parameter for parameter in every if id(parameter) not in known]
         self.scaler = torch.amp.GradScaler("cpu", enabled=False) if scaler is None else scaler
 
     def zero_grad(self) -> None:
@@ -79,11 +82,11 @@ class Optimization:
         """
         for optimizer in self.optimizers:
             self.scaler.unscale_(optimizer)
-        gradients = [parameter.grad for parameter in self.measured if parameter.grad is not None]
-        norm = float(torch.nn.utils.get_total_norm(gradients)) if gradients else 0.0
-        overflows = not math.isfinite(norm)
+        norm, others = _norm(self.measured), _norm(self.others)
+        overflows = not (math.isfinite(norm) and math.isfinite(others))
         if overflows and not (self.scaler.is_enabled() and self.scaler.get_scale() > 1.0):
-            raise FloatingPointError(f"the norm of the gradient is {norm}")
+            whose = "" if math.isfinite(others) else " of the loss's own parameters"
+            raise FloatingPointError(f"the norm of the gradient{whose} is {others if whose else norm}")
         if self.clip_norm is not None and not overflows:
             torch.nn.utils.clip_grads_with_norm_(self.measured, self.clip_norm, torch.tensor(norm))
         for optimizer in self.optimizers:
@@ -115,6 +118,11 @@ class Optimization:
             schedule.last_epoch, schedule._last_lr = saved["last_epoch"], list(saved["rates"])
         if self.scaler.is_enabled():
             self.scaler.load_state_dict(state["scaler"])
+
+
+def _norm(parameters: Sequence[nn.Parameter]) -> float:
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    return float(torch.nn.utils.get_total_norm(gradients)) if gradients else 0.0
 
 
 def head_optimization(head: nn.Module, loss: nn.Module, rate: float, weight_decay: float, total: int) -> Optimization:

@@ -12,6 +12,7 @@ from typing import Any
 import filelock
 from torch import nn
 
+from suite.config import NETWORK_FILES
 from suite.errors import SuiteError
 from suite.files import atomic_directory, remove, write_json
 from suite.full_settings import Full
@@ -22,8 +23,6 @@ from suite.training.trained import Trained
 
 LOCK_WAIT_SECONDS = 300
 RESULTS = ("history.parquet", "metrics.json")
-# The file of the chosen network, by protocol.
-NETWORKS = {"head": "head.safetensors", "full": "network.safetensors"}
 SNAPSHOTS = "snapshots.safetensors"
 
 
@@ -46,7 +45,7 @@ class RecordedRun:
 
     def network(self) -> nn.Module:
         """The network chosen on validation: of the protocol `head` its head, else the whole."""
-        path = self.directory / NETWORKS[self.spec.protocol]
+        path = self.directory / NETWORK_FILES[self.spec.protocol]
         if self.spec.protocol == "head":
             return load_head(path)
         # timm is slow to import, and heads do without it.
@@ -81,7 +80,7 @@ class RunStore:
         run = RecordedRun(directory, json.loads((directory / "run.json").read_text(encoding="utf-8")), spec)
         files = [
             *RESULTS,
-            NETWORKS[spec.protocol],
+            NETWORK_FILES[spec.protocol],
             *(["queries.parquet"] if spec.test else []),
             *([SNAPSHOTS] if spec.followed else []),
         ]
@@ -91,7 +90,7 @@ class RunStore:
     def record_finished(self, spec: RunSpecification, trained: Trained) -> None:
         """Write a finished run, whole or not at all."""
         with atomic_directory(self.directory / spec.fingerprint) as target:
-            save_state(target / NETWORKS[spec.protocol], trained.state)
+            save_state(target / NETWORK_FILES[spec.protocol], trained.state)
             if trained.snapshots:
                 save_snapshots(target / SNAPSHOTS, trained.snapshots)
             trained.history.to_parquet(target / "history.parquet", index=False)

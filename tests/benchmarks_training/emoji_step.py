@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from suite.benchmarking.memory import most_held
 from suite.config import Batch, PlannedRun, load_params
 from suite.errors import SuiteError
 from suite.training.full import FullRun
@@ -46,12 +47,6 @@ def take_steps(run: FullRun, steps: int) -> float:
         value = run.gradient(place, batch)
         run.optimization.step()
     return value
-
-
-def most_held() -> int:
-    """Bytes that this process has held at most; `getrusage` would count what the process that started it held."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
 
 
 if __name__ == "__main__":

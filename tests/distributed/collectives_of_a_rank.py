@@ -51,13 +51,11 @@ def told(ranks: Ranks) -> dict:
     for dtype in DTYPES:
         rows = ranks.gather(torch.full((2, 3), ranks.rank + 0.5, dtype=dtype))
         gathered[str(dtype)] = [str(rows.dtype), rows.double().tolist()]
-    ranks.barrier()
     return {
         "place": [ranks.rank, ranks.size, ranks.is_first],
         "gathered": gathered,
         "sums": [None if one.grad is None else one.grad.double().sum().item() for one in parameters],
         "ends": [None if one.grad is None else one.grad.flatten()[-1].item() for one in parameters],
-        "any": [ranks.any(False), ranks.any(ranks.rank == ranks.size - 1), ranks.any(True)],
         "tell": ranks.tell({"from": ranks.rank}),
         "nan": fault_of_nan(ranks),
     }

@@ -1,4 +1,4 @@
-"""What ranks exchange beside the loss: rows, gradients, flags, objects, and what becomes of them when one fails."""
+"""What ranks exchange beside the loss: rows, gradients, objects, and what becomes of them when one fails."""
 
 import pytest
 import torch
@@ -36,10 +36,9 @@ def test_gradients_are_summed_where_any_rank_has_one(of_ranks):
             assert found["ends"][place] == total.flatten()[-1].item()
 
 
-def test_flags_and_objects_reach_every_rank(of_ranks):
+def test_objects_reach_every_rank(of_ranks):
     assert [found["place"] for found in of_ranks] == [[0, 2, True], [1, 2, False]]
     for found in of_ranks:
-        assert found["any"] == [False, True, True]
         assert found["tell"] == {"from": 0}
 
 
@@ -56,7 +55,7 @@ def test_a_process_alone_has_what_it_gives():
     found = told(Ranks(0, 1, torch.device("cpu")))
     assert found["sums"] == expected
     assert found["gathered"][str(torch.float64)][1] == [[0.5] * 3] * 2
-    assert (found["any"], found["tell"], found["nan"]) == ([False, True, True], {"from": 0}, NAN)
+    assert (found["tell"], found["nan"]) == ({"from": 0}, NAN)
 
 
 @pytest.mark.parametrize(

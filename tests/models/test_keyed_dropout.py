@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,7 @@ from suite.models.keyed_dropout import KeyedDropout, KeyedDropPath, key_dropout,
 from suite.torchvision_schemas import declare_torchvision_schemas
 
 declare_torchvision_schemas()
-from timm.layers import DropPath  # noqa: E402
+DropPath = importlib.import_module("timm.layers").DropPath
 
 MANY = 20_000
 

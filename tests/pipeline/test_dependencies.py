@@ -28,7 +28,6 @@ SHELL = frozenset(
         "suite.config",
         "suite.errors",
         "suite.files",
-        "suite.full_settings",
         "suite.measuring_settings",
         "suite.registry",
         "suite.setting_types",

@@ -103,14 +103,19 @@ def test_a_run_that_is_cut_off_anywhere_ends_in_the_same_bits(root, tmp_path, ch
         assert [row["step"] for row in told] == list(range(1, whole.steps + 1))
 
 
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(root, tmp_path):
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(root, tmp_path, caplog):
     spec = toy_image_run(root)
     whole, checkpoints = train(root, spec), Checkpoints(tmp_path / "kept", seconds=0.0)
     train(root, spec, checkpoints)
     newest = sorted(checkpoints.directory.iterdir())[-1]
     newest.write_bytes(newest.read_bytes()[: newest.stat().st_size // 2])
     assert checkpoints.latest()["place"][0] == 2
+    assert f"{newest}: cannot be read" in caplog.text
+    # What a process left that was killed while it wrote.
+    (checkpoints.directory / ".step-000000001.x.pt").write_bytes(b"half")
     assert_same(train(root, spec, checkpoints), whole)
+    kept = sorted(path.name for path in checkpoints.directory.iterdir())
+    assert kept == ["step-000000002.pt", "step-000000003.pt"]
     for path in checkpoints.directory.iterdir():
         path.write_bytes(b"")
     assert checkpoints.latest() is None
@@ -223,8 +228,6 @@ def test_the_backbone_is_frozen_for_the_first_epochs(root):
     before = [parameter.clone() for parameter in run.network.backbone_parameters()]
     head = [parameter.clone() for parameter in run.network.head_parameters()]
     for place, batch in run.batches(Place(1, 1, 0), 3):
-        if place.batch == 0:
-            run.begin_epoch(place.epoch)
         run.optimization.zero_grad()
         run.gradient(place, batch)
         run.optimization.step()
@@ -288,3 +291,22 @@ def test_batch_norm_that_trains_is_refused_in_chunks_and_over_ranks(root):
     check_batch_norm(spec)
     with pytest.raises(SuiteError, match="in 2 ranks"):
         check_batch_norm(spec, 2)
+
+
+def test_a_gradient_of_class_centres_that_is_nan_stops_the_run_before_anything_changes(root, tmp_path):
+    spec = toy_image_run(root, loss="proxy", centres={"learning_rate": 1.0})
+    run = FullRun(spec, load_run_data(root, spec))
+    (weight,) = run.loss.parameters()
+    before, gradient = weight.detach().clone(), run.gradient
+
+    def spoilt(place, batch):
+        value = gradient(place, batch)
+        weight.grad[0, 0] = float("nan")
+        return value
+
+    run.gradient = spoilt
+    checkpoints = Checkpoints(tmp_path / "none")
+    with pytest.raises(FloatingPointError, match="gradient of the loss's own parameters is nan at step 1") as caught:
+        fit(run, lambda rows: None, checkpoints)
+    assert torch.equal(weight, before)
+    assert "checkpoint" not in str(caught.value)

@@ -72,7 +72,11 @@ class RayExecutor(Executor):
         self._tasks: dict[str, _Task] = {}
 
     def has_room(self, needed: int) -> bool:
-        return len(self._tasks) < max(1, int(ray.cluster_resources().get("CPU", 0)))
+        found = ray.cluster_resources()
+        most = found.get("CPU", 0)
+        if found.get("GPU"):
+            most = min(most, found["GPU"] / self.workers.gpus_per_run)
+        return len(self._tasks) < max(1, int(most))
 
     def submit(self, spec: RunSpecification, needed: int) -> None:
         gpus = self.workers.gpus_per_run if ray.cluster_resources().get("GPU") else 0
