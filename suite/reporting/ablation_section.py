@@ -82,7 +82,8 @@ def _figure(
         )
     else:
         arms = table[table["difference"].notna()]
-        if arms.empty:
+        # One batch size makes no curve: the table says it all.
+        if arms["batch_size"].nunique() < 2:
             return []
         wide, narrow = figures.render(scaling_figures.switch_figure, arms, look)
         base = look[next(iter(ablation.arms))].label
