@@ -106,8 +106,10 @@ def test_a_cluster_gives_the_bytes_of_this_machine_and_prints_no_more(cluster, t
     assert train_stage(on_ray(params, cluster), "toy", "supap", roots["ray"], listener) == local
     printed = capfd.readouterr()
     assert contents(roots["ray"] / "runs") == contents(roots["local"] / "runs")
-    assert len(printed.out.splitlines()) == local.trained
-    assert printed.out.count("validation mAP") == local.trained
+    # A slow machine also says how far the grid is.
+    ended = [line for line in printed.out.splitlines() if " runs done, " not in line]
+    assert len(ended) == local.trained
+    assert all("validation mAP" in line for line in ended)
     assert printed.err == ""
     for fingerprint in {name for _, name in listener.heard}:
         kinds = [kind for kind, name in listener.heard if name == fingerprint]
