@@ -74,6 +74,7 @@ def _figure(
     lines = table[values >= _FEW]
     if len(lines):
         wide, narrow = figures.render(scaling_figures.weight_figure, lines, _axis(ablation))
+        drawn = lines
         sizes = listing(str(size) for size in sorted(lines["batch_size"].unique()))
         caption = (
             f"{ablation.label}: gap and test metrics against it{held}, heads trained at batch {sizes}. Bars: 95 % "
@@ -86,13 +87,14 @@ def _figure(
         if arms["batch_size"].nunique() < 2:
             return []
         wide, narrow = figures.render(scaling_figures.switch_figure, arms, look)
+        drawn = arms
         base = look[next(iter(ablation.arms))].label
         caption = (
             f"{ablation.label}: change against {base} over training batch size{held}. Bars: 95 % intervals of the "
             "paired difference, of metrics for new seeds and new classes, of gaps over seeds; zero: no change."
         )
     alt = f"{ablation.label}: {listing(quantity_name(one) for one in shown)}; values are in the table that follows."
-    return [Figure(f"{data.name}-ablation-{name}", caption, alt, wide, narrow)]
+    return [Figure(f"{data.name}-ablation-{name}", caption, alt, wide, narrow, drawn.drop(columns="dataset"))]
 
 
 def _held(evidence: Evidence, ablation: Ablation, case: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from suite.config import Params
 from suite.files import atomic_directory, atomic_file
 from suite.recipes import RECIPES
 from suite.reporting import figures, method, results
+from suite.reporting.citing import cite
 from suite.reporting.conclusions import NOTE, summary
 from suite.reporting.evidence import Evidence, read_evidence
 from suite.reporting.html import render_html
@@ -36,7 +37,7 @@ def write_reports(
     page, paper = render_html(report).encode("utf-8"), render_pdf(report)
     with atomic_directory(destination / "figures") as folder:
         for figure in report.blocks(Figure):
-            (folder / f"{figure.name}.svg").write_bytes(figure.wide)
+            (folder / f"{figure.name}.svg").write_bytes(figure.wide.svg)
         look = figures.looks(params)
         for data in evidence.datasets[:1]:
             if not data.board(AP).empty:
@@ -62,7 +63,10 @@ def build_report(evidence: Evidence) -> Report:
     return Report(
         title=f"Rank losses compared: study “{params.study}”",
         subtitle=subtitle,
+        study=params.study,
         summary=summary(evidence),
         note=NOTE,
         sections=(*parts, *method.sections(evidence, look)),
+        citation=cite(evidence),
+        references=(),
     )

@@ -8,7 +8,7 @@ import pandas as pd
 
 from suite.reporting import conclusions_ablations, conclusions_gap, conclusions_scaling
 from suite.reporting.evidence import DatasetEvidence, Evidence
-from suite.reporting.model import AP, Summary, count, listing, number, signed, with_interval
+from suite.reporting.model import AP, Finding, Summary, count, listing, number, signed, with_interval
 
 # How intervals and decisions go together.
 NOTE = (
@@ -21,20 +21,22 @@ NOTE = (
 def summary(evidence: Evidence) -> tuple[Summary, ...]:
     """The sentences that open the report, data set by data set."""
     several = len(evidence.datasets) > 1
-    return tuple(Summary(data.short if several else "", _sentences(evidence, data)) for data in evidence.datasets)
+    return tuple(Summary(data.short if several else "", _findings(evidence, data)) for data in evidence.datasets)
 
 
-def _sentences(evidence: Evidence, data: DatasetEvidence) -> tuple[str, ...]:
-    told = (
-        leader(evidence, data),
-        " ".join(filter(None, (rivals(evidence, data), detectable(data)))),
-        lift(data),
-        conclusions_gap.gap(evidence, data),
-        *conclusions_ablations.summary(evidence, data),
-        *conclusions_scaling.scaling(evidence, data),
-        failures(data),
-    )
-    return tuple(text for text in told if text)
+def _findings(evidence: Evidence, data: DatasetEvidence) -> tuple[Finding, ...]:
+    told = [
+        ("Best loss", leader(evidence, data), "leaderboard"),
+        ("How sure", " ".join(filter(None, (rivals(evidence, data), detectable(data)))), "comparison"),
+        ("Against frozen features", lift(data), "leaderboard"),
+        ("Decomposability gap", conclusions_gap.gap(evidence, data), "gap"),
+        *(("Ablation", text, "ablations") for text in conclusions_ablations.summary(evidence, data)),
+        *(("Batch size", text, "scaling") for text in conclusions_scaling.scaling(evidence, data)),
+    ]
+    findings = [Finding(label, text, f"{data.name}-{section}") for label, text, section in told if text]
+    if text := failures(data):
+        findings.append(Finding("Failed runs", text, "runs"))
+    return tuple(findings)
 
 
 def leader(evidence: Evidence, data: DatasetEvidence) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
@@ -20,11 +21,13 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import NullLocator
 
 from suite.config import Params
+from suite.reporting.model import Drawing
 
 # Okabe and Ito's colours without yellow, too faint on white, and with two dark ones of Tol's muted scheme.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#882255", "#56B4E9", "#E69F00", "#332288")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 WIDE, NARROW = 7.2, 3.9
+_VIEW = re.compile(rb'viewBox="0 0 ([0-9.]+) ([0-9.]+)"')
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,10 @@ def looks(params: Params) -> Looks:
     return table
 
 
-def render(draw: Callable[..., Figure], *arguments: Any) -> tuple[bytes, bytes]:
+def render(draw: Callable[..., Figure], *arguments: Any) -> tuple[Drawing, Drawing]:
     """Draw a figure wide and narrow; both as SVG, free of dates: the same data gives the same bytes."""
-    return tuple(_export(draw, arguments, narrow, "svg") for narrow in (False, True))
+    wide, narrow = (_export(draw, arguments, narrow, "svg") for narrow in (False, True))
+    return _drawing(wide), _drawing(narrow)
 
 
 def render_png(draw: Callable[..., Figure], *arguments: Any) -> bytes:
@@ -143,6 +147,11 @@ def pairwise_figure(pairs: pd.DataFrame, order: list[str], look: Looks, narrow: 
 
 def _look(place: int, label: str) -> Look:
     return Look(label, COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
+
+
+def _drawing(svg: bytes) -> Drawing:
+    width, height = (float(value) for value in _VIEW.search(svg).groups())
+    return Drawing(svg, width, height)
 
 
 def _export(draw: Callable[..., Figure], arguments: tuple[Any, ...], narrow: bool, kind: str) -> bytes:

@@ -81,7 +81,7 @@ def _main_figure(evidence: Evidence, data: DatasetEvidence, main: pd.DataFrame, 
         "embeddings are controls: what their gap does with batch size owes nothing to learning here, so compare a loss "
         "with them at the same size. Bars: 95 % t intervals over seeds."
     )
-    return Figure(f"{data.name}-gap", caption, f"{alt}.", wide, narrow)
+    return Figure(f"{data.name}-gap", caption, f"{alt}.", wide, narrow, main.drop(columns="dataset"))
 
 
 def _against_controls(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
@@ -99,7 +99,7 @@ def _against_controls(evidence: Evidence, data: DatasetEvidence, look: figures.L
     alt = f"Differences of the gap from {controls}; every value is in the table that follows."
     return [
         *blocks,
-        Figure(f"{data.name}-gap-difference", caption, alt, wide, narrow),
+        Figure(f"{data.name}-gap-difference", caption, alt, wide, narrow, table.drop(columns="dataset")),
         _comparison_table(evidence, data, table, look),
     ]
 
@@ -118,7 +118,12 @@ def _by_metric(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
     return [
         Paragraph(conclusions_gap.metrics_in_words(evidence, data)),
         Figure(
-            f"{data.name}-gap-metrics", caption, f"Gap of {names} of each loss and control by batch size.", wide, narrow
+            f"{data.name}-gap-metrics",
+            caption,
+            f"Gap of {names} of each loss and control by batch size.",
+            wide,
+            narrow,
+            others.drop(columns="dataset"),
         ),
     ]
 
@@ -175,7 +180,7 @@ def _by_training_batch(
     told = conclusions_gap.by_training_batch(evidence, data, size)
     return [
         *([Paragraph(told)] if told else []),
-        Figure(f"{data.name}-gap-trained", caption, alt, wide, narrow),
+        Figure(f"{data.name}-gap-trained", caption, alt, wide, narrow, varied.drop(columns="dataset")),
     ]
 
 

@@ -84,6 +84,7 @@ def along(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> lis
             "The gap of each loss as its AP over the set grows; the values are in the table that follows.",
             wide,
             narrow,
+            table.drop(columns="dataset"),
         ),
         Table(
             f"{data.name}-gap-along",
@@ -129,6 +130,7 @@ def generalisation(evidence: Evidence, data: DatasetEvidence, look: figures.Look
             "AP and gap of each loss on training and unseen classes; the values are in the table that follows.",
             wide,
             narrow,
+            table,
         ),
         Table(
             f"{data.name}-gap-generalisation",

@@ -22,15 +22,17 @@ HEADLINE = {
 }
 # Metrics that the gap is measured of, by the names of the gap tables.
 GAP_METRICS = {"AP": "AP", "R_at_1": "R@1", "NDCG": "NDCG", "H_AP": "H-AP"}
+_PIECES = re.compile(r"`([^`]+)`|\[@([\w-]+)\]|((?:[^`\[]|\[(?!@[\w-]+\])|`(?![^`]+`))+)")
 _GAP = re.compile(r"gap_(.+)_at_(\d+)")
 
 
 @dataclass(frozen=True)
 class Span:
-    """A piece of a sentence; `code` pieces are commands, file names or keys."""
+    """A piece of a sentence; `code` pieces are commands, file names or keys, `cite` ones the key of a reference."""
 
     text: str
     code: bool = False
+    cite: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,27 @@ class Points:
 
 
 @dataclass(frozen=True)
+class Runs:
+    """The runs of the report's study behind a number; what is None is left open."""
+
+    dataset: str
+    loss: str | None = None
+    batch_size: int | None = None
+    budget: str | None = None
+    seed: int | None = None
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True)
 class Cell:
-    """A table cell: what is read, the exact number it sorts by, and a second line in smaller type."""
+    """A table cell: what is read, the exact number it sorts by, a second line in smaller type, the runs behind it."""
 
     text: str
     value: float | None = None
     detail: str = ""
     strong: bool = False
     code: bool = False
+    runs: Runs | None = None
 
 
 @dataclass(frozen=True)
@@ -81,14 +96,34 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Spot:
+    """A place in a drawing, in the units of its SVG, and what is to be read there."""
+
+    x: float
+    y: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """An SVG, its size in its own units, and the values that can be read off it."""
+
+    svg: bytes
+    width: float
+    height: float
+    spots: tuple[Spot, ...] = ()
+
+
+@dataclass(frozen=True)
 class Figure:
-    """A figure as SVG, once for paper and wide screens and once for narrow ones."""
+    """A figure, drawn once for paper and wide screens and once for narrow ones, and the exact numbers behind it."""
 
     name: str
     caption: str
     alt: str
-    wide: bytes
-    narrow: bytes
+    wide: Drawing
+    narrow: Drawing
+    frame: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -162,22 +197,50 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """An answer of the summary: the question in a word or three, the answer, and the key of the section behind it."""
+
+    label: str
+    text: str
+    section: str
+
+
+@dataclass(frozen=True)
 class Summary:
     """What a data set allows to be said; `title` is empty where there is one data set alone."""
 
     title: str
-    sentences: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A cited work; text cites it as `[@key]`."""
+
+    key: str
+    text: str
+    url: str
 
 
 @dataclass(frozen=True)
 class Report:
-    """The whole report; `note` says how its summary is to be read."""
+    """The whole report.
+
+    Attributes:
+        study: name of the study, by which its runs are found in MLflow.
+        note: how the summary is to be read.
+        citation: how the report itself is cited, as BibTeX.
+        references: works that the text cites, in the order of their first mention.
+    """
 
     title: str
     subtitle: str
+    study: str
     summary: tuple[Summary, ...]
     note: str
     sections: tuple[Section, ...]
+    citation: str
+    references: tuple[Reference, ...]
 
     def blocks(self, kind: type) -> list:
         """All blocks of one kind in reading order."""
@@ -185,8 +248,12 @@ class Report:
 
 
 def spans(text: str) -> list[Span]:
-    """Split text at backticks into plain and code pieces."""
-    return [Span(piece, bool(place % 2)) for place, piece in enumerate(text.split("`")) if piece]
+    """Split text at backticks into plain and code pieces, and at `[@key]` into citations."""
+    pieces = []
+    for match in _PIECES.finditer(text):
+        code, key, plain = match.groups()
+        pieces.append(Span(code, code=True) if code else Span(key, cite=True) if key else Span(plain))
+    return pieces
 
 
 def number(value: float | None, digits: int = 3, sign: bool = False) -> str:

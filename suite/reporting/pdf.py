@@ -52,7 +52,10 @@ class _Content:
             "title": report.title,
             "subtitle": report.subtitle,
             "summary": [
-                {"title": part.title, "sentences": [_text(sentence) for sentence in part.sentences]}
+                {
+                    "title": part.title,
+                    "findings": [{"label": finding.label, "text": _text(finding.text)} for finding in part.findings],
+                }
                 for part in report.summary
             ],
             "note": _text(report.note),
@@ -73,7 +76,7 @@ class _Content:
                     "kind": "figure",
                     "caption": _text(block.caption),
                     "alt": block.alt,
-                    "file": self.file(block.wide, "svg"),
+                    "file": self.file(block.wide.svg, "svg"),
                 }
             case Table():
                 # What is folded on the page and long would be pages of figures that no one reads on paper.

@@ -83,7 +83,7 @@ def leaderboard(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) 
         f"{look[row.loss].label} {with_interval(row.mean, row.low, row.high)}" for row in board.itertuples()
     )
     blocks: list[Block] = [
-        Figure(name, caption, f"{alt}.", wide, narrow),
+        Figure(name, caption, f"{alt}.", wide, narrow, board.drop(columns="dataset")),
         Paragraph(f"{conclusions.judged(data)} {conclusions.intervals_note(data)}"),
     ]
     metrics = {metric: label for metric, label in HEADLINE.items() if not data.board(metric).empty}
@@ -121,6 +121,7 @@ def comparison(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
         f"Matrix of {len(pairs)} paired differences, {decided} decided; every value is in the table that follows.",
         wide,
         narrow,
+        pairs.drop(columns="dataset"),
     )
     rows = tuple(
         (

@@ -75,7 +75,7 @@ def _figure(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame, look
         f"{look[row.loss].label}, equal {row.budget}, at {row.batch_size} {number(row.mean)}"
         for row in table.itertuples()
     )
-    return Figure(f"{data.name}-scaling", caption, f"{alt}.", wide, narrow)
+    return Figure(f"{data.name}-scaling", caption, f"{alt}.", wide, narrow, shown.drop(columns="dataset"))
 
 
 def _table(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame, look: figures.Looks) -> Table:
@@ -244,6 +244,7 @@ def _costs(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> li
             "Time and memory of an update by batch size; the values are in the table that follows.",
             wide,
             narrow,
+            varied.drop(columns="dataset"),
         ),
         Table(
             f"{data.name}-step-costs",

@@ -149,7 +149,7 @@ def _figures(table: pd.DataFrame, look: figures.Looks) -> list[Block]:
         )
         wide, narrow = figures.render(timing_figures.growth_figure, known, value, look)
         caption = f"{what} of forward and backward against batch size, {explained}"
-        blocks.append(Figure(name, caption, f"{alt}.", wide, narrow))
+        blocks.append(Figure(name, caption, f"{alt}.", wide, narrow, known))
     return blocks
 
 

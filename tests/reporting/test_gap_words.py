@@ -152,7 +152,8 @@ def test_every_number_of_the_summary_stands_in_a_table(three) -> None:
     for table in (data.leaderboard, data.pairwise, data.gap, data.gap_comparison, data.gap_matched):
         numbers = table.select_dtypes("number").to_numpy(dtype=float, na_value=float("nan")).ravel()
         known |= {round(sign * value, digits) for value in numbers for digits in (0, 2, 3) for sign in (1, -1)}
-    for sentence in summary(evidence)[0].sentences:
+    for finding in summary(evidence)[0].findings:
+        sentence = finding.text
         if "pairs are decided" in sentence or "whole interval" in sentence:
             # Counts of rows, which the tests of those sentences hold.
             sentence = re.sub(r"\d+ of (the )?\d+|Of the \d+|\d+ (are|is|losses)", "", sentence)

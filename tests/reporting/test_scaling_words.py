@@ -135,4 +135,4 @@ def test_an_ablation_without_a_record_says_so(scaled) -> None:
     bare = replace(data, ablations=data.ablations.iloc[:0])
     told = "Some weight: nothing is on record, so nothing can be said about it."
     assert conclusions_ablations.summary(evidence, bare) == [told]
-    assert told in summary(replace(evidence, datasets=(bare,)))[0].sentences
+    assert told in {finding.text for finding in summary(replace(evidence, datasets=(bare,)))[0].findings}
