@@ -9,11 +9,13 @@ from suite.files import atomic_directory, atomic_file
 from suite.recipes import RECIPES
 from suite.reporting import figures, method, results
 from suite.reporting.citing import cite
+from suite.reporting.compared_section import compared
 from suite.reporting.conclusions import NOTE, summary
 from suite.reporting.evidence import Evidence, read_evidence
 from suite.reporting.html import render_html
-from suite.reporting.model import AP, Figure, Report, Table
+from suite.reporting.model import AP, Figure, Report, Section, Table
 from suite.reporting.pdf import render_pdf
+from suite.reporting.references import cited
 
 
 def write_reports(
@@ -60,13 +62,19 @@ def build_report(evidence: Evidence) -> Report:
         f"{method.dataset_titles(evidence.datasets)}; {params.backbone.name} features, trained heads, "
         f"batch size {params.main_batch_size}"
     )
+    told = summary(evidence)
+    chapters = (
+        Section("compared", "What is compared", tuple(compared(evidence))),
+        *parts,
+        *method.sections(evidence, look),
+    )
     return Report(
         title=f"Rank losses compared: study “{params.study}”",
         subtitle=subtitle,
         study=params.study,
-        summary=summary(evidence),
+        summary=told,
         note=NOTE,
-        sections=(*parts, *method.sections(evidence, look)),
+        sections=chapters,
         citation=cite(evidence),
-        references=(),
+        references=cited(told, NOTE, chapters),
     )

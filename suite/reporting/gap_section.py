@@ -124,6 +124,7 @@ def _by_metric(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
             wide,
             narrow,
             others.drop(columns="dataset"),
+            detail=True,
         ),
     ]
 

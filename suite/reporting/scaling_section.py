@@ -245,6 +245,7 @@ def _costs(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> li
             wide,
             narrow,
             varied.drop(columns="dataset"),
+            detail=True,
         ),
         Table(
             f"{data.name}-step-costs",

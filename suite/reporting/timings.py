@@ -181,7 +181,7 @@ def _slopes(table: pd.DataFrame, look: figures.Looks) -> list[Block]:
         f"the batch sizes of at least {SLOPES_FROM} that a loss was timed at. All scores of a batch are B², its "
         "embeddings B."
     )
-    return [Table("slopes", caption, columns, rows, fitted, sortable=True)]
+    return [Table("slopes", caption, columns, rows, fitted, sortable=True, folded=True)]
 
 
 def _quantities(table: pd.DataFrame, look: figures.Looks, name: str, value: str, caption: str) -> Table:
