@@ -20,7 +20,6 @@ from suite.errors import SuiteError
 from suite.recipes import RECIPES
 from suite.reporting import write_reports
 from suite.reporting.figures import looks
-from suite.reporting.retrieval import choose
 
 FAILED = (("triplet", 2), ("supap", 1))
 # Compared losses at the main batch; four at four other sizes; two at equal steps; the arms of ablations.
@@ -349,17 +348,3 @@ def test_every_loss_has_a_look_of_its_own() -> None:
     assert table["recall_at_k_simix"].hollow
     assert len({look.colour for key, look in table.items() if key in LOSSES}) == len(LOSSES)
     assert len({look.marker for key, look in table.items() if key in LOSSES}) == len(LOSSES)
-
-
-def test_examples_are_chosen_by_the_rule() -> None:
-    gain = pd.Series([0.9, 0.8, 0.7, 0.1, 0.1, -0.2, -0.5], index=[10, 11, 12, 13, 14, 15, 16])
-    classes = pd.Series(list("aabcdef"), index=gain.index)
-    assert choose(gain, classes, each=2) == {
-        10: "largest gain",
-        12: "largest gain",
-        13: "median gain",
-        14: "median gain",
-        16: "largest loss",
-        15: "largest loss",
-    }
-    assert choose(gain.abs(), classes, each=1)[13] == "smallest gain"
