@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -36,7 +38,7 @@ def levels_figure(table: pd.DataFrame, floors: dict[str, float], look: Looks, na
             if loss in mine.index:
                 _dot(axes, mine.loc[loss], place, look[loss])
         floor_line(axes.axvline, floors.get(metric), look)
-        axes.set_title(metric)
+        axes.set_title(textwrap.fill(metric, 18 if narrow else 24), fontsize=8.5 if narrow else None)
         axes.grid(False, axis="y")
         axes.xaxis.set_major_locator(MaxNLocator(3 if narrow else 4))
     panels[0].set_yticks(range(len(losses)), [look[loss].label for loss in losses])

@@ -72,7 +72,10 @@ def render_png(draw: Callable[..., Figure], *arguments: Any) -> bytes:
 
 
 def main_figure(board: pd.DataFrame, scaling: pd.DataFrame, floor: float | None, look: Looks, narrow: bool) -> Figure:
-    """Left: mean and interval of each loss, best on top. Right: the metric against training batch size."""
+    """Left: mean and interval of each loss, best on top. Right: the metric against training batch size.
+
+    Where the board has a column `group`, its letters stand at the right of the rows.
+    """
     both = not scaling.empty
     if narrow:
         height = 1.0 + 0.3 * len(board) + (3.0 if both else 0)
@@ -180,6 +183,17 @@ def _dots(axes: Axes, board: pd.DataFrame, floor: float | None, look: Looks) -> 
     axes.grid(False, axis="y")
     axes.set_xlabel("test mAP")
     axes.set_title("Leaderboard")
+    for place, letters in enumerate(board.get("group", ())):
+        axes.annotate(
+            letters,
+            (1, place),
+            (3, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            fontsize=8.5,
+            va="center",
+            annotation_clip=False,
+        )
     if floor is not None:
         floor_line(axes.axvline, floor, look)
         axes.annotate(

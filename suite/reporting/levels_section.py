@@ -18,7 +18,7 @@ def levels(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> li
     """Figure and table of mAP at every level and of the hierarchical metrics."""
     if data.board(AP).empty:
         return [Paragraph(conclusions.nothing(evidence, data))]
-    of_levels = {f"level{place}/AP": f"mAP, {worded(name)}" for place, name in enumerate(data.levels)}
+    of_levels = {f"level{place}/AP": f"mAP ({worded(name)})" for place, name in enumerate(data.levels)}
     metrics = {metric: label for metric, label in (of_levels | HIERARCHICAL).items() if not data.board(metric).empty}
     if len(set(metrics) & set(of_levels)) < 2:
         return [Paragraph("Results at one hierarchy level alone are on record.")]

@@ -30,7 +30,8 @@ CASE = ["loss", "batch_size"]
 
 def training_curves(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
     """Curves of the main runs and of those trained end to end; a sentence where no history is on record."""
-    curves = data.curves
+    order = list(evidence.params.losses)
+    curves = data.curves.sort_values("loss", key=lambda names: names.map(order.index), kind="stable")
     if curves.empty:
         return [
             Paragraph(
@@ -74,14 +75,14 @@ def training_curves(evidence: Evidence, data: DatasetEvidence, look: figures.Loo
 
 
 def over_seeds(curves: pd.DataFrame, value: str) -> pd.DataFrame:
-    """Mean and t interval over seeds at every epoch: `loss`, `batch_size`, `epoch`, `seeds`, `mean`, `low`, `high`."""
+    """Mean and t interval over seeds of a column of the curves, a row a loss, batch size and epoch, in their order."""
     rows = []
     for (loss, size, epoch), part in curves.dropna(subset=[value]).groupby([*CASE, "epoch"], sort=False):
         interval = t_interval(part[value].to_numpy())
         row = {"loss": loss, "batch_size": size, "epoch": epoch, "seeds": len(part)}
         rows.append(row | {end: float(part) for end, part in interval._asdict().items()})
     columns = [*CASE, "epoch", "seeds", "mean", "low", "high"]
-    return pd.DataFrame(rows, columns=columns).sort_values([*CASE, "epoch"], kind="stable", ignore_index=True)
+    return pd.DataFrame(rows, columns=columns)
 
 
 def best_validations(curves: pd.DataFrame) -> pd.DataFrame:
@@ -94,7 +95,7 @@ def best_validations(curves: pd.DataFrame) -> pd.DataFrame:
         row = {"loss": loss, "batch_size": size, "seed": seed, "best_epoch": best["epoch"], "best": best["validation"]}
         rows.append(row | {"last_epoch": last["epoch"], "last": last["validation"]})
     columns = [*CASE, "seed", "best_epoch", "best", "last_epoch", "last"]
-    return pd.DataFrame(rows, columns=columns).sort_values([*CASE, "seed"], kind="stable", ignore_index=True)
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _text(data: DatasetEvidence, curves: pd.DataFrame, best: pd.DataFrame) -> str:
@@ -118,8 +119,7 @@ def _text(data: DatasetEvidence, curves: pd.DataFrame, best: pd.DataFrame) -> st
 
 def _table(evidence: Evidence, data: DatasetEvidence, best: pd.DataFrame) -> Table:
     rows = []
-    order = {loss: place for place, loss in enumerate(evidence.params.losses)}
-    for (loss, size), part in sorted(best.groupby(CASE), key=lambda item: (order[item[0][0]], item[0][1])):
+    for (loss, size), part in best.groupby(CASE, sort=False):
         runs = Runs(data.name, loss, int(size), "epochs")
         epochs = part["best_epoch"]
         reached = measured(*(float(value) for value in t_interval(part["best"].to_numpy())))

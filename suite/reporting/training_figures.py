@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
+
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -63,9 +66,12 @@ def training_loss_figure(table: pd.DataFrame, look: Looks, narrow: bool) -> Figu
         axes.remove()
     several = table.groupby("loss")["batch_size"].nunique().max() > 1
     for axes, case in zip(panels, order, strict=False):
-        part, style = cases[case], look[case[0]]
-        points(axes, part["epoch"], part, _ENDS, style, style.line)
-        axes.set_title(f"{style.label}, {case[1]}" if several else style.label, fontsize=8.5)
+        part, style = cases[case].sort_values("epoch"), look[case[0]]
+        # Panels are small and epochs many.
+        with matplotlib.rc_context({"lines.markersize": 3.5}):
+            points(axes, part["epoch"], part, _ENDS, style, style.line)
+        title = f"{style.label}, {case[1]}" if several else style.label
+        axes.set_title(textwrap.fill(title, 18), fontsize=8.5)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(4))
     figure.supxlabel("epoch", fontsize=9)
