@@ -58,10 +58,11 @@ def critical_difference_figure(ranks: pd.DataFrame, look: Looks, narrow: bool) -
     ranks = ranks.sort_values("mean_rank", kind="stable", ignore_index=True)
     difference, count = float(ranks["critical_difference"].iloc[0]), len(ranks)
     bars = joined(ranks["mean_rank"].to_numpy(), difference)
-    left = (count + 1) // 2
-    # In steps of a line of type: the scale at 0, bars below it, then the labels.
-    first = -1.2 - 0.5 * len(bars)
-    bottom = first - left + 0.2
+    names = [textwrap.fill(look[loss].label, 16 if narrow else 40) for loss in ranks["loss"]]
+    left, step = (count + 1) // 2, 1 + 0.8 * max(name.count("\n") for name in names)
+    # In lines of type: the scale at 0, bars below it, then the names.
+    first = -1.2 - 0.5 * len(bars) - 0.4 * (step - 1)
+    bottom = first - (left - 1) * step - 0.8 * step
     figure = Figure(figsize=(NARROW if narrow else WIDE, (0.19 if narrow else 0.2) * (3.6 - bottom)))
     axes = figure.subplots()
     axes.set(xlim=(1 - 0.02 * count, count + 0.02 * count), ylim=(bottom, 3.0))
@@ -80,8 +81,9 @@ def critical_difference_figure(ranks: pd.DataFrame, look: Looks, narrow: bool) -
         axes.plot([start, end], [height, height], color=FAINT, linewidth=3.5, solid_capstyle="round", zorder=2)
     for place, row in enumerate(ranks.itertuples()):
         on_left = place < left
-        height = first - (place if on_left else count - 1 - place)
-        _leader(axes, row.mean_rank, height, 1.0 if on_left else float(count), look[row.loss], narrow)
+        height = first - step * (place if on_left else count - 1 - place)
+        end = (1.0 if on_left else float(count), height)
+        _leader(axes, row.mean_rank, end, on_left, names[place], look[row.loss], 7.5 if narrow else 8.5)
     return figure
 
 
@@ -106,19 +108,20 @@ def _dot(axes: Axes, row: pd.Series, place: int, style: Look) -> None:
     axes.plot([row["mean"]], [place], style.marker, color=style.colour, markeredgecolor="white", markersize=6)
 
 
-def _leader(axes: Axes, rank: float, height: float, side: float, style: Look, narrow: bool) -> None:
+def _leader(axes: Axes, rank: float, end: tuple[float, float], left: bool, name: str, style: Look, size: float) -> None:
     """A loss on the scale, and the line that leads to its name at one side."""
-    axes.plot([rank, rank, side], [0, height, height], color=style.colour, linewidth=1, zorder=1.5)
+    axes.plot([rank, rank, end[0]], [0, end[1], end[1]], color=style.colour, linewidth=1, zorder=1.5)
     axes.plot([rank], [0], style.marker, color=style.colour, markeredgecolor="white", clip_on=False, zorder=3)
-    left = side < rank or side == 1.0
-    axes.annotate(
-        f"{style.label}  {rank:.2f}" if left else f"{rank:.2f}  {style.label}",
-        (side, height),
-        (-4 if left else 4, 0),
-        textcoords="offset points",
-        ha="right" if left else "left",
-        va="center",
-        fontsize=7.5 if narrow else 8.5,
-        color=INK,
-        annotation_clip=False,
-    )
+    for text, gap in ((f"{rank:.2f}", 4), (name, 4 + 3.2 * size)):
+        axes.annotate(
+            text,
+            end,
+            (-gap if left else gap, 0),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            va="center",
+            multialignment="right" if left else "left",
+            fontsize=size,
+            color=INK,
+            annotation_clip=False,
+        )
