@@ -53,9 +53,7 @@ def compared(evidence: Evidence) -> list[Block]:
         what, keys = describe(loss)
         settings = settings_in_words(loss.settings) or "defaults"
         rows.append((Cell(loss.label), Cell(what, cites=keys), Cell(settings), Cell(role)))
-        flat.append(
-            {"loss": key, "label": loss.label, "registered": loss.loss, "settings": settings, "role": role}
-        )
+        flat.append({"loss": key, "label": loss.label, "registered": loss.loss, "settings": settings, "role": role})
     others = len(params.losses) - len(params.compared)
     text = (
         f"{count(len(params.compared), 'loss', 'losses')} compared at batch size {params.main_batch_size} over "

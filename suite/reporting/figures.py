@@ -39,7 +39,10 @@ __all__ = [
 
 
 def main_figure(board: pd.DataFrame, scaling: pd.DataFrame, floor: float | None, look: Looks, narrow: bool) -> Plate:
-    """Left: mean and interval of each loss, best on top. Right: the metric against training batch size."""
+    """Left: mean and interval of each loss, best on top. Right: the metric against training batch size.
+
+    Where the board has a column `group`, its letters stand at the right of the rows.
+    """
     both = not scaling.empty
     if narrow:
         height = 1.0 + 0.3 * len(board) + (3.0 if both else 0)
@@ -132,6 +135,17 @@ def _dots(axes: Axes, board: pd.DataFrame, floor: float | None, look: Looks) -> 
     axes.grid(False, axis="y")
     axes.set_xlabel("test mAP")
     axes.set_title("Leaderboard")
+    for place, letters in enumerate(board.get("group", ())):
+        axes.annotate(
+            letters,
+            (1, place),
+            (3, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            fontsize=8.5,
+            va="center",
+            annotation_clip=False,
+        )
     if floor is not None:
         floor_line(axes.axvline, floor, look)
         axes.annotate(
@@ -168,6 +182,7 @@ def lines(
     look: Looks,
     by: str = "loss",
     sizes: bool = True,
+    named: str = "",
 ) -> None:
     """A line a value of `by`, in the order of `look`, with bars from the second to the third of `columns`.
 
@@ -179,6 +194,7 @@ def lines(
         look: by the values of `by`; those without a look are left out.
         by: column that tells the lines apart.
         sizes: whether `x` holds batch sizes: the axis is then logarithmic, with a tick a size.
+        named: column by whose values points are read off, where that is not `x`.
     """
     keys = [key for key in look if key in set(table[by])]
     for place, key in enumerate(keys):

@@ -83,9 +83,7 @@ class _Content:
             "appendix": [
                 self.section(section, blocks) for section in report.sections if (blocks := self.details(section))
             ],
-            "references": [
-                {"key": one.key, "text": one.text, "url": one.url} for one in report.references
-            ],
+            "references": [{"key": one.key, "text": one.text, "url": one.url} for one in report.references],
             "citation": report.citation,
         }
 
