@@ -13,6 +13,7 @@ from suite.reporting.compared_section import compared
 from suite.reporting.conclusions import NOTE, summary
 from suite.reporting.evidence import Evidence, read_evidence
 from suite.reporting.html import render_html
+from suite.reporting.leaderboard_section import main_figure_data
 from suite.reporting.model import AP, Figure, Report, Section, Table
 from suite.reporting.pdf import render_pdf
 from suite.reporting.references import cited
@@ -43,7 +44,7 @@ def write_reports(
         look = figures.looks(params)
         for data in evidence.datasets[:1]:
             if not data.board(AP).empty:
-                arguments = results.main_figure_data(evidence, data, look)
+                arguments = main_figure_data(evidence, data, look)
                 (folder / "main.png").write_bytes(figures.render_png(figures.main_figure, *arguments))
     with atomic_directory(destination / "tables") as folder:
         for table in report.blocks(Table):
@@ -58,6 +59,7 @@ def build_report(evidence: Evidence) -> Report:
     params = evidence.params
     look = figures.looks(params)
     parts = [section for data in evidence.datasets for section in results.sections(evidence, data, look)]
+    parts += results.common_sections(evidence, look)
     subtitle = (
         f"{method.dataset_titles(evidence.datasets)}; {params.backbone.name} features, trained heads, "
         f"batch size {params.main_batch_size}"
