@@ -16,7 +16,12 @@ _STYLE = re.compile(r"\s*<style[^>]*>.*?</style>", re.DOTALL)
 _USED = re.compile(r'(?:url\(#|href="#)([^")]+)')
 _NAME = re.compile(r' id="([^"]*)"')
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
-_FAMILY = re.compile(r"(font: [^'\"]*?[0-9.]+px) '[^;\"]*")
+_FAMILY = re.compile(r"font-family: [^;\"]*")
+_TAG = re.compile(r"<[^>]*>")
+# Matplotlib's six decimals are millionths of a point.
+_FINE = re.compile(r"(?<![\w.])(-?[0-9]+\.[0-9]{2})[0-9]+(?![\w.])")
+# Indents, and turns by nothing, are a third of a file.
+_IDLE = re.compile(r' transform="rotate\(-?0 [^)]*\)"|(?<=\n) +|(?<=>)\n')
 _VARIABLES = {light: f"var(--figure-{name})" for name, (light, _) in THEMES.items()}
 
 
@@ -33,7 +38,9 @@ def inline_svg(drawing: Drawing, name: str, label: str) -> Markup:
     used = set(_USED.findall(body))
     body = _NAME.sub(lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", body)
     body = _USED.sub(lambda found: found[0].replace(f"#{found[1]}", f"#{name}-{found[1]}"), body)
-    body = _FAMILY.sub(r"\1 var(--type)", body)
+    body = _IDLE.sub("", body)
+    body = _TAG.sub(lambda tag: _FINE.sub(r"\1", tag[0]), body)
+    body = _FAMILY.sub("font-family: var(--type)", body)
     # Names of other drawings may look like colours; they stand after a quote or a bracket, colours after a space.
     body = re.sub(rf"(?<=: ){_COLOUR.pattern}", lambda found: _VARIABLES.get(found[0], found[0]), body)
     head = f'<svg viewBox="0 0 {drawing.width:g} {drawing.height:g}" role="img" aria-label="{escape(label)}">'
