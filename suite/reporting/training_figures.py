@@ -68,7 +68,7 @@ def training_loss_figure(table: pd.DataFrame, look: Looks, narrow: bool) -> Figu
     for axes, case in zip(panels, order, strict=False):
         part, style = cases[case].sort_values("epoch"), look[case[0]]
         # Panels are small and epochs many.
-        with matplotlib.rc_context({"lines.markersize": 3.5}):
+        with matplotlib.rc_context({"lines.markersize": 3.5, "lines.markeredgewidth": 0.5}):
             points(axes, part["epoch"], part, _ENDS, style, style.line)
         title = f"{style.label}, {case[1]}" if several else style.label
         axes.set_title(textwrap.fill(title, 18), fontsize=8.5)
