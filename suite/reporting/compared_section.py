@@ -46,26 +46,40 @@ KNOWN = {
 def compared(evidence: Evidence) -> list[Block]:
     """One table of the study's losses; those that serve an ablation alone are named as such."""
     params = evidence.params
-    arms = {loss: name for name, ablation in params.ablations.items() for loss in ablation.arms}
+    arms = {loss for ablation in params.ablations.values() for loss in ablation.arms}
     rows, flat = [], []
     for key, loss in params.losses.items():
-        role = "compared" if loss.compared else "arm of an ablation" if key in arms else "batch-size study"
+        role = "" if loss.compared else "ablation alone" if key in arms else "batch sizes alone"
         what, keys = describe(loss)
         settings = settings_in_words(loss.settings) or "defaults"
-        rows.append((Cell(loss.label), Cell(what, cites=keys), Cell(settings), Cell(role)))
-        flat.append({"loss": key, "label": loss.label, "registered": loss.loss, "settings": settings, "role": role})
+        rows.append((Cell(loss.label, detail=role), Cell(what, cites=keys), Cell(settings)))
+        flat.append(
+            {
+                "loss": key,
+                "label": loss.label,
+                "registered": loss.loss,
+                "settings": settings,
+                "role": role or "compared",
+            }
+        )
     others = len(params.losses) - len(params.compared)
     text = (
-        f"{count(len(params.compared), 'loss', 'losses')} compared at batch size {params.main_batch_size} over "
-        f"{count(len(params.seeds.main), 'seed')}"
-        + (f"; {others} more serve an ablation or the study of batch sizes" if others else "")
-        + f". Data: {listing(_data(data) for data in evidence.datasets)}."
+        f"The study has {count(len(params.compared), 'loss', 'losses')} in its leaderboard, at batch size "
+        f"{params.main_batch_size} over {count(len(params.seeds.main), 'seed')}"
+        + (f"; {others} more serve" if others > 1 else "; one more serves" if others else "")
+        + (" an ablation or the study of batch sizes alone" if others else "")
+        + f". It is done on {listing(_data(data) for data in evidence.datasets)}. The decomposability gap, a metric "
+        "within batches less the metric over the whole set, and the loss L_DG that is to lower it come from ROADMAP "
+        "[@roadmap] and SupRank [@suprank]; that losses should be compared under equal conditions, their settings "
+        "searched on validation classes, from the reality check of metric learning [@reality-check]."
     )
+    if any(len(data.levels) > 1 for data in evidence.datasets):
+        text += " NDCG and H-AP [@happier] judge all levels of a hierarchy at once."
     table = Table(
         "compared",
         "The losses of the study: what each is, with its source, and the settings that it was trained with. Learning "
         "rates are under Tuning.",
-        (Column("Loss"), Column("What it is", wide=True), Column("Settings", wide=True), Column("Role")),
+        (Column("Loss"), Column("What it is", wide=True), Column("Settings", wide=True)),
         tuple(rows),
         pd.DataFrame(flat),
     )
@@ -88,7 +102,8 @@ def describe(loss: Loss) -> tuple[str, tuple[str, ...]]:
 def _data(data: DatasetEvidence) -> str:
     """A data set with what it is judged on, and the work whose layout it has."""
     counts = data.card.get("counts", {})
-    classes = [f"{part['classes']:,} {split}" for split, part in counts.items() if "classes" in part]
+    first = [split for split in ("train", "val") if split in counts]
+    ordered = [*first, *(split for split in counts if split not in first)]
+    classes = [f"{counts[split]['classes']:,} {split}" for split in ordered if "classes" in counts[split]]
     cites = " [@gldv2]" if "Google Landmarks Dataset v2" in str(data.card.get("citation")) else ""
-    told = f" ({', '.join(classes)} classes)" if classes else ""
-    return f"{data.title}{cites}{told}"
+    return f"{data.short}{cites}" + (f" ({', '.join(classes)} classes)" if classes else "")

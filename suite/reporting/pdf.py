@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -30,8 +31,10 @@ from suite.reporting.model import (
     spans,
 )
 
-# Rows of a table of second rank that are still printed.
-PRINTED = 40
+# No page holds more rows of a table; the template leaves those of second rank that would fill one to their files.
+PRINTED = 60
+NO_BREAK = "\u00a0"
+_INTERVAL = re.compile(r"\[[^\[\], ]+, [^\[\], ]+\]")
 KEYWORDS = ("image retrieval", "rank losses", "average precision", "decomposability gap", "benchmark")
 
 
@@ -125,16 +128,19 @@ class _Content:
 
     @block.register
     def _(self, block: Figure) -> dict[str, Any]:
-        return self.captioned(block, "figure") | {"alt": block.alt, "file": self.file(block.wide.svg, "svg")}
+        return self.captioned(block, "figure") | {
+            "alt": block.alt,
+            "file": self.file(block.wide.svg, "svg"),
+            "ratio": block.wide.height / block.wide.width,
+        }
 
     @block.register
     def _(self, block: Table) -> dict[str, Any]:
-        # What is long and of second rank would be pages of numbers that no one reads on paper.
-        left_out = len(block.rows) if block.folded and len(block.rows) > PRINTED else 0
+        rows = () if block.folded and len(block.rows) > PRINTED else block.rows
         return self.captioned(block, "table") | {
             "columns": [{"title": c.title, "numeric": c.numeric, "wide": c.wide} for c in block.columns],
-            "rows": [[self.cell(cell) for cell in row] for row in ([] if left_out else block.rows)],
-            "left_out": self.text(f"{left_out} rows: see `tables/{block.name}.csv`.") if left_out else [],
+            "rows": [[self.cell(cell) for cell in row] for row in rows],
+            "left_out": self.text(f"{len(block.rows)} rows: see `tables/{block.name}.csv`.") if block.folded else [],
         }
 
     @block.register
@@ -154,7 +160,7 @@ class _Content:
             "rankings": [
                 {
                     "label": ranking.label,
-                    "score": ranking.score,
+                    "score": [part.replace(" ", NO_BREAK) for part in ranking.score.split(", ")],
                     "results": [
                         self.picture(result.picture) | {"rank": result.rank, "verdict": str(result.verdict)}
                         for result in ranking.results
@@ -174,7 +180,12 @@ class _Content:
         return self.pictures[data]
 
     def text(self, text: str) -> list[dict[str, Any]]:
-        return [self.citation(one.text) if one.cite else {"text": one.text, "code": one.code} for one in spans(text)]
+        return [
+            self.citation(one.text)
+            if one.cite
+            else {"text": one.text if one.code else _unbroken(one.text), "code": one.code}
+            for one in spans(text)
+        ]
 
     def citation(self, key: str) -> dict[str, Any]:
         return {"cite": key, "number": self.citations[key]}
@@ -187,6 +198,11 @@ class _Content:
             "code": cell.code,
             "cites": [self.citation(key) for key in cell.cites],
         }
+
+
+def _unbroken(text: str) -> str:
+    """Intervals and percentages keep to one line."""
+    return _INTERVAL.sub(lambda found: found[0].replace(" ", NO_BREAK), text).replace(" %", f"{NO_BREAK}%")
 
 
 def _belonging(blocks: Iterable[Block]) -> dict[int, list[Block]]:
