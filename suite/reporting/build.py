@@ -14,7 +14,7 @@ from suite.reporting.conclusions import NOTE, summary
 from suite.reporting.evidence import Evidence, read_evidence
 from suite.reporting.html import render_html
 from suite.reporting.leaderboard_section import main_figure_data
-from suite.reporting.model import AP, Figure, Report, Section, Table
+from suite.reporting.model import AP, Figure, Report, Section, Table, csv_bytes
 from suite.reporting.pdf import render_pdf
 from suite.reporting.references import cited
 
@@ -48,7 +48,7 @@ def write_reports(
                 (folder / "main.png").write_bytes(figures.render_png(figures.main_figure, *arguments))
     with atomic_directory(destination / "tables") as folder:
         for table in report.blocks(Table):
-            table.frame.to_csv(folder / f"{table.name}.csv", index=False, lineterminator="\n")
+            (folder / f"{table.name}.csv").write_bytes(csv_bytes(table.frame))
     for name, data in (("report.html", page), ("report.pdf", paper)):
         with atomic_file(destination / name) as temporary:
             temporary.write_bytes(data)

@@ -41,7 +41,7 @@ def comparison(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
     text = (
         "Losses are compared at equal seeds, query by query: the difference of test mAP, an interval and a test for "
         f"new seeds and new classes, and Holm's correction over the {count(len(pairs), 'pair')}. "
-        f"{conclusions.detectable(data)}"
+        f"{conclusions.rivals(evidence, data)} {conclusions.detectable(data)}"
     )
     if decided < len(pairs):
         text += " Of an undecided pair this study cannot say which is better, or whether either is."

@@ -69,6 +69,7 @@ def leaderboard(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) 
         for row in board.itertuples()
     )
     blocks: list[Block] = [
+        Paragraph(f"{conclusions.leader(evidence, data)} {conclusions.lift(data)}".strip()),
         Figure(name, caption, f"{alt}.", wide, narrow, drawn[0].drop(columns="dataset")),
         Paragraph(f"{conclusions.judged(data)} {conclusions.intervals_note(data)} {_grouped(groups)}".strip()),
     ]

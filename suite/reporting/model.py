@@ -286,6 +286,11 @@ def numbered(block: Block) -> str:
     return "table" if isinstance(block, Table) else "figure" if isinstance(block, Figure | Gallery) else ""
 
 
+def csv_bytes(frame: pd.DataFrame) -> bytes:
+    """The exact numbers of a table or figure as CSV."""
+    return frame.to_csv(index=False, lineterminator="\n").encode("utf-8")
+
+
 def spans(text: str) -> list[Span]:
     """Split text at backticks into plain and code pieces, and at `[@key]` into citations."""
     pieces = []

@@ -137,7 +137,8 @@ def _table(evidence: Evidence, data: DatasetEvidence, rows: list[dict[str, Any]]
         Column("ours − published", True),
     )
     caption = (
-        f"Published figures on {data.short}, and what the same loss reaches here: mean over seeds above its 95 % "
+        f"Published figures on {data.short}, and what the same loss reaches here (the weights of a sum may differ, see "
+        "Tuning): mean over seeds above its 95 % "
         "interval, t over seeds, since the test classes are the papers'. A dash: no loss of that kind was trained "
         "here, or the metric is not on record."
     )

@@ -65,7 +65,7 @@ def gallery(data: DatasetEvidence, between: Between, labels: dict[str, str]) -> 
         told = _told(reason, float(difference[query]), *(labels[key] for key in between))
         examples.append(Example(told, str(data.items.at[query, data.levels[0]]), pictures[query], rankings))
     first, other = (labels[key] for key in between)
-    floor = "" if between.other == FROZEN else f", and with {labels[FROZEN]} below"
+    floor = "" if between.other == FROZEN else ", and with frozen features below"
     caption = (
         f"Retrieval examples on {data.short}: a query and its first {TOP} results with {first} and {other} (first "
         f"seed){floor}. Chosen by rule, not by eye, by the difference of AP@{TOP}, {first} minus {other}: the {EACH} "

@@ -89,8 +89,8 @@ def over_seeds(curves: pd.DataFrame, value: str) -> pd.DataFrame:
 def best_validations(curves: pd.DataFrame) -> pd.DataFrame:
     """A row a run with validations: the first epoch of its best one, its value, and the value of the last one."""
     rows = []
-    judged = curves.dropna(subset=["validation"]).sort_values("epoch", kind="stable")
-    for (loss, size, seed), part in judged.groupby([*CASE, "seed"], sort=False):
+    for (loss, size, seed), run in curves.dropna(subset=["validation"]).groupby([*CASE, "seed"], sort=False):
+        part = run.sort_values("epoch")
         best = part.loc[part["validation"].idxmax()]
         last = part.iloc[-1]
         row = {"loss": loss, "batch_size": size, "seed": seed, "best_epoch": best["epoch"], "best": best["validation"]}
@@ -107,11 +107,13 @@ def _text(data: DatasetEvidence, curves: pd.DataFrame, best: pd.DataFrame) -> st
     if best.empty:
         return f"{text} No validation is on record, so when training should have stopped cannot be told."
     late = int((best["best_epoch"] == best["last_epoch"]).sum())
-    text += f" {late} of {count(len(best), 'run')} had the best validation at the last one"
     text += (
-        ": there, longer training might have gone further, and the comparison is one at this many epochs."
+        f" At the last validation {late} of {count(len(best), 'run')} {'was' if late == 1 else 'were'} at their best"
+    )
+    text += (
+        ": longer training might have taken them further, so the comparison holds for this many epochs."
         if late
-        else ": none was still at its highest point where it stopped."
+        else ": none was cut short while it still rose."
     )
     if best.groupby(CASE)["seed"].nunique().max() < 2:
         text += " With one seed a loss there is no interval, and a bend may be the luck of a run."

@@ -67,7 +67,7 @@ def training_loss_figure(table: pd.DataFrame, look: Looks, narrow: bool) -> Plat
     for axes, case in zip(panels, order, strict=False):
         part, style = cases[case].sort_values("epoch"), look[case[0]]
         # Panels are small and epochs many.
-        with matplotlib.rc_context({"lines.markersize": 3.5}):
+        with matplotlib.rc_context({"lines.markersize": 3.5, "lines.markeredgewidth": 0.5}):
             names = part["epoch"].map("epoch {:g}".format)
             points(axes, part["epoch"], part, _ENDS, style, style.line, names=names)
         title = f"{style.label}, {case[1]}" if several else style.label

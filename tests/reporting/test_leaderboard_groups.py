@@ -54,7 +54,7 @@ def test_the_figure_and_its_words_have_the_same_letters(recorded):
     (figure,) = blocks(leaderboard, evidence, Figure)
     assert {evidence.label(row.loss): row.group for row in figure.frame.itertuples()}.items() <= letters.items()
     assert all(f", group {letters[evidence.label(key)]}" in figure.alt for key in evidence.params.losses)
-    assert "share a letter are not told apart" in blocks(leaderboard, evidence, Paragraph)[0].text
+    assert "share a letter are not told apart" in blocks(leaderboard, evidence, Paragraph)[1].text
 
 
 def test_where_nothing_is_decided_no_order_is_claimed(recorded):
@@ -62,7 +62,7 @@ def test_where_nothing_is_decided_no_order_is_claimed(recorded):
     undecided = evidence.datasets[0].pairwise.assign(decision="undecided")
     letters = column(blocks(leaderboard, evidence, Table, pairwise=undecided)[0], "Group")
     assert set(letters.values()) == {"a", "–"}
-    text = blocks(leaderboard, evidence, Paragraph, pairwise=undecided)[0].text
+    text = blocks(leaderboard, evidence, Paragraph, pairwise=undecided)[1].text
     assert "Here all share one, so no order of the losses is established." in text
 
 
@@ -72,7 +72,7 @@ def test_without_pairs_there_are_no_letters(recorded):
     assert "Group" not in [column.title for column in blocks(leaderboard, evidence, Table, pairwise=none)[0].columns]
     (figure,) = blocks(leaderboard, evidence, Figure, pairwise=none)
     assert "group" not in figure.frame
-    assert "letter" not in figure.caption + blocks(leaderboard, evidence, Paragraph, pairwise=none)[0].text
+    assert "letter" not in figure.caption + blocks(leaderboard, evidence, Paragraph, pairwise=none)[1].text
 
 
 def test_numbers_of_a_loss_lead_to_its_main_runs(recorded):

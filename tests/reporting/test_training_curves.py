@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import Study, make_study
+from matplotlib.figure import Figure as Plot
+from synthetic import Study, make_study, settings
 
 from suite.errors import SuiteError
 from suite.reporting.evidence import Evidence, read_evidence
-from suite.reporting.figures import looks
+from suite.reporting.figures import looks, render
 from suite.reporting.histories import CURVES, read_curves
 from suite.reporting.model import Figure, Paragraph, Table
-from suite.reporting.training_curves_section import best_validations, training_curves
+from suite.reporting.training_curves_section import best_validations, over_seeds, training_curves
+from suite.reporting.training_figures import validation_figure
 from suite.statistics import t_interval
 
 SCORE = "val/level0/AP"
@@ -128,3 +130,20 @@ def test_what_the_curves_cannot_tell_is_said(study):
     assert "cannot be told" in told(data.curves.iloc[:0])
     assert "No validation is on record" in told(data.curves.assign(validation=np.nan))
     assert "With one seed a loss there is no interval" in told(data.curves[data.curves["seed"] == 0])
+
+
+def test_heads_and_whole_networks_have_panels_of_their_own(study):
+    _, evidence = study
+    table = over_seeds(evidence.datasets[0].curves, "validation")
+    table = pd.concat([table, table[table["loss"] == "fastap"].assign(loss="recall_at_k", epoch=table["epoch"] / 6)])
+    look = looks(settings(Study()))
+    drawn = []
+
+    def draw(*arguments) -> Plot:
+        drawn.append(validation_figure(*arguments))
+        return drawn[-1]
+
+    for wholes, titles in (({"recall_at_k"}, ["Heads", "Whole network"]), (set(), [""])):
+        render(draw, table, wholes, look)
+        assert [[axes.get_title(loc="left") for axes in figure.axes] for figure in drawn] == [titles] * 2
+        drawn.clear()
