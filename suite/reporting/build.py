@@ -9,11 +9,11 @@ from suite.files import atomic_directory, atomic_file
 from suite.recipes import RECIPES
 from suite.reporting import figures, method, results
 from suite.reporting.citing import cite
-from suite.reporting.conclusions import NOTE, summary
 from suite.reporting.evidence import Evidence, read_evidence
 from suite.reporting.html import render_html
 from suite.reporting.model import AP, Figure, Report, Table
 from suite.reporting.pdf import render_pdf
+from suite.reporting.summary import NOTE, summary
 
 
 def write_reports(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from suite.reporting import conclusions_gap, figures, gap_figures
+from suite.reporting import conclusions_ablations, conclusions_gap, figures, gap_figures
 from suite.reporting.evidence import CONTROLS, DatasetEvidence, Evidence
 from suite.reporting.gap_training_section import along, generalisation, matched
 from suite.reporting.model import (
@@ -12,6 +12,7 @@ from suite.reporting.model import (
     Cell,
     Column,
     Figure,
+    Heading,
     Paragraph,
     Points,
     Table,
@@ -35,18 +36,40 @@ def gap(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[
     if main.empty:
         return [Paragraph("The gap was not measured.")]
     return [
+        Paragraph(conclusions_gap.gap(evidence, data)),
         Paragraph(_estimand(evidence, data)),
+        Heading("Against measuring batch size"),
         _main_figure(evidence, data, main, look),
         *_against_controls(evidence, data, look),
+        Heading("At equal AP"),
         *matched(evidence, data),
+        *_varied(evidence, data, everything),
+        Heading("Against training batch size"),
+        *_by_training_batch(evidence, data, everything, look),
+        Heading("Along training"),
+        *along(evidence, data, look),
+        Heading("Against generalisation"),
+        *generalisation(evidence, data, look),
+        Heading("By metric and by sampler"),
         *_by_metric(evidence, data, look),
         *_by_sampler(evidence, data, look),
-        *_by_training_batch(evidence, data, everything, look),
-        *along(evidence, data, look),
-        *generalisation(evidence, data, look),
+        Heading("All gaps"),
         Paragraph(conclusions_gap.precision(evidence, data)),
         _gap_table(data, everything, look),
     ]
+
+
+def _varied(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame) -> list[Block]:
+    """What each ablation did to the gap, in how many comparisons; nothing where the study has none."""
+    quantities = [f"gap_AP_at_{size}" for size in sorted(set(table["measure_batch_size"]))]
+    told = [
+        f"{evidence.params.ablations[name].label}: {conclusions_ablations.outcome(data, name, quantities)}"
+        for name in conclusions_ablations.varied(evidence.params, data.name)
+    ]
+    if not told:
+        return []
+    lead = "What each ablation did to the gap of AP; Ablations has its figures, its test metrics and every comparison."
+    return [Heading("With and without what the ablations vary"), Paragraph(lead), Points(tuple(told))]
 
 
 def _estimand(evidence: Evidence, data: DatasetEvidence) -> str:

@@ -15,6 +15,7 @@ from suite.reporting.model import (
     Example,
     Figure,
     Gallery,
+    Heading,
     Paragraph,
     Picture,
     Points,
@@ -69,6 +70,8 @@ class _Content:
         match block:
             case Paragraph():
                 return {"kind": "paragraph", "text": _text(block.text)}
+            case Heading():
+                return {"kind": "heading", "text": block.text}
             case Points():
                 return {"kind": "points", "items": [_text(item) for item in block.items]}
             case Figure():

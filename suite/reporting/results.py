@@ -83,6 +83,7 @@ def leaderboard(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) 
         f"{look[row.loss].label} {with_interval(row.mean, row.low, row.high)}" for row in board.itertuples()
     )
     blocks: list[Block] = [
+        Paragraph(f"{conclusions.leader(evidence, data)} {conclusions.lift(data)}".strip()),
         Figure(name, caption, f"{alt}.", wide, narrow, board.drop(columns="dataset")),
         Paragraph(f"{conclusions.judged(data)} {conclusions.intervals_note(data)}"),
     ]
@@ -104,7 +105,7 @@ def comparison(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
     text = (
         "Losses are compared at equal seeds, query by query: the difference of test mAP, an interval and a test for "
         f"new seeds and new classes, and Holm's correction over the {count(len(pairs), 'pair')}. "
-        f"{conclusions.detectable(data)}"
+        f"{conclusions.rivals(evidence, data)} {conclusions.detectable(data)}"
     )
     if decided < len(pairs):
         text += " Of an undecided pair this study cannot say which is better, or whether either is."
