@@ -57,8 +57,7 @@ def build_report(evidence: Evidence) -> Report:
     look = figures.looks(params)
     parts = [section for data in evidence.datasets for section in results.sections(evidence, data, look)]
     subtitle = (
-        f"{method.dataset_titles(evidence.datasets)}; {params.backbone.name} features, trained heads, "
-        f"batch size {params.main_batch_size}"
+        f"{method.dataset_titles(evidence.datasets)}; {method.trained_on(params)}, batch size {params.main_batch_size}"
     )
     return Report(
         title=f"Rank losses compared: study “{params.study}”",

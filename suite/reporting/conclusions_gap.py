@@ -222,7 +222,7 @@ def along(evidence: Evidence, data: DatasetEvidence) -> str:
         )
     return (
         f"From the first to the last validation, the gap of AP in batches of {size} went from: {'; '.join(parts)}. "
-        "A head that retrieves better over the set has another gap for that alone, so losses are to be compared at "
+        "What retrieves better over the set has another gap for that alone, so losses are to be compared at "
         "equal AP over the set, not at equal epochs."
     )
 
