@@ -7,15 +7,16 @@ import textwrap
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from suite.reporting.figures import NARROW, WIDE, Look, Looks, floor_line
+from suite.reporting.figures import NARROW, WIDE, Look, Looks, Plate, floor_line
+from suite.reporting.model import interval, number
+from suite.reporting.palette import light
 
-INK, FAINT = "#222222", "#555555"
+INK, FAINT = light("ink"), light("edge")
 
 
-def levels_figure(table: pd.DataFrame, floors: dict[str, float], look: Looks, narrow: bool) -> Figure:
+def levels_figure(table: pd.DataFrame, floors: dict[str, float], look: Looks, narrow: bool) -> Plate:
     """A panel a metric, a row a loss: mean and interval, the frozen floor dashed; the rows are the same in all panels.
 
     Args:
@@ -28,7 +29,7 @@ def levels_figure(table: pd.DataFrame, floors: dict[str, float], look: Looks, na
     metrics, losses = list(dict.fromkeys(table["metric"])), list(dict.fromkeys(table["loss"]))
     columns = min(len(metrics), 2 if narrow else 3)
     rows = -(-len(metrics) // columns)
-    figure = Figure(figsize=(NARROW if narrow else WIDE, rows * (0.75 + (0.2 if narrow else 0.21) * len(losses))))
+    figure = Plate(figsize=(NARROW if narrow else WIDE, rows * (0.75 + (0.2 if narrow else 0.21) * len(losses))))
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     for axes in panels[len(metrics) :]:
         axes.remove()
@@ -47,7 +48,7 @@ def levels_figure(table: pd.DataFrame, floors: dict[str, float], look: Looks, na
     return figure
 
 
-def critical_difference_figure(ranks: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
+def critical_difference_figure(ranks: pd.DataFrame, look: Looks, narrow: bool) -> Plate:
     """Demsar's diagram: losses on an axis of mean ranks, the best at the left; a bar joins those not told apart.
 
     Args:
@@ -63,7 +64,7 @@ def critical_difference_figure(ranks: pd.DataFrame, look: Looks, narrow: bool) -
     # In lines of type: the scale at 0, bars below it, then the names.
     first = -1.2 - 0.5 * len(bars) - 0.4 * (step - 1)
     bottom = first - (left - 1) * step - 0.8 * step
-    figure = Figure(figsize=(NARROW if narrow else WIDE, (0.19 if narrow else 0.2) * (3.6 - bottom)))
+    figure = Plate(figsize=(NARROW if narrow else WIDE, (0.19 if narrow else 0.2) * (3.6 - bottom)))
     axes = figure.subplots()
     axes.set(xlim=(1 - 0.02 * count, count + 0.02 * count), ylim=(bottom, 3.0))
     axes.xaxis.tick_top()
@@ -76,8 +77,8 @@ def critical_difference_figure(ranks: pd.DataFrame, look: Looks, narrow: bool) -
         1 + difference / 2, 2.3, xerr=difference / 2, color=INK, capsize=3, elinewidth=1.2, marker="none", clip_on=False
     )
     axes.text(1 + difference, 2.3, f"  critical difference {difference:.2f}", va="center", fontsize=8, color=INK)
-    for number, (start, end) in enumerate(bars):
-        height = -0.55 - 0.5 * number
+    for place, (start, end) in enumerate(bars):
+        height = -0.55 - 0.5 * place
         axes.plot([start, end], [height, height], color=FAINT, linewidth=3.5, solid_capstyle="round", zorder=2)
     for place, row in enumerate(ranks.itertuples()):
         on_left = place < left
@@ -105,13 +106,16 @@ def joined(ranks: np.ndarray, difference: float) -> list[tuple[float, float]]:
 def _dot(axes: Axes, row: pd.Series, place: int, style: Look) -> None:
     if np.isfinite(row["low"]):
         axes.plot([row["low"], row["high"]], [place, place], color=style.colour, linewidth=2, solid_capstyle="butt")
-    axes.plot([row["mean"]], [place], style.marker, color=style.colour, markeredgecolor="white", markersize=6)
+    axes.plot([row["mean"]], [place], style.marker, color=style.colour, markeredgecolor=light("paper"), markersize=6)
+    told = f"{style.label}: {number(row['mean'])} {interval(row['low'], row['high'])}"
+    axes.figure.note(axes, row["mean"], place, told.strip())
 
 
 def _leader(axes: Axes, rank: float, end: tuple[float, float], left: bool, name: str, style: Look, size: float) -> None:
     """A loss on the scale, and the line that leads to its name at one side."""
     axes.plot([rank, rank, end[0]], [0, end[1], end[1]], color=style.colour, linewidth=1, zorder=1.5)
-    axes.plot([rank], [0], style.marker, color=style.colour, markeredgecolor="white", clip_on=False, zorder=3)
+    axes.plot([rank], [0], style.marker, color=style.colour, markeredgecolor=light("paper"), clip_on=False, zorder=3)
+    axes.figure.note(axes, rank, 0, f"{style.label}: mean rank {rank:.2f}")
     for text, gap in ((f"{rank:.2f}", 4), (name, 4 + 3.2 * size)):
         axes.annotate(
             text,

@@ -7,15 +7,14 @@ import textwrap
 import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from suite.reporting.figures import NARROW, WIDE, Looks, legend, lines, points
+from suite.reporting.figures import NARROW, WIDE, Looks, Plate, legend, lines, points
 
 _ENDS = ("mean", "low", "high")
 
 
-def validation_figure(table: pd.DataFrame, wholes: set[str], look: Looks, narrow: bool) -> Figure:
+def validation_figure(table: pd.DataFrame, wholes: set[str], look: Looks, narrow: bool) -> Plate:
     """Validation mAP against epoch; heads and whole networks in panels of their own, where both were trained.
 
     Args:
@@ -28,7 +27,7 @@ def validation_figure(table: pd.DataFrame, wholes: set[str], look: Looks, narrow
     parts = {"Heads": table[~of_wholes], "Whole network": table[of_wholes]}
     parts = {title: part for title, part in parts.items() if len(part)}
     shape = (len(parts), 1) if narrow else (1, len(parts))
-    figure = Figure(figsize=(NARROW, 0.9 + 2.5 * len(parts)) if narrow else (WIDE, 3.3))
+    figure = Plate(figsize=(NARROW, 0.9 + 2.5 * len(parts)) if narrow else (WIDE, 3.3))
     ratios = {} if narrow or len(parts) == 1 else {"width_ratios": [2.2, 1]}
     panels = figure.subplots(*shape, squeeze=False, **ratios).ravel()
     for axes, (title, part) in zip(panels, parts.items(), strict=True):
@@ -37,8 +36,8 @@ def validation_figure(table: pd.DataFrame, wholes: set[str], look: Looks, narrow
         # Bars of several losses at one epoch would hide each other: each loss stands a little aside.
         room = 0.5 * np.diff(epochs).min() if len(epochs) > 1 else 0.0
         aside = {key: room * (place / max(1, len(keys) - 1) - 0.5) for place, key in enumerate(keys)}
-        moved = part.assign(epoch=part["epoch"] + (part["loss"].map(aside) if len(keys) > 1 else 0.0))
-        lines(axes, moved, "epoch", _ENDS, look, sizes=False)
+        moved = part.assign(place=part["epoch"] + (part["loss"].map(aside) if len(keys) > 1 else 0.0))
+        lines(axes, moved, "place", _ENDS, look, sizes=False, named="epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("epoch")
         if len(parts) > 1:
@@ -48,7 +47,7 @@ def validation_figure(table: pd.DataFrame, wholes: set[str], look: Looks, narrow
     return figure
 
 
-def training_loss_figure(table: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
+def training_loss_figure(table: pd.DataFrame, look: Looks, narrow: bool) -> Plate:
     """Training loss against epoch, a panel a loss and batch size.
 
     Args:
@@ -60,7 +59,7 @@ def training_loss_figure(table: pd.DataFrame, look: Looks, narrow: bool) -> Figu
     order = sorted(cases, key=lambda case: (list(look).index(case[0]), case[1]))
     columns = min(len(order), 2 if narrow else 4)
     rows = -(-len(order) // columns)
-    figure = Figure(figsize=(NARROW if narrow else WIDE, 0.3 + 1.45 * rows))
+    figure = Plate(figsize=(NARROW if narrow else WIDE, 0.3 + 1.45 * rows))
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in panels[len(order) :]:
         axes.remove()
@@ -69,7 +68,8 @@ def training_loss_figure(table: pd.DataFrame, look: Looks, narrow: bool) -> Figu
         part, style = cases[case].sort_values("epoch"), look[case[0]]
         # Panels are small and epochs many.
         with matplotlib.rc_context({"lines.markersize": 3.5, "lines.markeredgewidth": 0.5}):
-            points(axes, part["epoch"], part, _ENDS, style, style.line)
+            names = part["epoch"].map("epoch {:g}".format)
+            points(axes, part["epoch"], part, _ENDS, style, style.line, names=names)
         title = f"{style.label}, {case[1]}" if several else style.label
         axes.set_title(textwrap.fill(title, 18), fontsize=8.5)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))

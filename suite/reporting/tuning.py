@@ -11,7 +11,7 @@ import pandas as pd
 
 from suite.config import Budget, Params
 from suite.reporting.evidence import DatasetEvidence, Evidence
-from suite.reporting.model import AP, Block, Cell, Column, Paragraph, Table, count, listing, number
+from suite.reporting.model import AP, Block, Cell, Column, Paragraph, Runs, Table, count, listing, number
 
 VALIDATION = f"val/{AP}"
 CASE = ["loss", "budget", "batch_size"]
@@ -152,13 +152,13 @@ def _budget(trials: pd.DataFrame) -> str:
 
 def _table(evidence: Evidence, data: DatasetEvidence, found: list[Choice], several: bool) -> Table:
     sizes = sorted({choice.batch_size for choice in found})
-    cells = {(choice.loss, choice.budget, choice.batch_size): _cell(choice) for choice in found}
+    cells = {(choice.loss, choice.budget, choice.batch_size): _cell(choice, data.name) for choice in found}
     # Without runs at equal steps the budget is not worth a column.
     budgets = list(dict.fromkeys(choice.budget for choice in found))
     rows = tuple(
         (
             Cell(loss.label),
-            Cell(_settings(loss.settings) or "defaults"),
+            Cell(settings_in_words(loss.settings) or "defaults"),
             *([Cell(budget)] if len(budgets) > 1 else []),
             *(cells.get((key, budget, size), Cell(number(None))) for size in sizes),
         )
@@ -182,26 +182,28 @@ def _table(evidence: Evidence, data: DatasetEvidence, found: list[Choice], sever
     return Table(f"{data.name}-tuning" if several else "tuning", caption, columns, rows, frame)
 
 
-def _settings(settings: Mapping[str, Any]) -> str:
+def settings_in_words(settings: Mapping[str, Any]) -> str:
     """Settings in words; a combination as the weighted sum it is."""
     terms = [
-        f"{term.get('weight', 1)} {term['loss']} ({_settings({k: v for k, v in term.items() if k not in OF_A_TERM})})"
+        f"{term.get('weight', 1)} {term['loss']} "
+        f"({settings_in_words({key: value for key, value in term.items() if key not in OF_A_TERM})})"
         for term in settings.get("terms", [])
     ]
     plain = [
-        f"{name} ({_settings(value)})" if isinstance(value, Mapping) else f"{name} {value}"
+        f"{name} ({settings_in_words(value)})" if isinstance(value, Mapping) else f"{name} {value}"
         for name, value in settings.items()
         if name != "terms"
     ]
     return ", ".join([" + ".join(terms), *plain] if terms else plain)
 
 
-def _cell(choice: Choice) -> Cell:
+def _cell(choice: Choice, dataset: str) -> Cell:
     detail = "not searched" if choice.searched is None else "not the choice"
     if choice.backed:
         detail = f"mAP {number(choice.validation)}"
     mark = " *" if choice.backed and choice.at_edge else ""
-    return Cell(f"{choice.learning_rate:g}{mark}", choice.learning_rate, detail)
+    behind = Runs(dataset, choice.loss, choice.batch_size, choice.budget)
+    return Cell(f"{choice.learning_rate:g}{mark}", choice.learning_rate, detail, runs=behind)
 
 
 def _place(evidence: Evidence, choice: Choice) -> str:
