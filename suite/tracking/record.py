@@ -24,6 +24,9 @@ _NAME_LENGTH, _VALUE_LENGTH, _TAG_LENGTH = 250, 6000, 8000
 _FORBIDDEN = re.compile(r"[^\w/. \-]")
 # MLflow has a step of its own, and an epoch is a number of steps.
 _NOT_SERIES = {"step", "epoch"}
+# What a run's provenance tells of each validation, and of the whole run.
+_TELEMETRY = ("examples_per_second", "memory_bytes")
+_COSTS = ("seconds", "step_seconds", "step_bytes")
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Record:
         run: `run.json`.
         metrics: `metrics.json`; empty for a failed run.
         history: `history.parquet`; empty for a failed run.
-        files: the files shown as artifacts beside `run.json`.
+        files: the files shown as artifacts beside `run.json` and `provenance.json`.
         provenance: the run's provenance; empty where none is kept.
     """
 
@@ -113,26 +116,28 @@ def tags(run: Mapping[str, Any]) -> dict[str, str]:
 
 
 def group(run: Mapping[str, Any]) -> str:
-    """The name of the parent run: data set and loss."""
-    return f"{run['dataset']}-{run['loss']}"
+    """What runs that differ in their seed alone have in common; grouping by it averages over seeds."""
+    equal_steps = "-steps" if run["budget"] == "steps" else ""
+    return f"{run['dataset']}-{run['loss']}-{run['batch_size']}{equal_steps}"
 
 
 def run_name(run: Mapping[str, Any]) -> str:
     """The name of a run in the store."""
     equal_steps = "-steps" if run["budget"] == "steps" else ""
-    return f"{group(run)}-{run['batch_size']}-{run['seed']}{equal_steps}"
+    return f"{run['dataset']}-{run['loss']}-{run['batch_size']}-{run['seed']}{equal_steps}"
 
 
-def row_points(row: Mapping[str, Any], timestamp: int) -> list[Point]:
+def row_points(row: Mapping[str, Any], timestamp: int, batch_size: int) -> list[Point]:
     """The points of one history row; what is not evaluated at its step, or not finite, has none.
 
     Series are named `history/<column>`: `val/level0/AP` of a step is not that of the head chosen in the end,
-    and the store could not tell them apart under one name.
+    and the store could not tell them apart under one name. `history/images_seen`, the updates so far times the batch
+    size, is the axis that runs at several batch sizes have in common. Telemetry is named `system/<column>`.
     """
-    step = int(row["step"])
-    numbers = ((key, _number(value)) for key, value in row.items() if key not in _NOT_SERIES)
-    found = ((name(f"history/{key}"), value) for key, value in numbers if value is not None)
-    return [Point(key, value, timestamp, step) for key, value in found]
+    seen = {"images_seen": int(row["step"]) * batch_size}
+    return _series("history", {k: v for k, v in row.items() if k not in _TELEMETRY} | seen, row["step"], timestamp) + (
+        _series("system", {k: row[k] for k in _TELEMETRY if k in row}, row["step"], timestamp)
+    )
 
 
 def shown(row: Mapping[str, Any], steps: int) -> bool:
@@ -155,7 +160,8 @@ def history_points(record: Record, skip: Iterable[tuple[str, int]], started: int
     points: list[Point] = []
     for index, row in enumerate(rows):
         if index in ends or shown(row, record.run["steps"]):
-            points += row_points(row, started + round((finished - started) * (index + 1) / len(rows)))
+            stamp = started + round((finished - started) * (index + 1) / len(rows))
+            points += row_points(row, stamp, record.run["batch_size"])
     points += _telemetry_points(record, started, finished)
     return [point for point in points if (point.key, point.step) not in skip]
 
@@ -166,14 +172,16 @@ def _telemetry_points(record: Record, started: int, finished: int) -> list[Point
     points: list[Point] = []
     for values in zip(*columns.values(), strict=True):
         row = dict(zip(columns, values, strict=True))
-        points += row_points(row, started + round((finished - started) * row["step"] / record.run["steps"]))
+        stamp = started + round((finished - started) * row["step"] / record.run["steps"])
+        points += _series("system", row, row["step"], stamp)
     return points
 
 
 def final_points(record: Record, finished: int) -> list[Point]:
-    """The points of `metrics.json` and the chosen epoch, at the run's last step."""
-    step = int(record.run.get("steps", 0))
-    values = {**record.metrics, "best_epoch": record.run.get("best_epoch")}
+    """The points of `metrics.json`, the chosen epoch and what the run cost, at the run's last step."""
+    step = int(record.run.get("steps") or 0)
+    costs = {f"system/{key}": record.provenance.get(key) for key in _COSTS}
+    values = {**record.metrics, "best_epoch": record.run.get("best_epoch"), **costs}
     numbers = ((key, _number(value)) for key, value in values.items())
     return [Point(name(key), value, finished, step) for key, value in numbers if value is not None]
 
@@ -184,15 +192,14 @@ def main_runs(records: Iterable[Record]) -> list[Record]:
     return sorted(main, key=lambda record: record.run["seed"])
 
 
-def means(records: Iterable[Record]) -> dict[str, float]:
-    """The mean of every final metric over the finished runs of the main comparison; empty without any."""
-    table = pd.DataFrame([record.metrics for record in main_runs(records)])
-    return {name(key): float(value) for key, value in table.mean().items() if math.isfinite(value)}
-
-
 def name(key: str) -> str:
     """`key` as MLflow accepts it: a character it forbids becomes an underscore, at most 250 of them."""
     return _FORBIDDEN.sub("_", str(key))[:_NAME_LENGTH]
+
+
+def _series(prefix: str, row: Mapping[str, Any], step: int, timestamp: int) -> list[Point]:
+    numbers = ((key, _number(value)) for key, value in row.items() if key not in _NOT_SERIES)
+    return [Point(name(f"{prefix}/{key}"), value, timestamp, int(step)) for key, value in numbers if value is not None]
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
