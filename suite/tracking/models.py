@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -92,15 +93,19 @@ def _save(record: Record, folder: Path) -> None:
     if record.run["protocol"] == "full":
         full = _nested(record.run["parameters"], "full.")
         config |= {"network": full["network"], "image_size": full["images"]["size"]}
-    pyfunc.save_model(
-        folder,
-        python_model=str(Path(__file__).with_name("registered.py")),
-        artifacts={"network": str(path.resolve())},
-        model_config=config,
-        signature=_signature(path, config),
-        # Named rather than inferred: MLflow would load the model in another process to find out.
-        pip_requirements=[f"ranksuite=={version('ranksuite')}"],
-    )
+    signature = _signature(path, config)
+    with warnings.catch_warnings():
+        # The signature is of the file, so MLflow's wish for an example to infer it from is beside the point.
+        warnings.filterwarnings("ignore", ".*input example", UserWarning)
+        pyfunc.save_model(
+            folder,
+            python_model=str(Path(__file__).with_name("registered.py")),
+            artifacts={"network": str(path.resolve())},
+            model_config=config,
+            signature=signature,
+            # Named rather than inferred: MLflow would load the model in another process to find out.
+            pip_requirements=[f"ranksuite=={version('ranksuite')}"],
+        )
 
 
 def _signature(path: Path, config: Mapping[str, Any]) -> ModelSignature:

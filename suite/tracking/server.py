@@ -19,9 +19,14 @@ from suite.tracking.store import (
     tracking_uri,
 )
 
+# The entry point of the suite's application in the group `mlflow.app`.
+APP = "ranksuite"
+
 
 def serve(root: Path = ARTIFACTS, host: str = "127.0.0.1", port: int = 5000) -> NoReturn:
     """Print the address, then become MLflow's server over the store (one worker); a signal ends it.
+
+    It has one page more than MLflow's own (`suite.tracking.pages`).
 
     Raises SuiteError if the address is taken or cannot be listened on, or if the store is a server already.
     """
@@ -32,7 +37,7 @@ def serve(root: Path = ARTIFACTS, host: str = "127.0.0.1", port: int = 5000) -> 
     print(f"MLflow: http://{host}:{port} (Ctrl-C ends it)", flush=True)
     # The URI may hold a password, so it goes by the environment and not by the command line.
     store = {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_DEFAULT_ARTIFACT_ROOT": artifact_location(root)}
-    options = ["--host", host, "--port", str(port), "--workers", "1"]
+    options = ["--host", host, "--port", str(port), "--workers", "1", "--app-name", APP]
     os.execve(sys.executable, [sys.executable, "-m", "mlflow", "server", *options], {**os.environ, **store})
 
 
