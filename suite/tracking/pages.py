@@ -22,6 +22,8 @@ STUDY = "study"
 KEYS = ("dataset", "loss", "batch_size", "budget", "seed", "fingerprint")
 # Values stand in quotes in a search: what could end one is refused.
 _VALUE = re.compile(r"[\w. +/-]{1,250}")
+# MLflow's pages are otherwise those for language models.
+_LAYOUT = {"workflowType": "machine_learning"}
 
 
 def create_app() -> FastAPI:
@@ -53,7 +55,7 @@ def find_runs(client: MlflowClient, asked: Mapping[str, str]) -> str:
         asked: `study`, and any of `KEYS`, as text. Without a fingerprint only current runs count.
 
     Returns:
-        The path on this server, from its root.
+        The path on this server, from its root; with `study` alone, that of its list of runs.
 
     Raises:
         LookupError: there are none, or the question cannot be understood; its one line says which.
@@ -67,7 +69,12 @@ def find_runs(client: MlflowClient, asked: Mapping[str, str]) -> str:
     experiment = client.get_experiment_by_name(asked[STUDY]) if STUDY in asked else None
     if experiment is None:
         raise LookupError(f"study: no study '{asked.get(STUDY, '')}' in this store; run `ranksuite mlflow sync`")
+    place = f"/#/experiments/{experiment.experiment_id}/runs"
+    # In another order MLflow puts runs below their parent, which it shows closed.
+    shown = _LAYOUT | {"orderByKey": "tags.`mlflow.runName`", "orderByAsc": "true", "startTime": "ALL"}
     tags = {key: asked[key] for key in KEYS if key in asked}
+    if not tags:
+        return f"{place}?{_query(shown)}"
     if "fingerprint" not in tags:
         tags["current"] = "true"
     search = " and ".join(f"tags.{key} = '{value}'" for key, value in tags.items())
@@ -75,8 +82,10 @@ def find_runs(client: MlflowClient, asked: Mapping[str, str]) -> str:
     if not found:
         named = ", ".join(f"{key} {asked[key]}" for key in KEYS if key in asked)
         raise LookupError(f"no run of the study '{asked[STUDY]}' has {named}; run `ranksuite mlflow sync`")
-    place = f"/#/experiments/{experiment.experiment_id}/runs"
     if len(found) == 1:
-        return f"{place}/{found[0].info.run_id}"
-    shown = {"searchFilter": search, "orderByKey": "attributes.run_name", "orderByAsc": "true", "startTime": "ALL"}
-    return f"{place}?{urlencode(shown, quote_via=quote)}"
+        return f"{place}/{found[0].info.run_id}?{_query(_LAYOUT)}"
+    return f"{place}?{_query(shown | {'searchFilter': search})}"
+
+
+def _query(values: Mapping[str, str]) -> str:
+    return urlencode(values, quote_via=quote)

@@ -27,6 +27,8 @@ _NOT_SERIES = {"step", "epoch"}
 # What a run's provenance tells of each validation, and of the whole run.
 _TELEMETRY = ("examples_per_second", "memory_bytes")
 _COSTS = ("seconds", "step_seconds", "step_bytes")
+# Of a run's own parameters: how it is shown, what is kept of it, and what is no setting.
+_NOT_PARAMETERS = {"name", "label", "role", "study", "followed", "test", "data_digest", "code_digest"}
 
 
 @dataclass(frozen=True)
@@ -102,11 +104,16 @@ def read_records(root: Path, dataset: str, loss: str) -> list[Record]:
 def parameters(run: Mapping[str, Any]) -> dict[str, str]:
     """The parameters of a run as MLflow takes them: nested keys joined by dots, every value a text.
 
-    What identifies a run in a comparison (batch size, seed, learning rate, epochs, steps) is always there.
+    What identifies a run in a comparison (data set, loss, batch size, seed, learning rate, epochs, steps) is always
+    there, under the names of the tables: `loss` is the key in `params.yaml`, `registered_loss` what it stands for.
+    What decides nothing or is no setting (labels, digests) is left to tags and to `run.json`: it would stand first
+    among the axes of every plot.
     """
-    always = ("budget", "batch_size", "seed", "learning_rate", "epochs", "steps")
-    values = {key: run[key] for key in always if key in run} | dict(run.get("parameters", {}))
-    return {name(key): _text(value)[:_VALUE_LENGTH] for key, value in _flatten(values)}
+    always = ("dataset", "loss", "budget", "batch_size", "seed", "learning_rate", "epochs", "steps")
+    values = dict(run.get("parameters", {}))
+    values |= {"registered_loss": values.get("loss")} if "loss" in values else {}
+    values |= {key: run[key] for key in always if run.get(key) is not None}
+    return {name(key): _text(value)[:_VALUE_LENGTH] for key, value in _flatten(values) if key not in _NOT_PARAMETERS}
 
 
 def tags(run: Mapping[str, Any]) -> dict[str, str]:
