@@ -66,13 +66,10 @@ class Experiment:
 
     def parent(self) -> Run:
         """The run above all others, named by the study; made if missing."""
-        if found := self._parents():
-            self.keep_alone(found[0])
-            return found[0]
-        made = self.client.create_run(self.id, tags={"role": PARENT}, run_name=self.study)
-        # A parameter cannot change later, and settings may.
-        self.client.log_batch(made.info.run_id, params=_params({"study": self.study}))
-        return self.client.get_run(made.info.run_id)
+        found = self._parents()
+        parent = found[0] if found else self._made_parent()
+        self.keep_alone(parent)
+        return parent
 
     def keep_alone(self, parent: Run) -> None:
         """Delete other parents, of an older layout too: a server that hangs may make one again for a request given up.
@@ -161,6 +158,12 @@ class Experiment:
     def delete(self, run_id: str) -> None:
         """Take a run out of the experiment."""
         self.client.delete_run(run_id)
+
+    def _made_parent(self) -> Run:
+        made = self.client.create_run(self.id, tags={"role": PARENT}, run_name=self.study)
+        # A parameter cannot change later, and settings may.
+        self.client.log_batch(made.info.run_id, params=_params({"study": self.study}))
+        return self.client.get_run(made.info.run_id)
 
     def _clear(self, run: Run, folder: str) -> None:
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository

@@ -13,7 +13,7 @@ from safetensors import safe_open
 
 from suite.config import NETWORK_FILES, Params
 from suite.errors import SuiteError
-from suite.tracking.record import Record, main_runs
+from suite.tracking.record import Record, images_seen, main_runs
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -76,7 +76,7 @@ def register(experiment: Experiment, record: Record, run_id: str) -> bool:
         logged = client.create_logged_model(experiment.id, name, run_id, tags, {}, "retrieval")
         client.log_model_artifacts(logged.model_id, str(folder))
     client.finalize_logged_model(logged.model_id, "READY")
-    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, int(run["steps"]))])
+    client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, images_seen(run["steps"], run["batch_size"]))])
     if not client.search_registered_models(f"name = '{name}'"):
         about = f"Best run of the study '{experiment.study}' on {run['dataset']} by {CHOSEN_BY}: alias '{ALIAS}'."
         client.create_registered_model(name, description=about)
@@ -119,11 +119,12 @@ def _signature(path: Path, config: Mapping[str, Any]) -> ModelSignature:
     except Exception as error:
         raise SuiteError(f"{path}: not a readable network ({error}); delete the run and train it again") from None
     size = config.get("image_size")
+    # Without names: the model would be given a mapping of them.
     if config["protocol"] == "head":
-        taken = TensorSpec(np.dtype(np.float32), (-1, width), "features")
+        taken = TensorSpec(np.dtype(np.float32), (-1, width))
     else:
-        taken = TensorSpec(np.dtype(np.uint8), (-1, 3, size, size), "images")
-    given = TensorSpec(np.dtype(np.float32), (-1, dim), "embeddings")
+        taken = TensorSpec(np.dtype(np.uint8), (-1, 3, size, size))
+    given = TensorSpec(np.dtype(np.float32), (-1, dim))
     return ModelSignature(inputs=Schema([taken]), outputs=Schema([given]))
 
 

@@ -22,8 +22,6 @@ POINTS = 200
 
 _NAME_LENGTH, _VALUE_LENGTH, _TAG_LENGTH = 250, 6000, 8000
 _FORBIDDEN = re.compile(r"[^\w/. \-]")
-# MLflow has a step of its own, and an epoch is a number of steps.
-_NOT_SERIES = {"step", "epoch"}
 # What a run's provenance tells of each validation, and of the whole run.
 _TELEMETRY = ("examples_per_second", "memory_bytes")
 _COSTS = ("seconds", "step_seconds", "step_bytes")
@@ -134,17 +132,24 @@ def run_name(run: Mapping[str, Any]) -> str:
     return f"{run['dataset']}-{run['loss']}-{run['batch_size']}-{run['seed']}{equal_steps}"
 
 
+def images_seen(step: int, batch_size: int) -> int:
+    """MLflow's step of an update: the images that it and those before it took in.
+
+    Curves of runs at several batch sizes so have one axis; `history/step` is the other, the updates.
+    """
+    return int(step) * int(batch_size)
+
+
 def row_points(row: Mapping[str, Any], timestamp: int, batch_size: int) -> list[Point]:
     """The points of one history row; what is not evaluated at its step, or not finite, has none.
 
     Series are named `history/<column>`: `val/level0/AP` of a step is not that of the head chosen in the end,
-    and the store could not tell them apart under one name. `history/images_seen`, the updates so far times the batch
-    size, is the axis that runs at several batch sizes have in common. Telemetry is named `system/<column>`.
+    and the store could not tell them apart under one name. Telemetry is named `system/<column>`.
     """
-    seen = {"images_seen": int(row["step"]) * batch_size}
-    return _series("history", {k: v for k, v in row.items() if k not in _TELEMETRY} | seen, row["step"], timestamp) + (
-        _series("system", {k: row[k] for k in _TELEMETRY if k in row}, row["step"], timestamp)
-    )
+    step = images_seen(row["step"], batch_size)
+    history = {key: value for key, value in row.items() if key not in (*_TELEMETRY, "epoch")}
+    system = {key: row[key] for key in _TELEMETRY if key in row}
+    return _series("history", history, step, timestamp) + _series("system", system, step, timestamp)
 
 
 def shown(row: Mapping[str, Any], steps: int) -> bool:
@@ -179,14 +184,15 @@ def _telemetry_points(record: Record, started: int, finished: int) -> list[Point
     points: list[Point] = []
     for values in zip(*columns.values(), strict=True):
         row = dict(zip(columns, values, strict=True))
-        stamp = started + round((finished - started) * row["step"] / record.run["steps"])
-        points += _series("system", row, row["step"], stamp)
+        update = row.pop("step")
+        stamp = started + round((finished - started) * update / record.run["steps"])
+        points += _series("system", row, images_seen(update, record.run["batch_size"]), stamp)
     return points
 
 
 def final_points(record: Record, finished: int) -> list[Point]:
     """The points of `metrics.json`, the chosen epoch and what the run cost, at the run's last step."""
-    step = int(record.run.get("steps") or 0)
+    step = images_seen(record.run.get("steps") or 0, record.run["batch_size"])
     costs = {f"system/{key}": record.provenance.get(key) for key in _COSTS}
     values = {**record.metrics, "best_epoch": record.run.get("best_epoch"), **costs}
     numbers = ((key, _number(value)) for key, value in values.items())
@@ -205,8 +211,8 @@ def name(key: str) -> str:
 
 
 def _series(prefix: str, row: Mapping[str, Any], step: int, timestamp: int) -> list[Point]:
-    numbers = ((key, _number(value)) for key, value in row.items() if key not in _NOT_SERIES)
-    return [Point(name(f"{prefix}/{key}"), value, timestamp, int(step)) for key, value in numbers if value is not None]
+    numbers = ((key, _number(value)) for key, value in row.items())
+    return [Point(name(f"{prefix}/{key}"), value, timestamp, step) for key, value in numbers if value is not None]
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -62,9 +62,9 @@ def test_a_deleted_store_comes_back(tmp_path, params, describe, record_run) -> N
     assert shown[0] == shown[1]
     assert [line.partition(" {")[0] for line in shown[0]] == [
         "2",
-        "emoji-supap FINISHED",
         "emoji-supap-256-0 FINISHED",
         "emoji-supap-256-1 FINISHED",
+        "trial FINISHED",
     ]
 
 
