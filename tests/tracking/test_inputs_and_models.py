@@ -53,12 +53,10 @@ def registered(root: Path) -> mlflow.entities.model_registry.ModelVersion:
 
 def load(root: Path, reference: str) -> mlflow.pyfunc.PyFuncModel:
     """A registered model of the store under `root`, as a user loads it."""
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(prepare_store(root))
-    try:
+    uri = prepare_store(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", uri)
         return mlflow.pyfunc.load_model(f"models:/{NAME}{reference}")
-    finally:
-        mlflow.set_tracking_uri(before)
 
 
 @pytest.mark.parametrize("live", [True, False], ids=["live", "from records"])
@@ -110,7 +108,9 @@ def test_a_registered_head_gives_the_embeddings_of_the_recorded_one(tmp_path, pa
         model.predict(features[:, 1:])
     version, run = registered(tmp_path), stored(tmp_path)["emoji-supap-256-1"]
     assert (version.run_id, version.tags["fingerprint"]) == (run.info.run_id, describe(seed=1)["fingerprint"])
-    assert [output.model_id for output in run.outputs.model_outputs] == [version.model_id]
+    (output,) = run.outputs.model_outputs
+    logged = MlflowClient(tracking_uri=prepare_store(tmp_path)).get_logged_model(output.model_id)
+    assert (logged.artifact_location, logged.status) == (version.source, "READY")
 
 
 @pytest.mark.slow
