@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 from store_contents import stored
 from tracking_servers import Server
@@ -71,6 +75,17 @@ def compare(page: Page, root: Path, server: Server) -> None:
     expect(page.get_by_text(f"Comparing {len(runs)} Runs")).to_be_visible(timeout=WAIT)
 
 
+def wait_until_drawn(page: Page) -> None:
+    """Until the plot, whose marks are pixels of a canvas and no elements, shows something that is not grey."""
+    deadline = time.monotonic() + WAIT / 1000
+    while True:
+        pixels = np.asarray(Image.open(io.BytesIO(page.locator(".js-plotly-plot").first.screenshot())).convert("RGB"))
+        if (np.ptp(pixels.astype(int), axis=2) > 60).sum() > 50:
+            return
+        assert time.monotonic() < deadline, "the plot stays empty"
+        time.sleep(0.5)
+
+
 def test_a_link_of_a_report_lists_its_runs_by_name(served, page) -> None:
     _, server = served
     page.goto(run_link("trial", Runs("emoji", "supap"), server.address))
@@ -91,8 +106,12 @@ def test_runs_are_compared_in_parallel_coordinates_and_in_a_scatter_plot(served,
     compare(page, root, server)
     axes = page.locator(".js-plotly-plot .axis-title")
     expect(axes.first).to_be_visible(timeout=WAIT)
-    assert page.locator(".js-plotly-plot canvas").count() > 0
     assert "loss" in axes.all_text_contents()
+    wait_until_drawn(page)
     page.get_by_text("Scatter Plot").click()
-    expect(page.locator(".js-plotly-plot .scatterlayer .point").first).to_be_visible(timeout=WAIT)
-    assert page.locator(".js-plotly-plot .scatterlayer .point").count() == len(NAMES)
+    for axis, value in (("X-axis:", "seed"), ("Y-axis:", "test/level0/AP")):
+        page.get_by_role("combobox", name=axis).click()
+        page.get_by_role("option").get_by_text(value, exact=True).first.click()
+    expect(page.locator(".js-plotly-plot .xtitle")).to_have_text("seed", timeout=WAIT)
+    expect(page.locator(".js-plotly-plot .ytitle")).to_have_text("test/level0/AP", timeout=WAIT)
+    wait_until_drawn(page)
