@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from suite.config import PARAMS, Params
+from suite.tracking.models import best_record
 from suite.tracking.record import Record, main_runs
 
 if TYPE_CHECKING:
@@ -62,6 +63,31 @@ def publish_overview(experiment: Experiment, parent: Run, params: Params, groups
         found = [path for path in paths if path.is_file()]
         if found:
             experiment.publish(parent, folder, _digest(found), _copier(found))
+    _publish_examples(experiment, parent, params, groups)
+
+
+def _publish_examples(experiment: Experiment, parent: Run, params: Params, groups: Groups) -> None:
+    """What the loss of each data set's best run finds, where its images and neighbours are at hand."""
+    root, shown = experiment.root, {}
+    for dataset in params.datasets:
+        best = best_record(params, [one for (name, _), group in groups.items() if name == dataset for one in group])
+        if best is not None:
+            path = root / "measures" / dataset / best.run["loss"] / "neighbours.parquet"
+            if path.is_file() and (root / "datasets" / dataset / "card.json").is_file():
+                shown[dataset] = (path, best.run["label"])
+    if not shown:
+        return
+
+    def write(target: Path) -> None:
+        # Pillow and the images are read only where something is drawn.
+        from suite.tracking.examples import draw_examples
+
+        for dataset, (path, label) in shown.items():
+            draw_examples(root, dataset, path, label, target / f"{dataset}.png")
+
+    labels = json.dumps({dataset: label for dataset, (_, label) in shown.items()})
+    digest = hashlib.sha256((labels + _digest(path for path, _ in shown.values())).encode()).hexdigest()
+    experiment.publish(parent, "examples", digest, write)
 
 
 def means_table(groups: Groups) -> pd.DataFrame:
@@ -95,7 +121,10 @@ def note(params: Params, means: pd.DataFrame) -> str:
         ]
     else:
         lines.append("No run of the main comparison has finished yet.")
-    lines += ["", "Artifacts: `summary` (all means; AP of every query), `tables`, `report`, `figures`, `settings`."]
+    lines += [
+        "",
+        "Artifacts: `summary` (all means; AP of every query), `tables`, `report`, `figures`, `examples`, `settings`.",
+    ]
     return "\n".join(lines)[:_NOTE_LENGTH]
 
 

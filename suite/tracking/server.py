@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,9 +29,12 @@ def serve(root: Path = ARTIFACTS, host: str = "127.0.0.1", port: int = 5000) -> 
 
     It has one page more than MLflow's own (`suite.tracking.pages`).
 
-    Raises SuiteError if the address is taken or cannot be listened on, or if the store is a server already.
+    Raises SuiteError if the address is taken or cannot be listened on, if the store is a server already, or if the
+    suite was installed before it had that page.
     """
     _check_address(host, port)
+    if not entry_points(group="mlflow.app", name=APP):
+        raise SuiteError("the suite's page for MLflow is not installed: run `make env` (or `pip install --editable .`)")
     if is_remote(uri := tracking_uri(root)):
         raise SuiteError(f"MLFLOW_TRACKING_URI: {redacted(uri)} is a server already; open it in a browser")
     prepare_store(root)

@@ -83,6 +83,9 @@ def connect(uri: str) -> MlflowClient:
     try:
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
+    except ImportError as error:
+        remedy = "for PostgreSQL: pip install 'ranksuite[postgres]'"
+        raise SuiteError(f"the MLflow store {redacted(uri)} needs a driver ({one_line(error)}); {remedy}") from None
     except MlflowException as error:
         raise SuiteError(f"the MLflow store {redacted(uri)} does not answer: {one_line(error)}") from None
     return client

@@ -76,6 +76,13 @@ def test_the_environment_may_name_another_store(tmp_path, monkeypatch) -> None:
     assert not (tmp_path / "artifacts" / "mlflow" / "mlflow.db").exists()
 
 
+def test_a_database_without_its_driver_is_named(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "mysql://name:secret@127.0.0.1/runs")
+    with pytest.raises(SuiteError, match=r"mysql.*//\*\*\*@127\.0\.0\.1/runs needs a driver") as caught:
+        prepare_store(tmp_path)
+    assert "secret" not in str(caught.value)
+
+
 def test_a_taken_port_is_named(tmp_path) -> None:
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
