@@ -16,6 +16,7 @@ from suite.reporting.model import (
     Column,
     Figure,
     Paragraph,
+    Runs,
     Table,
     listing,
     measured,
@@ -23,6 +24,7 @@ from suite.reporting.model import (
     quantity_name,
     whole,
 )
+from suite.reporting.protocol_words import what
 
 _R1 = "level0/R_at_1"
 _ARM = ["mean", "low", "high"]
@@ -76,8 +78,9 @@ def _figure(
         wide, narrow = figures.render(scaling_figures.weight_figure, lines, _axis(ablation))
         drawn = lines
         sizes = listing(str(size) for size in sorted(lines["batch_size"].unique()))
+        kind = what(evidence.params, ablation.arms)
         caption = (
-            f"{ablation.label}: gap and test metrics against it{held}, heads trained at batch {sizes}. Bars: 95 % "
+            f"{ablation.label}: gap and test metrics against it{held}, {kind} trained at batch {sizes}. Bars: 95 % "
             "intervals, of metrics for new seeds and new classes, of gaps over seeds. What a change is worth is for "
             "the paired differences in the table to say."
         )
@@ -115,7 +118,7 @@ def _table(evidence: Evidence, data: DatasetEvidence, name: str, table: pd.DataF
     for case in cases.to_dict("records"):
         value = None if pd.isna(case["value_number"]) else float(case["value_number"])
         row = [
-            Cell(case["value"], value),
+            Cell(case["value"], value, runs=Runs(data.name, case["loss"], int(case["batch_size"]), case["budget"])),
             whole(case["batch_size"]),
             Cell(_held(evidence, ablation, case)),
             whole(case["seeds"]),

@@ -10,13 +10,13 @@ from suite.recipes import RECIPES
 from suite.reporting import figures, method, results
 from suite.reporting.citing import cite
 from suite.reporting.compared_section import compared
-from suite.reporting.conclusions import NOTE, summary
 from suite.reporting.evidence import Evidence, read_evidence
 from suite.reporting.html import render_html
 from suite.reporting.leaderboard_section import main_figure_data
 from suite.reporting.model import AP, Figure, Report, Section, Table, csv_bytes
 from suite.reporting.pdf import render_pdf
 from suite.reporting.references import cited
+from suite.reporting.summary import NOTE, summary
 
 
 def write_reports(
@@ -61,8 +61,7 @@ def build_report(evidence: Evidence) -> Report:
     parts = [section for data in evidence.datasets for section in results.sections(evidence, data, look)]
     parts += results.common_sections(evidence, look)
     subtitle = (
-        f"{method.dataset_titles(evidence.datasets)}; {params.backbone.name} features, trained heads, "
-        f"batch size {params.main_batch_size}"
+        f"{method.dataset_titles(evidence.datasets)}; {method.trained_on(params)}, batch size {params.main_batch_size}"
     )
     told = summary(evidence)
     chapters = (

@@ -18,7 +18,7 @@ from suite.reporting.model import (
     p_value,
     plain,
 )
-from suite.statistics import letters
+from suite.statistics.groups import letters
 
 
 def group_letters(data: DatasetEvidence) -> dict[str, str] | None:

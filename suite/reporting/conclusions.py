@@ -3,40 +3,22 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import pandas as pd
 
-from suite.reporting import conclusions_ablations, conclusions_gap, conclusions_scaling
 from suite.reporting.evidence import DatasetEvidence, Evidence
-from suite.reporting.model import AP, Finding, Summary, count, listing, number, signed, with_interval
-
-# How intervals and decisions go together.
-NOTE = (
-    "Intervals are 95 %, each for itself: of test metrics for new seeds and new classes, of gaps for new seeds on the "
-    "same partitions. Decisions are at the 5 % level after Holm's correction over a family of comparisons, so that an "
-    "interval may leave zero out and its case be undecided all the same. What cannot be decided is not thereby equal."
-)
+from suite.reporting.model import AP, count, listing, number, signed, with_interval
 
 
-def summary(evidence: Evidence) -> tuple[Summary, ...]:
-    """The sentences that open the report, data set by data set."""
-    several = len(evidence.datasets) > 1
-    return tuple(Summary(data.short if several else "", _findings(evidence, data)) for data in evidence.datasets)
+class Standing(NamedTuple):
+    """Where the paired comparison puts a loss against the leader: below, above, undecided or missing, and how far."""
 
-
-def _findings(evidence: Evidence, data: DatasetEvidence) -> tuple[Finding, ...]:
-    told = [
-        ("Best loss", leader(evidence, data), "leaderboard"),
-        ("How sure", " ".join(filter(None, (rivals(evidence, data), detectable(data)))), "comparison"),
-        ("Against frozen features", lift(data), "leaderboard"),
-        ("Decomposability gap", conclusions_gap.gap(evidence, data), "gap"),
-        *(("Ablation", text, "ablations") for text in conclusions_ablations.summary(evidence, data)),
-        *(("Batch size", text, "scaling") for text in conclusions_scaling.scaling(evidence, data)),
-    ]
-    findings = [Finding(label, text, f"{data.name}-{section}") for label, text, section in told if text]
-    if text := failures(data):
-        findings.append(Finding("Failed runs", text, "runs"))
-    return tuple(findings)
+    loss: str
+    side: str
+    difference: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
 
 
 def leader(evidence: Evidence, data: DatasetEvidence) -> str:
@@ -85,11 +67,10 @@ def rivals(evidence: Evidence, data: DatasetEvidence) -> str:
     if len(board) < 2:
         return "There is no second loss to compare with." if len(board) == 1 else ""
     best = board["loss"].iloc[0]
-    pairs = test_pairs(data)
     found: dict[str, list[str]] = {"below": [], "above": [], "undecided": [], "missing": []}
-    for other in board["loss"].iloc[1:]:
-        side, by = _stands(pairs, other, best)
-        found[side].append(f"{_label(evidence, other)} ({by})" if by else _label(evidence, other))
+    for one in standings(data):
+        by = f" ({signed(one.difference, one.low, one.high)})" if _known(one.difference) else ""
+        found[one.side].append(f"{_label(evidence, one.loss)}{by}")
     test = "by a paired test over seeds and classes with Holm's correction"
     words = {
         "below": f"below it {test}",
@@ -104,16 +85,24 @@ def rivals(evidence: Evidence, data: DatasetEvidence) -> str:
     return text
 
 
-def _stands(pairs: pd.DataFrame, loss: str, other: str) -> tuple[str, str]:
-    """Where the paired comparison puts `loss` against `other`: above, below, undecided or missing, and by how much."""
+def standings(data: DatasetEvidence) -> list[Standing]:
+    """Every other loss against the first of the leaderboard, in the leaderboard's order."""
+    board, pairs = data.board(AP), test_pairs(data)
+    if board.empty:
+        return []
+    best = board["loss"].iloc[0]
+    return [_stands(pairs, loss, best) for loss in board["loss"].iloc[1:]]
+
+
+def _stands(pairs: pd.DataFrame, loss: str, other: str) -> Standing:
     for side, opposite, mine in (("loss_a", "loss_b", "a"), ("loss_b", "loss_a", "b")):
         rows = pairs[(pairs[side] == loss) & (pairs[opposite] == other)]
         if len(rows):
             row = rows.iloc[0]
             ends = (row.difference, row.low, row.high) if mine == "a" else (-row.difference, -row.high, -row.low)
             told = "undecided" if row.decision == "undecided" else "above" if row.decision == mine else "below"
-            return told, signed(*ends) if _known(row.difference) else ""
-    return "missing", ""
+            return Standing(loss, told, *ends)
+    return Standing(loss, "missing")
 
 
 def detectable(data: DatasetEvidence) -> str:

@@ -7,22 +7,15 @@ from typing import Any
 import pandas as pd
 
 from suite.config import Ablation, Params
-from suite.reporting.conclusions_gap import headline_size
-from suite.reporting.decisions import decided, spread
+from suite.reporting.decisions import decided, spread, tally
 from suite.reporting.evidence import DatasetEvidence, Evidence
-from suite.reporting.model import AP, listing, quantity_name, signed
+from suite.reporting.model import listing, quantity_name, signed
 
 CHANGE = ("difference", "difference_low", "difference_high")
 _WORDS = {"higher": "higher for", "lower": "lower for"}
+_SIDES = {"higher": "higher", "lower": "lower"}
 # An arm at more batch sizes than this is told by the range of its changes.
 _MOST = 2
-
-
-def summary(evidence: Evidence, data: DatasetEvidence) -> list[str]:
-    """A paragraph an ablation: what it did to the gap at the smallest measured size and to mAP."""
-    size = headline_size(evidence, data)
-    quantities = [AP] if size is None else [f"gap_AP_at_{size}", AP]
-    return [effect(evidence, data, name, quantities) for name in varied(evidence.params, data.name)]
 
 
 def varied(params: Params, dataset: str) -> list[str]:
@@ -32,6 +25,25 @@ def varied(params: Params, dataset: str) -> list[str]:
         for name, ablation in params.ablations.items()
         if sum(bool(params.runs(dataset, loss)) for loss in ablation.arms) > 1
     ]
+
+
+def outcome(data: DatasetEvidence, name: str, quantities: list[str]) -> str:
+    """In how many comparisons, of an arm at a batch size each, an ablation moved some quantities, budget by budget."""
+    table = data.ablations[data.ablations["ablation"] == name]
+    arms = table[(table["decision"] != "") & table["quantity"].isin(quantities)]
+    if arms.empty:
+        return "Nothing is on record, so nothing can be said about it."
+    parts = []
+    for quantity in quantities:
+        groups = list(arms[arms["quantity"] == quantity].groupby("budget", sort=False))
+        told = [
+            f"{f'at equal {budget} ' if len(groups) > 1 else ''}{tally(rows, _SIDES, 'comparisons', CHANGE, _value)}"
+            for budget, rows in groups
+        ]
+        parts += [f"{subject(quantity)}: {'; '.join(told)}."] if told else []
+    base = table.loc[table["decision"] == "", "value"].iloc[0]
+    values = f"{listing(dict.fromkeys(arms['value']))} against {base}"
+    return f"{values[0].upper()}{values[1:]}. {' '.join(parts)}"
 
 
 def at_equal(params: Params, ablation: Ablation, budget: str) -> str:
@@ -86,3 +98,7 @@ def _case(row: Any) -> str:
 def _arm(row: Any) -> str:
     """The number of an arm, or the loss's label where its value is text."""
     return row.label if pd.isna(row.value_number) else row.value
+
+
+def _value(row: Any) -> str:
+    return row.value

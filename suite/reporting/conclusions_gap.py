@@ -47,7 +47,7 @@ def against_controls(evidence: Evidence, data: DatasetEvidence) -> pd.DataFrame:
 
 
 def gap(evidence: Evidence, data: DatasetEvidence) -> str:
-    """The gap of the leader and of the controls, and how far each loss's differs from theirs."""
+    """The gap of the leader and of the controls at the smallest measured size."""
     main, board = at_main(evidence, measured(evidence, data)), data.board(AP)
     size = headline_size(evidence, data)
     if size is None or board.empty or main[main["loss"] == board["loss"].iloc[0]].empty:
@@ -55,17 +55,11 @@ def gap(evidence: Evidence, data: DatasetEvidence) -> str:
     rows = main[main["measure_batch_size"] == size].set_index("loss")
     known = [loss for loss in (board["loss"].iloc[0], *CONTROLS) if loss in rows.index]
     values = (with_interval(*rows.loc[loss, ["gap", "gap_low", "gap_high"]]) for loss in known)
-    gaps = listing(f"{value} for {_lower(evidence, loss)}" for loss, value in zip(known, values, strict=True))
+    gaps = listing(f"{value} for {lowered(evidence, loss)}" for loss, value in zip(known, values, strict=True))
     text = f"The decomposability gap, AP within batches of {size} minus AP over the whole evaluation set, is {gaps}."
-    if "frozen" not in known:
-        return f"{text} Without a frozen control on record this cannot be set apart from what batch size alone does."
-    table = against_controls(evidence, data)
-    told = [
-        difference(evidence, table[(table["control"] == control) & (table["measure_batch_size"] == size)], most)
-        for control, most in (("frozen", None), ("random", 2))
-    ]
-    equal = matched(evidence, data, size, (WHITENED,), most=2)
-    return " ".join([text, *(sentence for sentence in told if sentence), _MOVES, *equal])
+    if "frozen" in known:
+        return text
+    return f"{text} Without a frozen control on record this cannot be set apart from what batch size alone does."
 
 
 def difference(evidence: Evidence, rows: pd.DataFrame, most: int | None = None) -> str:
@@ -117,7 +111,7 @@ def matched(
     table = table if references is None else table[table["reference"].isin(references)]
     sentences = []
     for reference, rows in table.groupby("reference", sort=False):
-        against = _lower(evidence, reference)
+        against = lowered(evidence, reference)
         if reference == WHITENED:
             against += " (frozen ones evened out within the training classes, which have learnt by no loss)"
         met = rows["seeds"] > 1
@@ -171,7 +165,7 @@ def sampling(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame) -> 
             f"{with_interval(row['gap'], row.gap_low, row.gap_high)} ({sampler_name(evidence, row.sampler)})"
             for row in (low, high)
         )
-        parts.append(f"{ends} for {_lower(evidence, loss)}")
+        parts.append(f"{ends} for {lowered(evidence, loss)}")
     size = int(table["measure_batch_size"].iloc[0])
     return f"The gap belongs to a sampler as much as to a loss: in batches of {size} it goes from {listing(parts)}."
 
@@ -228,7 +222,7 @@ def along(evidence: Evidence, data: DatasetEvidence) -> str:
         )
     return (
         f"From the first to the last validation, the gap of AP in batches of {size} went from: {'; '.join(parts)}. "
-        "A head that retrieves better over the set has another gap for that alone, so losses are to be compared at "
+        "What retrieves better over the set has another gap for that alone, so losses are to be compared at "
         "equal AP over the set, not at equal epochs."
     )
 
@@ -277,6 +271,7 @@ def _named(evidence: Evidence) -> Any:
     return lambda row: evidence.label(row.loss)
 
 
-def _lower(evidence: Evidence, loss: str) -> str:
+def lowered(evidence: Evidence, loss: str) -> str:
+    """What a loss or a control is called within a sentence."""
     label = evidence.label(loss)
     return label.lower() if loss in (*CONTROLS, WHITENED) else label

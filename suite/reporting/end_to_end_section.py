@@ -14,6 +14,7 @@ from suite.reporting.model import (
     Cell,
     Column,
     Paragraph,
+    Runs,
     Table,
     count,
     measured,
@@ -53,7 +54,7 @@ def end_to_end(evidence: Evidence, data: DatasetEvidence) -> list[Block]:
     )
     shown = tuple(
         (
-            Cell(row["what"]),
+            Cell(row["what"], runs=Runs(data.name, row["loss"], int(row["batch_size"]), "epochs")),
             whole(row["batch_size"]),
             whole(row["seeds"]),
             whole(row["epochs"]),
@@ -91,7 +92,7 @@ def _rows(evidence: Evidence, data: DatasetEvidence, loss: str) -> list[dict[str
         ]
         for name, part in ((name, part) for name, part in ((heads[:1], others), ([loss], runs)) if len(part)):
             label = evidence.label(name[0])
-            row = {"pair": loss, "whole": name[0] == loss, "what": label, "batch_size": batch_size}
+            row = {"pair": loss, "whole": name[0] == loss, "loss": name[0], "what": label, "batch_size": batch_size}
             rows.append(row | _reached(part) | _spent(data, part))
     return rows
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import pandas as pd
 
-from suite.reporting import conclusions_gap, figures, gap_figures
+from suite.reporting import conclusions_ablations, conclusions_gap, figures, gap_figures
 from suite.reporting.evidence import CONTROLS, DatasetEvidence, Evidence
-from suite.reporting.gap_training_section import along, generalisation, matched
+from suite.reporting.gap_training_section import along, generalisation, main_runs, matched
 from suite.reporting.model import (
     Block,
     Cell,
     Column,
     Figure,
+    Heading,
     Paragraph,
     Points,
+    Runs,
     Table,
     count,
     listing,
@@ -24,6 +26,7 @@ from suite.reporting.model import (
     plain,
     whole,
 )
+from suite.reporting.protocol_words import trained
 
 _GAP = ["gap", "gap_low", "gap_high"]
 
@@ -35,18 +38,40 @@ def gap(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[
     if main.empty:
         return [Paragraph("The gap was not measured.")]
     return [
+        Paragraph(conclusions_gap.gap(evidence, data)),
         Paragraph(_estimand(evidence, data)),
+        Heading("Against measuring batch size"),
         _main_figure(evidence, data, main, look),
         *_against_controls(evidence, data, look),
+        Heading("At equal AP"),
         *matched(evidence, data),
+        *_varied(evidence, data, everything),
+        Heading("Against training batch size"),
+        *_by_training_batch(evidence, data, everything, look),
+        Heading("Along training"),
+        *along(evidence, data, look),
+        Heading("Against generalisation"),
+        *generalisation(evidence, data, look),
+        Heading("By metric and by sampler"),
         *_by_metric(evidence, data, look),
         *_by_sampler(evidence, data, look),
-        *_by_training_batch(evidence, data, everything, look),
-        *along(evidence, data, look),
-        *generalisation(evidence, data, look),
+        Heading("All gaps"),
         Paragraph(conclusions_gap.precision(evidence, data)),
         _gap_table(data, everything, look),
     ]
+
+
+def _varied(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame) -> list[Block]:
+    """What each ablation did to the gap, in how many comparisons; nothing where the study has none."""
+    quantities = [f"gap_AP_at_{size}" for size in sorted(set(table["measure_batch_size"]))]
+    told = [
+        f"{evidence.params.ablations[name].label}: {conclusions_ablations.outcome(data, name, quantities)}"
+        for name in conclusions_ablations.varied(evidence.params, data.name)
+    ]
+    if not told:
+        return []
+    lead = "What each ablation did to the gap of AP; Ablations has its figures, its test metrics and every comparison."
+    return [Heading("With and without what the ablations vary"), Paragraph(lead), Points(tuple(told))]
 
 
 def _estimand(evidence: Evidence, data: DatasetEvidence) -> str:
@@ -76,10 +101,10 @@ def _main_figure(evidence: Evidence, data: DatasetEvidence, main: pd.DataFrame, 
         f"{look[row.loss].label} {number(row.gap)}" for row in smallest.itertuples()
     )
     caption = (
-        f"Decomposability gap of AP against measuring batch size, heads trained at batch "
-        f"{evidence.params.main_batch_size}, with the two shares it is the sum of. Frozen features and random "
-        "embeddings are controls: what their gap does with batch size owes nothing to learning here, so compare a loss "
-        "with them at the same size. Bars: 95 % t intervals over seeds."
+        f"Decomposability gap of AP against measuring batch size, {trained(evidence.params)}, with the two "
+        "shares it is the sum of. Frozen features and random embeddings are controls: what their gap "
+        "does with batch size owes nothing to learning here, so compare a loss with them at the same size. Bars: 95 % "
+        "t intervals over seeds."
     )
     return Figure(f"{data.name}-gap", caption, f"{alt}.", wide, narrow, main.drop(columns="dataset"))
 
@@ -112,7 +137,7 @@ def _by_metric(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
     wide, narrow = figures.render(gap_figures.metrics_figure, others, look)
     names = listing(metric_name(metric) for metric in others["metric"].unique())
     caption = (
-        f"Gap of {names} against measuring batch size, heads trained at batch {evidence.params.main_batch_size}. "
+        f"Gap of {names} against measuring batch size, {trained(evidence.params)}. "
         "Bars: 95 % t intervals over seeds. Each metric has its own scale; all values are in the CSV of the gap table."
     )
     return [
@@ -137,7 +162,7 @@ def _by_sampler(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) 
     cells = table.set_index(["loss", "sampler"])
     rows = tuple(
         (
-            Cell(look[loss].label),
+            Cell(look[loss].label, runs=main_runs(evidence, data, loss)),
             *(
                 measured(*cells.loc[(loss, key), _GAP]) if (loss, key) in cells.index else Cell(number(None))
                 for key in used
@@ -151,8 +176,8 @@ def _by_sampler(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) 
         *(Column(conclusions_gap.sampler_name(evidence, key), True) for key in used),
     )
     caption = (
-        f"Gap of AP in batches of {size} by how they are drawn: mean over seeds above its 95 % interval, heads trained "
-        f"at batch {evidence.params.main_batch_size}. The same queries stand in both terms of a gap, but samplers do "
+        f"Gap of AP in batches of {size} by how they are drawn: mean over seeds above its 95 % interval, "
+        f"{trained(evidence.params)}. The same queries stand in both terms of a gap, but samplers do "
         "not draw the same batches, so compare losses within a column."
     )
     return [
@@ -201,11 +226,12 @@ def _gap_table(data: DatasetEvidence, table: pd.DataFrame, look: figures.Looks) 
     sizes = sorted(table["measure_batch_size"].unique())
     rows = []
     for key in _ordered(table, look):
-        for trained, part in table[table["loss"] == key].groupby("train_batch_size"):
+        for batch_size, part in table[table["loss"] == key].groupby("train_batch_size"):
             first = part.iloc[0]
+            behind = None if key in CONTROLS else Runs(data.name, key, int(batch_size), "epochs")
             cells = [
-                Cell(look[key].label),
-                whole(trained) if trained else Cell(number(None), 0.0),
+                Cell(look[key].label, runs=behind),
+                whole(batch_size) if batch_size else Cell(number(None), 0.0),
                 whole(first["seeds"]),
                 measured(first["set_value"], first["set_value_low"], first["set_value_high"]),
             ]
@@ -237,7 +263,7 @@ def _comparison_table(evidence: Evidence, data: DatasetEvidence, table: pd.DataF
     controls = [control for control in CONTROLS if control in set(table["control"])]
     rows = []
     for loss, size in dict.fromkeys(zip(table["loss"], table["measure_batch_size"], strict=True)):
-        row = [Cell(look[loss].label), whole(size)]
+        row = [Cell(look[loss].label, runs=main_runs(evidence, data, loss)), whole(size)]
         for control in controls:
             if (loss, size, control) not in cells.index:
                 row += [Cell(number(None))] * 3
@@ -249,7 +275,7 @@ def _comparison_table(evidence: Evidence, data: DatasetEvidence, table: pd.DataF
         rows.append(tuple(row))
     titles = [title for control in controls for title in (f"minus {control}", "± part.", "p (Holm)")]
     caption = (
-        f"Gap of AP of heads trained at batch {evidence.params.main_batch_size} minus that of each control on the same "
+        f"Gap of AP of {trained(evidence.params)} minus that of each control on the same "
         "partitions: mean over seeds above its 95 % interval, which is conditional on the partitions; ± part.: "
         "standard error over partitions; p after Holm's correction over the losses of a measuring size. Bold: decided "
         "at 5 %. The CSV has every metric, training batch size and budget."

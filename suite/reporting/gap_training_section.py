@@ -7,10 +7,29 @@ import pandas as pd
 
 from suite.reporting import conclusions_gap, figures, gap_figures
 from suite.reporting.evidence import CONTROLS, DatasetEvidence, Evidence
-from suite.reporting.model import Block, Cell, Column, Figure, Paragraph, Points, Table, measured, p_value, plain, whole
+from suite.reporting.model import (
+    Block,
+    Cell,
+    Column,
+    Figure,
+    Paragraph,
+    Points,
+    Runs,
+    Table,
+    measured,
+    p_value,
+    plain,
+    whole,
+)
+from suite.reporting.protocol_words import trained
 from suite.statistics.intervals import t_interval
 
 _BOTH = ["train_set_value", "test_set_value", "train_gap", "test_gap"]
+
+
+def main_runs(evidence: Evidence, data: DatasetEvidence, loss: str) -> Runs | None:
+    """The runs of a loss at the main batch size; a control has none."""
+    return Runs(data.name, loss, evidence.params.main_batch_size, "epochs") if loss in evidence.params.losses else None
 
 
 def matched(evidence: Evidence, data: DatasetEvidence) -> list[Block]:
@@ -25,8 +44,8 @@ def matched(evidence: Evidence, data: DatasetEvidence) -> list[Block]:
         return blocks
     rows = tuple(
         (
-            Cell(row.label),
-            Cell(row.reference_label),
+            Cell(row.label, runs=main_runs(evidence, data, row.loss)),
+            Cell(row.reference_label, runs=main_runs(evidence, data, row.reference)),
             Cell(f"{row.seeds} of {row.seeds_asked}", float(row.seeds)),
             plain(row.set_value),
             plain(row.gap),
@@ -59,7 +78,7 @@ def along(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> lis
     seeds = sorted(set(table["seeds"].astype(int)))
     caption = (
         "Gap of AP along training against AP over the set: a point a validation, the last in a ring, means over "
-        f"{' or '.join(map(str, seeds))} seeds, heads trained at batch {evidence.params.main_batch_size}; the controls "
+        f"{' or '.join(map(str, seeds))} seeds, {trained(evidence.params)}; the controls "
         "are points. Bars: 95 % t intervals over seeds. Lines that lie apart at the same AP tell losses apart; places "
         "along one line do not."
     )
@@ -67,7 +86,7 @@ def along(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> lis
     cells = table.set_index(["loss", "epoch", "measure_batch_size"])
     rows = tuple(
         (
-            Cell(row.label),
+            Cell(row.label, runs=main_runs(evidence, data, row.loss)),
             whole(row.epoch),
             whole(row.seeds),
             plain(row.set_value),
@@ -110,13 +129,13 @@ def generalisation(evidence: Evidence, data: DatasetEvidence, look: figures.Look
     table = over_seeds(every[every["measure_batch_size"] == size], look)
     wide, narrow = figures.render(gap_figures.generalisation_figure, table, size, look)
     caption = (
-        f"Training classes (across) and unseen ones (up), heads trained at batch {evidence.params.main_batch_size}: AP "
+        f"Training classes (across) and unseen ones (up), {trained(evidence.params)}: AP "
         f"over the set and its gap in batches of {size}. The line is equality. The two sets of classes differ in size, "
         "which moves AP over the set; frozen features show by how much. Bars: 95 % t intervals over seeds."
     )
     rows = tuple(
         (
-            Cell(look[row["loss"]].label),
+            Cell(look[row["loss"]].label, runs=main_runs(evidence, data, row["loss"])),
             whole(row["seeds"]),
             *(measured(row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in _BOTH),
         )

@@ -27,6 +27,7 @@ from suite.reporting.model import (
     whole,
     with_interval,
 )
+from suite.reporting.protocol_words import what
 
 
 def main_figure_data(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> tuple:
@@ -162,8 +163,9 @@ def _validation_table(evidence: Evidence, data: DatasetEvidence) -> Table:
     table = data.leaderboard
     return Table(
         f"{data.name}-validation",
-        "Validation mAP, each image against all others, and its lift over frozen features. Optimistic: heads, and "
-        "learning rates where a search is on record, were chosen on these classes; the test table is the one to quote.",
+        "Validation mAP, each image against all others, and its lift over frozen features. Optimistic: "
+        f"{what(evidence.params, evidence.params.compared)}, and learning rates where a search is on record, were "
+        "chosen on these classes; the test table is the one to quote.",
         (Column("Loss"), Column("Seeds", True), Column("mAP (validation)", True), Column("Lift", True)),
         tuple(rows),
         table[(table["split"] == "val") & (table["metric"] == AP)].drop(columns="dataset"),

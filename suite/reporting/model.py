@@ -45,6 +45,13 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
+class Heading:
+    """The title of a part of a section."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Points:
     """Sentences that stand side by side, as a list."""
 
@@ -197,7 +204,7 @@ class Gallery:
     examples: tuple[Example, ...]
 
 
-Block = Paragraph | Points | Table | Figure | Gallery
+Block = Heading | Paragraph | Points | Table | Figure | Gallery
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from suite.reporting.model import (
     Example,
     Figure,
     Gallery,
+    Heading,
     Paragraph,
     Picture,
     Points,
@@ -121,6 +122,10 @@ class _Content:
     @block.register
     def _(self, block: Paragraph) -> dict[str, Any]:
         return {"kind": "paragraph", "text": self.text(block.text)}
+
+    @block.register
+    def _(self, block: Heading) -> dict[str, Any]:
+        return {"kind": "heading", "text": block.text}
 
     @block.register
     def _(self, block: Points) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from suite.config import Loss
-from suite.losses.combine import CombinedLoss
+from suite.losses.registry import nested_losses
 from suite.recipes.published import PublishedFigure, published_figures
 from suite.reporting.evidence import DatasetEvidence, Evidence
 from suite.reporting.model import Block, Cell, Column, Paragraph, Runs, Table, count, listing, measured, number, whole
@@ -36,10 +36,12 @@ def published(evidence: Evidence) -> list[Block]:
 
 
 def registered(loss: Loss) -> str:
-    """What a loss is made of, by registered names: its own, or those of the terms of a sum, joined by `+`."""
+    """The registered name of a loss; of a sum, those of its terms, as the published figures join them."""
     if loss.loss != "combine":
         return loss.loss
-    return "+".join(name for name, _ in CombinedLoss.parts(loss.settings))
+    terms = nested_losses(loss.loss, loss.settings)
+    known = (figure.loss for figure in published_figures() if set(figure.loss.split("+")) == terms)
+    return next(known, "+".join(sorted(terms)))
 
 
 def _rows(evidence: Evidence, data: DatasetEvidence, figure: PublishedFigure) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from suite.reporting.model import (
     Column,
     Figure,
     Paragraph,
+    Runs,
     Table,
     count,
     listing,
@@ -84,7 +85,7 @@ def _table(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame, look:
     values = {metric: studied(evidence, data, metric).set_index(keys) for metric in metrics}
     rows = tuple(
         (
-            Cell(look[row.loss].label),
+            Cell(look[row.loss].label, runs=Runs(data.name, row.loss, int(row.batch_size), row.budget)),
             Cell(row.budget),
             whole(row.batch_size),
             whole(row.seeds),
@@ -125,7 +126,11 @@ def _effects(data: DatasetEvidence, look: figures.Looks) -> list[Block]:
     ]
     rows = []
     for loss, budget, metric in sorted(cases, key=lambda case: (_SHOWN.index(case[2]), case[1])):
-        row = [Cell(look[loss].label), Cell(budget), Cell(quantity_name(metric))]
+        row = [
+            Cell(look[loss].label, runs=Runs(data.name, loss, budget=budget)),
+            Cell(budget),
+            Cell(quantity_name(metric)),
+        ]
         for quantity in _QUANTITIES:
             if (loss, budget, metric, quantity) not in cells.index:
                 row += [Cell(number(None))] * (1 if quantity == "any" else 2)
@@ -161,7 +166,7 @@ def _fits(data: DatasetEvidence, look: figures.Looks) -> list[Block]:
     )
     rows = tuple(
         (
-            Cell(look[first.loss].label),
+            Cell(look[first.loss].label, runs=Runs(data.name, first.loss, budget=first.budget)),
             Cell(first.budget),
             Cell(first.model, detail=first.formula),
             Cell("; ".join(f"{row.parameter} {_parameter(row)}" for row in part.itertuples())),
@@ -216,7 +221,7 @@ def _costs(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> li
     )
     rows = tuple(
         (
-            Cell(row.label),
+            Cell(row.label, runs=Runs(data.name, row.loss, int(row.batch_size), "epochs")),
             whole(row.batch_size),
             whole(row.runs),
             Cell(f"{conclusions_scaling.milliseconds(row.seconds)}", 1e3 * row.seconds),

@@ -11,7 +11,7 @@ import pandas as pd
 
 from suite.config import Budget, Params
 from suite.reporting.evidence import DatasetEvidence, Evidence
-from suite.reporting.model import AP, Block, Cell, Column, Paragraph, Table, count, listing, number
+from suite.reporting.model import AP, Block, Cell, Column, Paragraph, Runs, Table, count, listing, number
 
 VALIDATION = f"val/{AP}"
 CASE = ["loss", "budget", "batch_size"]
@@ -152,7 +152,7 @@ def _budget(trials: pd.DataFrame) -> str:
 
 def _table(evidence: Evidence, data: DatasetEvidence, found: list[Choice], several: bool) -> Table:
     sizes = sorted({choice.batch_size for choice in found})
-    cells = {(choice.loss, choice.budget, choice.batch_size): _cell(choice) for choice in found}
+    cells = {(choice.loss, choice.budget, choice.batch_size): _cell(choice, data.name) for choice in found}
     # Without runs at equal steps the budget is not worth a column.
     budgets = list(dict.fromkeys(choice.budget for choice in found))
     rows = tuple(
@@ -197,12 +197,13 @@ def settings_in_words(settings: Mapping[str, Any]) -> str:
     return ", ".join([" + ".join(terms), *plain] if terms else plain)
 
 
-def _cell(choice: Choice) -> Cell:
+def _cell(choice: Choice, dataset: str) -> Cell:
     detail = "not searched" if choice.searched is None else "not the choice"
     if choice.backed:
         detail = f"mAP {number(choice.validation)}"
     mark = " *" if choice.backed and choice.at_edge else ""
-    return Cell(f"{choice.learning_rate:g}{mark}", choice.learning_rate, detail)
+    behind = Runs(dataset, choice.loss, choice.batch_size, choice.budget)
+    return Cell(f"{choice.learning_rate:g}{mark}", choice.learning_rate, detail, runs=behind)
 
 
 def _place(evidence: Evidence, choice: Choice) -> str:

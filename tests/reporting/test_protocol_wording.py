@@ -11,12 +11,15 @@ from synthetic import Study, make_study
 
 from suite.datasets.protocols import Protocol
 from suite.reporting import conclusions
+from suite.reporting.data_cards import licences
 from suite.reporting.evidence import DatasetEvidence, Evidence, read_evidence
 from suite.reporting.figures import looks
 from suite.reporting.gap_section import gap
-from suite.reporting.method import licences
-from suite.reporting.model import Paragraph, Table
+from suite.reporting.leaderboard_section import leaderboard
+from suite.reporting.method import trained_on
+from suite.reporting.model import Figure, Paragraph, Table
 from suite.reporting.retrieval import FROZEN, Between, gallery, marks
+from suite.reporting.runs_section import runs
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +90,21 @@ def test_a_release_without_authors_of_files_is_attributed_in_one_row(evidence: E
     (table,) = (block for block in blocks if isinstance(block, Table))
     assert [[cell.text for cell in row] for row in table.rows] == [[data.short, "Drawn by the suite", "CC0 1.0"]]
     assert len(table.frame) == 30
+
+
+def test_captions_name_what_was_trained(evidence: Evidence) -> None:
+    (data,) = evidence.datasets
+    losses = {name: loss.model_copy(update={"protocol": "full"}) for name, loss in evidence.params.losses.items()}
+    networks = replace(evidence, params=evidence.params.model_copy(update={"losses": losses}))
+
+    def captions(told: Evidence) -> str:
+        look = looks(told.params)
+        blocks = [*gap(told, data, look), *leaderboard(told, data, look), *runs(told)]
+        return " ".join(block.caption for block in blocks if isinstance(block, Figure | Table)) + trained_on(
+            told.params
+        )
+
+    assert "heads trained at batch 256" in captions(evidence)
+    assert "network" not in captions(evidence)
+    assert "networks trained at batch 256" in captions(networks)
+    assert "head" not in captions(networks)

@@ -10,11 +10,11 @@ from synthetic import Study, make_study
 
 from suite.config import Params
 from suite.reporting import conclusions_ablations, conclusions_scaling
-from suite.reporting.conclusions import summary
 from suite.reporting.evidence import DatasetEvidence, Evidence, read_evidence
 from suite.reporting.figures import looks
 from suite.reporting.model import AP, Figure, Table
 from suite.reporting.scaling_section import scaling
+from suite.reporting.summary import findings
 
 EFFECT = ("estimate", "low", "high", "p_holm", "decision", "reason")
 
@@ -104,6 +104,10 @@ def ablated(evidence: Evidence, data: DatasetEvidence, *rows: dict) -> tuple[Evi
     return replace(evidence, params=Params.model_validate(settings)), replace(data, ablations=table)
 
 
+def effect(evidence: Evidence, data: DatasetEvidence) -> str:
+    return conclusions_ablations.effect(evidence, data, "weight", ["gap_AP_at_32", AP])
+
+
 @pytest.mark.parametrize(
     ("decision", "told"),
     [
@@ -113,20 +117,20 @@ def ablated(evidence: Evidence, data: DatasetEvidence, *rows: dict) -> tuple[Evi
     ],
 )
 def test_an_ablation_is_told_with_its_interval(scaled, decision: str, told: str) -> None:
-    (text,) = conclusions_ablations.summary(*ablated(*scaled, {"decision": decision}))
+    text = effect(*ablated(*scaled, {"decision": decision}))
     assert text == f"Some weight, at equal epochs, against 0. {told}"
 
 
 def test_gap_and_map_of_an_ablation_are_told_apart(scaled) -> None:
     rows = ({"decision": "lower", "quantity": "gap_AP_at_32"}, {"decision": "undecided"})
-    (text,) = conclusions_ablations.summary(*ablated(*scaled, *rows))
+    text = effect(*ablated(*scaled, *rows))
     assert "Gap of AP at 32: lower for 0.3 at batch 32" in text
     assert "Test mAP: cannot be decided for 0.3 at batch 32" in text
 
 
 def test_many_batch_sizes_of_one_arm_are_told_together(scaled) -> None:
     rows = [{"decision": "lower", "batch_size": size, "difference": -0.001 * size} for size in (10, 20, 30)]
-    (text,) = conclusions_ablations.summary(*ablated(*scaled, *rows))
+    text = effect(*ablated(*scaled, *rows))
     assert "lower for 0.3 at batch 10, 20 and 30 (−0.030 to −0.010, every interval within [−0.030, −0.010])" in text
 
 
@@ -134,5 +138,6 @@ def test_an_ablation_without_a_record_says_so(scaled) -> None:
     evidence, data = ablated(*scaled)
     bare = replace(data, ablations=data.ablations.iloc[:0])
     told = "Some weight: nothing is on record, so nothing can be said about it."
-    assert conclusions_ablations.summary(evidence, bare) == [told]
-    assert told in {finding.text for finding in summary(replace(evidence, datasets=(bare,)))[0].findings}
+    assert effect(evidence, bare) == told
+    (found,) = (finding for finding in findings(evidence, bare) if finding.label == "Some weight")
+    assert found.text == "Nothing is on record, so nothing can be said about it."
