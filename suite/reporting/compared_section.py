@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from suite.config import Loss
-from suite.losses import nested_losses
+from suite.losses.registry import nested_losses
 from suite.reporting.evidence import DatasetEvidence, Evidence
 from suite.reporting.model import Block, Cell, Column, Paragraph, Table, count, listing
 from suite.reporting.tuning import settings_in_words
