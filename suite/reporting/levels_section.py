@@ -46,6 +46,7 @@ def levels(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> li
             "Test mAP at each hierarchy level, finest first, and metrics over all levels: mean over seeds above its 95 "
             "% interval for new seeds and new classes. Random retrieval already scores more at a coarser level, so "
             "compare within a column.",
+            folded=True,
         ),
     ]
 

@@ -23,6 +23,7 @@ def metric_table(
     caption: str,
     groups: dict[str, str] | None = None,
     lift: bool = False,
+    folded: bool = False,
 ) -> Table:
     """Mean and interval of every loss at the main batch size, best test mAP on top, the highest mean of a column bold.
 
@@ -33,6 +34,7 @@ def metric_table(
         caption: of the table.
         groups: letters of the losses, shown beside mAP, which they are about; None: no such column.
         lift: whether the ratio of mAP to the floor is shown.
+        folded: whether the table is of second rank.
     """
     boards = {metric: data.board(metric) for metric in metrics}
     best = {metric: board["loss"].iloc[0] for metric, board in boards.items()}
@@ -66,7 +68,7 @@ def metric_table(
     table = data.leaderboard
     frame = table[(table["split"] == "test") & table["metric"].isin(metrics)].drop(columns="dataset")
     frame = frame if groups is None else frame.assign(group=frame["loss"].map(groups).fillna(""))
-    return Table(name, caption, tuple(columns), tuple(rows), frame, sortable=True)
+    return Table(name, caption, tuple(columns), tuple(rows), frame, sortable=True, folded=folded)
 
 
 def _floor(data: DatasetEvidence, metric: str) -> Cell:

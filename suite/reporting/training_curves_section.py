@@ -67,6 +67,7 @@ def training_curves(evidence: Evidence, data: DatasetEvidence, look: figures.Loo
             wide,
             narrow,
             training,
+            detail=True,
         )
     )
     if not best.empty:
