@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from suite.config import Loss
-from suite.losses.registry import nested_losses
 from suite.reporting.evidence import DatasetEvidence, Evidence
 from suite.reporting.model import Block, Cell, Column, Paragraph, Table, count, listing
+from suite.reporting.published_section import registered
 from suite.reporting.tuning import settings_in_words
 
 # Registered name: what the loss is called, what it is, and the works that it comes from.
@@ -88,15 +88,12 @@ def compared(evidence: Evidence) -> list[Block]:
 
 def describe(loss: Loss) -> tuple[str, tuple[str, ...]]:
     """What a loss is in a clause, and the keys of the works that it comes from; of one from elsewhere, its name."""
-    _, what, keys = KNOWN.get(loss.loss, ("", "", ()))
-    parts = [part for part in KNOWN if part in nested_losses(loss.loss, loss.settings)]
-    if parts:
-        made = f"sum of {listing(KNOWN[part][0] for part in parts)}"
-        what = f"{what}; {made}" if what else f"weighted {made}"
-        keys = (*keys, *(key for part in parts for key in KNOWN[part][2]))
+    parts = [KNOWN.get(name, (name, "", ())) for name in registered(loss).split("+")]
+    what = f"weighted sum of {listing(name for name, _, _ in parts)}" if len(parts) > 1 else parts[0][1]
+    keys = tuple(key for _, _, cites in parts for key in cites)
     if loss.settings.get("simix"):
         what, keys = f"{what}, with similarity mixup (SiMix)", (*keys, *KNOWN["recall_at_k"][2])
-    return what or f"`{loss.loss}`", tuple(dict.fromkeys(keys))
+    return what or loss.loss, tuple(dict.fromkeys(keys))
 
 
 def _data(data: DatasetEvidence) -> str:
