@@ -169,10 +169,11 @@ def check_summary(page: Path, records: Records) -> tuple[list[str], int]:
     for told in read_summary(page):
         pool = summary_pool(told.section, told.label, records)
         text = plain(told.text)
-        for label in sorted(records.names(), key=len, reverse=True):
-            text = text.replace(plain(label), "")
+        for name in sorted(records.names(), key=len, reverse=True):
+            text = text.replace(plain(name), "")
         looked += len(numbers(text))
-        problems += [f"summary, {told.section}, {told.label.strip(" .")}: {one}" for one in missing(text, pool)]
+        label = told.label.strip(" .")
+        problems += [f"summary, {told.section}, {label}: {one}" for one in missing(text, pool)]
     return problems, looked
 
 
