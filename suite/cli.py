@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from suite.cli_data import data
+from suite.cli_mlflow import mlflow
 from suite.cli_runs import plan, recipe
 from suite.config import load_params
 from suite.errors import SuiteError
@@ -299,35 +300,6 @@ def retry(dataset: str, loss: str) -> None:
     click.echo(f"{dataset} {loss}: {len(forgotten)} failed runs forgotten; `dvc repro` trains them again")
 
 
-@main.group()
-def mlflow() -> None:
-    """The MLflow store: a view of the recorded runs."""
-
-
-@mlflow.command()
-def sync() -> None:
-    """Bring every recorded run into the MLflow store that lacks it."""
-    from suite.tracking import sync as fill
-
-    result = fill(load_params(), ROOT)
-    if result.postponed:
-        click.echo("MLflow: a training is logging live; run `ranksuite mlflow sync` again when it has ended")
-        return
-    click.echo(
-        f"MLflow: {result.created} runs added, {result.kept} there already, {result.removed} incomplete ones replaced"
-    )
-
-
-@mlflow.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=5000, show_default=True)
-def ui(host: str, port: int) -> None:
-    """Serve the MLflow UI."""
-    from suite.tracking import serve
-
-    serve(ROOT, host, port)
-
-
 @main.command("draw-miniature")
 @click.argument("destination", type=click.Path(path_type=Path, file_okay=False))
 def draw_miniature(destination: Path) -> None:
@@ -373,6 +345,7 @@ def draw_landmarks(destination: Path, processes: int, **options: float) -> None:
 
 
 main.add_command(data)
+main.add_command(mlflow)
 main.add_command(recipe)
 main.add_command(plan)
 

@@ -63,16 +63,6 @@ class RecipeLoss(Settings):
         return {"loss": "combine", "settings": {"terms": terms}}
 
 
-class Figure(Settings):
-    """A published figure, in percent, of what the recipe trains or what it is compared with."""
-
-    method: str
-    metric: str
-    value: PositiveFloat
-    backbone: str
-    citation: str
-
-
 class Recipe(Settings):
     """One recipe.
 
@@ -87,7 +77,6 @@ class Recipe(Settings):
         losses: what is trained, by name.
         assumed: what no paper states, by dotted key, with the reason for the suite's choice; a key stands for all
             below it.
-        published: figures of the papers for this recipe, as docs/recipes.md lists them.
     """
 
     name: Name
@@ -102,7 +91,6 @@ class Recipe(Settings):
     rank_settings: dict[str, Any] = Field(default={})
     losses: dict[Name, RecipeLoss] = Field(min_length=1)
     assumed: dict[str, str]
-    published: list[Figure] = Field(default=[])
 
 
 class _WithoutReferences(yaml.SafeDumper):

@@ -149,4 +149,4 @@ def _table(evidence: Evidence, data: DatasetEvidence, name: str, table: pd.DataF
         "and why a case is undecided."
     )
     frame = table.drop(columns="dataset")
-    return Table(f"{data.name}-ablation-{name}", caption, columns, tuple(rows), frame, sortable=True)
+    return Table(f"{data.name}-ablation-{name}", caption, columns, tuple(rows), frame, sortable=True, folded=True)

@@ -9,10 +9,13 @@ from suite.files import atomic_directory, atomic_file
 from suite.recipes import RECIPES
 from suite.reporting import figures, method, results
 from suite.reporting.citing import cite
+from suite.reporting.compared_section import compared
 from suite.reporting.evidence import Evidence, read_evidence
 from suite.reporting.html import render_html
-from suite.reporting.model import AP, Figure, Report, Table
+from suite.reporting.leaderboard_section import main_figure_data
+from suite.reporting.model import AP, Figure, Report, Section, Table, csv_bytes
 from suite.reporting.pdf import render_pdf
+from suite.reporting.references import cited
 from suite.reporting.summary import NOTE, summary
 
 
@@ -41,11 +44,11 @@ def write_reports(
         look = figures.looks(params)
         for data in evidence.datasets[:1]:
             if not data.board(AP).empty:
-                arguments = results.main_figure_data(evidence, data, look)
+                arguments = main_figure_data(evidence, data, look)
                 (folder / "main.png").write_bytes(figures.render_png(figures.main_figure, *arguments))
     with atomic_directory(destination / "tables") as folder:
         for table in report.blocks(Table):
-            table.frame.to_csv(folder / f"{table.name}.csv", index=False, lineterminator="\n")
+            (folder / f"{table.name}.csv").write_bytes(csv_bytes(table.frame))
     for name, data in (("report.html", page), ("report.pdf", paper)):
         with atomic_file(destination / name) as temporary:
             temporary.write_bytes(data)
@@ -56,16 +59,23 @@ def build_report(evidence: Evidence) -> Report:
     params = evidence.params
     look = figures.looks(params)
     parts = [section for data in evidence.datasets for section in results.sections(evidence, data, look)]
+    parts += results.common_sections(evidence, look)
     subtitle = (
         f"{method.dataset_titles(evidence.datasets)}; {method.trained_on(params)}, batch size {params.main_batch_size}"
+    )
+    told = summary(evidence)
+    chapters = (
+        Section("compared", "What is compared", tuple(compared(evidence))),
+        *parts,
+        *method.sections(evidence, look),
     )
     return Report(
         title=f"Rank losses compared: study “{params.study}”",
         subtitle=subtitle,
         study=params.study,
-        summary=summary(evidence),
+        summary=told,
         note=NOTE,
-        sections=(*parts, *method.sections(evidence, look)),
+        sections=chapters,
         citation=cite(evidence),
-        references=(),
+        references=cited(told, NOTE, chapters),
     )

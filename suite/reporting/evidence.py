@@ -15,6 +15,7 @@ from suite.datasets.protocols import Protocol, read_protocol
 from suite.datasets.store import INDEX, ImageStore
 from suite.errors import SuiteError
 from suite.recipes import RECIPES, trials_path, validation_path
+from suite.reporting.histories import read_curves
 from suite.statistics.records import label
 
 CONTROLS = ("frozen", "random")
@@ -43,7 +44,8 @@ VALIDATION = ("coverage", "null")
 class DatasetEvidence:
     """What one data set has on record; optional parts are empty where a stage left nothing.
 
-    `trials` are those of the losses, budgets and batch sizes that the settings name, in their order.
+    `trials` are those of the losses, budgets and batch sizes that the settings name, in their order;
+    `curves` are the training histories of `suite.reporting.histories`.
     """
 
     name: str
@@ -69,6 +71,7 @@ class DatasetEvidence:
     queries: dict[str, pd.DataFrame]
     provenance: dict[str, dict[str, Any]]
     trials: pd.DataFrame
+    curves: pd.DataFrame
 
     @property
     def title(self) -> str:
@@ -183,6 +186,7 @@ def _dataset(params: Params, root: Path, recipes: Path, name: str, compare: dict
         queries=queries,
         provenance=provenance,
         trials=_trials(trials_path(params.study, name, recipes), params, name),
+        curves=read_curves(tables["runs"], root / "runs" / name, params),
         **tables,
     )
 

@@ -2,86 +2,56 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from importlib.resources import as_file, files
 from typing import Any
 
-import matplotlib
-import matplotlib.style
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import NullLocator
 
-from suite.config import Params
-from suite.reporting.model import Drawing
+from suite.reporting.looks import Look, Looks, looks
+from suite.reporting.model import interval, number
+from suite.reporting.palette import light
+from suite.reporting.plates import NARROW, WIDE, Plate, render, render_png
 
-# Okabe and Ito's colours without yellow, too faint on white, and with two dark ones of Tol's muted scheme.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#882255", "#56B4E9", "#E69F00", "#332288")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
-WIDE, NARROW = 7.2, 3.9
-_VIEW = re.compile(rb'viewBox="0 0 ([0-9.]+) ([0-9.]+)"')
+__all__ = [
+    "NARROW",
+    "WIDE",
+    "Look",
+    "Looks",
+    "Plate",
+    "floor_line",
+    "legend",
+    "lines",
+    "looks",
+    "main_figure",
+    "pairwise_figure",
+    "panel_grid",
+    "points",
+    "render",
+    "render_png",
+    "size_axis",
+]
 
 
-@dataclass(frozen=True)
-class Look:
-    """How a loss is drawn wherever it appears."""
+def main_figure(board: pd.DataFrame, scaling: pd.DataFrame, floor: float | None, look: Looks, narrow: bool) -> Plate:
+    """Left: mean and interval of each loss, best on top. Right: the metric against training batch size.
 
-    label: str
-    colour: str
-    marker: str
-    line: str = "-"
-    hollow: bool = False
-
-
-Looks = dict[str, Look]
-
-
-def looks(params: Params) -> Looks:
-    """A colour and a marker for every loss of the settings and for the controls.
-
-    A loss that is not compared has the colour of what its ablation holds it against, hollow and with a broken line.
+    Where the board has a column `group`, its letters stand at the right of the rows.
     """
-    table = {key: _look(place, loss.label) for place, (key, loss) in enumerate(params.losses.items())}
-    for ablation in params.ablations.values():
-        first = table[next(iter(ablation.arms))]
-        for key in ablation.arms:
-            if not params.losses[key].compared:
-                table[key] = replace(table[key], colour=first.colour, line="-.", hollow=True)
-    table["frozen"] = Look("Frozen features", "#444444", "x", "--")
-    table["random"] = Look("Random embeddings", "#8a8a8a", "+", ":")
-    return table
-
-
-def render(draw: Callable[..., Figure], *arguments: Any) -> tuple[Drawing, Drawing]:
-    """Draw a figure wide and narrow; both as SVG, free of dates: the same data gives the same bytes."""
-    wide, narrow = (_export(draw, arguments, narrow, "svg") for narrow in (False, True))
-    return _drawing(wide), _drawing(narrow)
-
-
-def render_png(draw: Callable[..., Figure], *arguments: Any) -> bytes:
-    """Draw a figure wide and return it as PNG, about 1,600 pixels across."""
-    return _export(draw, arguments, False, "png")
-
-
-def main_figure(board: pd.DataFrame, scaling: pd.DataFrame, floor: float | None, look: Looks, narrow: bool) -> Figure:
-    """Left: mean and interval of each loss, best on top. Right: the metric against training batch size."""
     both = not scaling.empty
     if narrow:
         height = 1.0 + 0.3 * len(board) + (3.0 if both else 0)
-        figure = Figure(figsize=(NARROW, height))
+        figure = Plate(figsize=(NARROW, height))
         axes = figure.subplots(1 + both, 1, squeeze=False, height_ratios=[1.0 + 0.3 * len(board), 3.0][: 1 + both])[
             :, 0
         ]
     else:
-        figure = Figure(figsize=(WIDE, max(2.2, 1.0 + 0.27 * len(board))))
+        figure = Plate(figsize=(WIDE, max(2.2, 1.0 + 0.27 * len(board))))
         axes = figure.subplots(1, 1 + both, squeeze=False)[0]
     _dots(axes[0], board, floor, look)
     if both:
@@ -93,24 +63,31 @@ def main_figure(board: pd.DataFrame, scaling: pd.DataFrame, floor: float | None,
     return figure
 
 
-def pairwise_figure(pairs: pd.DataFrame, order: list[str], look: Looks, narrow: bool) -> Figure:
+def pairwise_figure(pairs: pd.DataFrame, order: list[str], look: Looks, narrow: bool) -> Plate:
     """Matrix of differences, row minus column; decided ones are filled, undecided ones hatched."""
     count = len(order)
     size = NARROW if narrow else min(WIDE, 2.4 + 0.68 * count)
-    figure = Figure(figsize=(size, 1.2 + (0.36 if narrow else 0.42) * count))
+    figure = Plate(figsize=(size, 1.2 + (0.36 if narrow else 0.42) * count))
     axes = figure.subplots()
     cells = {(row.loss_a, row.loss_b): (row.difference, row.decision) for row in pairs.itertuples()}
     flip = {"a": "b", "b": "a"}
+    told = {"a": "decided", "b": "decided", "undecided": "undecided"}
     cells |= {(b, a): (-value, flip.get(decision, decision)) for (a, b), (value, decision) in cells.items()}
     for y, row in enumerate(order):
         for x, column in enumerate(order):
             value, decision = cells.get((row, column), (float("nan"), "none"))
-            face, hatch = {"a": ("#b9d9ee", ""), "b": ("#f7d3b8", ""), "undecided": ("white", "///")}.get(
-                decision, ("#eeeeee", "")
+            face, hatch = {
+                "a": (light("higher"), ""),
+                "b": (light("lower"), ""),
+                "undecided": (light("paper"), "///"),
+            }.get(decision, (light("nothing"), ""))
+            axes.add_patch(
+                Rectangle((x, y), 1, 1, facecolor=face, hatch=hatch, edgecolor=light("cells"), linewidth=0.6)
             )
-            axes.add_patch(Rectangle((x, y), 1, 1, facecolor=face, hatch=hatch, edgecolor="#c4c4c4", linewidth=0.6))
             if decision == "none":
                 continue
+            names = f"{look[row].label} minus {look[column].label}"
+            figure.note(axes, x + 0.5, y + 0.5, f"{names}: {number(value, sign=True)}, {told[decision]}")
             text = "0.0" if abs(value) < 0.0005 else f"{100 * value:+.1f}".replace("-", "−")
             axes.text(
                 x + 0.5,
@@ -120,7 +97,7 @@ def pairwise_figure(pairs: pd.DataFrame, order: list[str], look: Looks, narrow: 
                 va="center",
                 fontsize=6 if narrow else 8,
                 weight="normal" if decision == "undecided" else "bold",
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1} if hatch else None,
+                bbox={"facecolor": light("paper"), "edgecolor": "none", "pad": 1} if hatch else None,
             )
     names = [look[key].label for key in order]
     axes.set(xlim=(0, count), ylim=(count, 0), xticks=np.arange(count) + 0.5, yticks=np.arange(count) + 0.5)
@@ -130,9 +107,9 @@ def pairwise_figure(pairs: pd.DataFrame, order: list[str], look: Looks, narrow: 
     axes.grid(False)
     axes.spines[:].set_visible(False)
     handles = [
-        Patch(facecolor="#b9d9ee", edgecolor="#c4c4c4", label="row higher"),
-        Patch(facecolor="#f7d3b8", edgecolor="#c4c4c4", label="column higher"),
-        Patch(facecolor="white", hatch="///", edgecolor="#c4c4c4", label="undecided"),
+        Patch(facecolor=light("higher"), edgecolor=light("cells"), label="row higher"),
+        Patch(facecolor=light("lower"), edgecolor=light("cells"), label="column higher"),
+        Patch(facecolor=light("paper"), hatch="///", edgecolor=light("cells"), label="undecided"),
     ]
     figure.legend(
         handles=handles,
@@ -145,41 +122,30 @@ def pairwise_figure(pairs: pd.DataFrame, order: list[str], look: Looks, narrow: 
     return figure
 
 
-def _look(place: int, label: str) -> Look:
-    return Look(label, COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)])
-
-
-def _drawing(svg: bytes) -> Drawing:
-    width, height = (float(value) for value in _VIEW.search(svg).groups())
-    return Drawing(svg, width, height)
-
-
-def _export(draw: Callable[..., Figure], arguments: tuple[Any, ...], narrow: bool, kind: str) -> bytes:
-    with (
-        as_file(files("suite.reporting") / "report.mplstyle") as sheet,
-        matplotlib.style.context(sheet, after_reset=True),
-    ):
-        figure = draw(*arguments, narrow)
-        handle = io.BytesIO()
-        figure.savefig(
-            handle,
-            format=kind,
-            metadata={"Date": None, "Creator": None} if kind == "svg" else {"Software": None},
-        )
-    return handle.getvalue()
-
-
 def _dots(axes: Axes, board: pd.DataFrame, floor: float | None, look: Looks) -> None:
     for place, row in enumerate(board.itertuples()):
         style = look[row.loss]
         if np.isfinite(row.low):
             axes.plot([row.low, row.high], [place, place], color=style.colour, linewidth=2, solid_capstyle="butt")
-        axes.plot([row.mean], [place], style.marker, color=style.colour, markeredgecolor="white", markersize=6.5)
+        axes.plot([row.mean], [place], style.marker, color=style.colour, markeredgecolor=light("paper"), markersize=6.5)
+        told = f"{style.label}: {number(row.mean)} {interval(row.low, row.high)}"
+        axes.figure.note(axes, row.mean, place, told.strip())
     axes.set_yticks(range(len(board)), [look[key].label for key in board["loss"]])
     axes.set_ylim(len(board) - 0.4, -0.6)
     axes.grid(False, axis="y")
     axes.set_xlabel("test mAP")
     axes.set_title("Leaderboard")
+    for place, letters in enumerate(board.get("group", ())):
+        axes.annotate(
+            letters,
+            (1, place),
+            (3, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            fontsize=8.5,
+            va="center",
+            annotation_clip=False,
+        )
     if floor is not None:
         floor_line(axes.axvline, floor, look)
         axes.annotate(
@@ -216,6 +182,7 @@ def lines(
     look: Looks,
     by: str = "loss",
     sizes: bool = True,
+    named: str = "",
 ) -> None:
     """A line a value of `by`, in the order of `look`, with bars from the second to the third of `columns`.
 
@@ -227,13 +194,16 @@ def lines(
         look: by the values of `by`; those without a look are left out.
         by: column that tells the lines apart.
         sizes: whether `x` holds batch sizes: the axis is then logarithmic, with a tick a size.
+        named: column by whose values points are read off, where that is not `x`.
     """
     keys = [key for key in look if key in set(table[by])]
     for place, key in enumerate(keys):
         rows = table[table[by] == key].sort_values(x)
         # Bars of several losses at one batch size would hide each other: each loss stands a little aside.
         shift = 2 ** (0.3 * (place / max(1, len(keys) - 1) - 0.5) if sizes and len(keys) > 1 else 0)
-        points(axes, rows[x].to_numpy() * shift, rows, columns, look[key], look[key].line)
+        points(
+            axes, rows[x].to_numpy() * shift, rows, columns, look[key], look[key].line, names=rows[x].map("{:g}".format)
+        )
     if sizes:
         size_axis(axes, table[x])
 
@@ -246,8 +216,20 @@ def points(
     style: Look,
     line: str = "none",
     across: tuple[str, str, str] | None = None,
+    names: Iterable[str] | None = None,
 ) -> None:
-    """Points of one look with their intervals; `across` names value and ends of the horizontal one, if there is one."""
+    """Points of one look with their intervals, each to be read off the plate.
+
+    Args:
+        axes: the panel.
+        x: places on the horizontal axis.
+        rows: a row a point.
+        columns: of the value and the ends of its interval.
+        style: of all points.
+        line: what joins them.
+        across: columns of the horizontal value and the ends of its interval, if there is one.
+        names: what each point is, beside its label.
+    """
     axes.errorbar(
         x,
         rows[columns[0]],
@@ -259,17 +241,21 @@ def points(
         label=style.label,
         elinewidth=1.2,
         capsize=2,
-        markerfacecolor="white" if style.hollow else style.colour,
-        markeredgecolor=style.colour if style.hollow or style.marker in "x+" else "white",
+        markerfacecolor=light("paper") if style.hollow else style.colour,
+        markeredgecolor=style.colour if style.hollow or style.marker in "x+" else light("paper"),
         markeredgewidth=1.2 if style.hollow else None,
     )
+    titles = [style.label] * len(rows) if names is None else [f"{style.label}, {name}" for name in names]
+    values = rows[list(columns)].itertuples(index=False)
+    for place, title, (value, low, high) in zip(x, titles, values, strict=True):
+        axes.figure.note(axes, place, value, f"{title}: {number(value)} {interval(low, high)}".strip())
 
 
-def panel_grid(amount: int, narrow: bool, columns: int = 3) -> tuple[Figure, list[Axes]]:
+def panel_grid(amount: int, narrow: bool, columns: int = 3) -> tuple[Plate, list[Axes]]:
     """A figure of panels: one below the other where it is narrow, else in rows of at most `columns`."""
     columns = 1 if narrow else min(amount, columns)
     rows = -(-amount // columns)
-    figure = Figure(figsize=(NARROW, 0.9 + 2.4 * rows) if narrow else (WIDE, 0.8 + 2.4 * rows))
+    figure = Plate(figsize=(NARROW, 0.9 + 2.4 * rows) if narrow else (WIDE, 0.8 + 2.4 * rows))
     panels = list(figure.subplots(rows, columns, squeeze=False).ravel())
     for axes in panels[amount:]:
         axes.remove()
@@ -284,7 +270,7 @@ def size_axis(axes: Axes, values: pd.Series) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
 
 
-def legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:
+def legend(figure: Plate, panels: Iterable[Axes], columns: int) -> None:
     """One legend below the figure for all panels, with as many columns as fit."""
     found: dict[str, Any] = {}
     for axes in panels:

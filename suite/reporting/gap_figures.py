@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from suite.reporting.figures import NARROW, WIDE, Looks, floor_line, legend, lines, panel_grid, points
-from suite.reporting.model import metric_name
+from suite.reporting.figures import NARROW, WIDE, Looks, Plate, floor_line, legend, lines, panel_grid, points
+from suite.reporting.model import metric_name, number
+from suite.reporting.palette import light
 
 GAP = ("gap", "gap_low", "gap_high")
 _MEASURED = "measuring batch size (images)"
 _TRAINED = "training batch size (images)"
 
 
-def gap_figure(gap: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
+def gap_figure(gap: pd.DataFrame, look: Looks, narrow: bool) -> Plate:
     """The decomposability gap of AP against measuring batch size, and the two shares it is the sum of."""
     titles = {
         "gap": "Gap",
@@ -23,10 +23,10 @@ def gap_figure(gap: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
         "fewer_positives": "Share of fewer positives",
     }
     if narrow:
-        figure = Figure(figsize=(NARROW, 8.6))
+        figure = Plate(figsize=(NARROW, 8.6))
         panels = dict(zip(titles, figure.subplots(3, 1), strict=True))
     else:
-        figure = Figure(figsize=(WIDE, 4.6))
+        figure = Plate(figsize=(WIDE, 4.6))
         panels = figure.subplot_mosaic([["gap", "fewer_negatives"], ["gap", "fewer_positives"]], width_ratios=[1.25, 1])
     for name, axes in panels.items():
         lines(axes, gap, "measure_batch_size", (name, f"{name}_low", f"{name}_high"), look)
@@ -38,7 +38,7 @@ def gap_figure(gap: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
     return figure
 
 
-def difference_figure(comparison: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
+def difference_figure(comparison: pd.DataFrame, look: Looks, narrow: bool) -> Plate:
     """Gap of each loss minus that of a control against measuring batch size, a panel a control."""
     controls = list(comparison["control"].unique())
     figure, panels = panel_grid(len(controls), narrow)
@@ -53,7 +53,7 @@ def difference_figure(comparison: pd.DataFrame, look: Looks, narrow: bool) -> Fi
     return figure
 
 
-def metrics_figure(gap: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
+def metrics_figure(gap: pd.DataFrame, look: Looks, narrow: bool) -> Plate:
     """The gap against measuring batch size, a panel a metric."""
     metrics = list(gap["metric"].unique())
     figure, panels = panel_grid(len(metrics), narrow)
@@ -67,7 +67,7 @@ def metrics_figure(gap: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
     return figure
 
 
-def trained_figure(gap: pd.DataFrame, controls: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
+def trained_figure(gap: pd.DataFrame, controls: pd.DataFrame, look: Looks, narrow: bool) -> Plate:
     """The gap against training batch size, one panel a measuring size; the frozen control goes across."""
     sizes = sorted(gap["measure_batch_size"].unique())[:6]
     figure, panels = panel_grid(len(sizes), narrow, columns=2)
@@ -85,7 +85,7 @@ def trained_figure(gap: pd.DataFrame, controls: pd.DataFrame, look: Looks, narro
     return figure
 
 
-def along_figure(training: pd.DataFrame, controls: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
+def along_figure(training: pd.DataFrame, controls: pd.DataFrame, look: Looks, narrow: bool) -> Plate:
     """The gap of AP against AP over the set along training, a panel a measuring size; controls are points.
 
     A ring marks the last validation of each loss.
@@ -95,7 +95,15 @@ def along_figure(training: pd.DataFrame, controls: pd.DataFrame, look: Looks, na
     for axes, size in zip(panels, sizes, strict=True):
         for key in (key for key in look if key in set(training["loss"])):
             rows = training[(training["loss"] == key) & (training["measure_batch_size"] == size)].sort_values("epoch")
-            points(axes, rows["set_value"], rows, GAP, look[key], look[key].line)
+            points(
+                axes,
+                rows["set_value"],
+                rows,
+                GAP,
+                look[key],
+                look[key].line,
+                names=rows["epoch"].map("epoch {:g}".format),
+            )
             axes.plot(
                 rows["set_value"].iloc[-1:],
                 rows["gap"].iloc[-1:],
@@ -116,6 +124,7 @@ def along_figure(training: pd.DataFrame, controls: pd.DataFrame, look: Looks, na
                 markersize=7,
                 label=style.label,
             )
+            figure.note(axes, row.set_value, row.gap, f"{style.label}: {number(row.gap)}")
         axes.set_title(f"measured at {size}")
         axes.set_xlabel("AP over the set")
         axes.set_ylabel("gap of AP")
@@ -123,7 +132,7 @@ def along_figure(training: pd.DataFrame, controls: pd.DataFrame, look: Looks, na
     return figure
 
 
-def generalisation_figure(table: pd.DataFrame, size: int, look: Looks, narrow: bool) -> Figure:
+def generalisation_figure(table: pd.DataFrame, size: int, look: Looks, narrow: bool) -> Plate:
     """Training classes across, unseen classes up: AP over the set, and the gap; a point a loss, equality a line.
 
     Args:
@@ -140,7 +149,7 @@ def generalisation_figure(table: pd.DataFrame, size: int, look: Looks, narrow: b
             rows = table[table["loss"] == key]
             points(axes, rows[across[0]], rows, up, look[key], across=across)
         ends = table[[across[0], up[0]]].to_numpy()
-        axes.plot([ends.min(), ends.max()], [ends.min(), ends.max()], color="#999999", linewidth=0.8, zorder=1)
+        axes.plot([ends.min(), ends.max()], [ends.min(), ends.max()], color=light("line"), linewidth=0.8, zorder=1)
         axes.set_title(title)
         axes.set_xlabel("training classes")
         axes.set_ylabel("unseen classes")
@@ -149,4 +158,4 @@ def generalisation_figure(table: pd.DataFrame, size: int, look: Looks, narrow: b
 
 
 def _zero(axes: Axes) -> None:
-    axes.axhline(0, color="#999999", linewidth=0.8, zorder=1)
+    axes.axhline(0, color=light("line"), linewidth=0.8, zorder=1)

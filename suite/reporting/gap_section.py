@@ -149,6 +149,7 @@ def _by_metric(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
             wide,
             narrow,
             others.drop(columns="dataset"),
+            detail=True,
         ),
     ]
 
@@ -181,7 +182,15 @@ def _by_sampler(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) 
     )
     return [
         Paragraph(conclusions_gap.sampling(evidence, data, table)),
-        Table(f"{data.name}-gap-samplers", caption, columns, rows, table.drop(columns="dataset"), sortable=True),
+        Table(
+            f"{data.name}-gap-samplers",
+            caption,
+            columns,
+            rows,
+            table.drop(columns="dataset"),
+            sortable=True,
+            folded=True,
+        ),
     ]
 
 

@@ -104,6 +104,7 @@ def along(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> lis
             wide,
             narrow,
             table.drop(columns="dataset"),
+            detail=True,
         ),
         Table(
             f"{data.name}-gap-along",

@@ -3,23 +3,73 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import hashlib
+import json
 from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from suite.reporting.model import Report, spans
+from suite.reporting.inline_svg import inline_svg
+from suite.reporting.links import MLFLOW, run_link
+from suite.reporting.model import Drawing, Picture, Report, csv_bytes, spans
+from suite.reporting.palette import THEMES
 
 
-def render_html(report: Report) -> str:
-    """Render the report with style, script and every picture inside the page."""
-    templates = files("suite.reporting") / "templates"
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"spans": spans, "data_uri": _data_uri, "kind": lambda block: type(block).__name__}
-    template = environment.from_string((templates / "report.html.j2").read_text(encoding="utf-8"))
-    style, script = (Markup((templates / name).read_text(encoding="utf-8")) for name in ("report.css", "report.js"))
-    return template.render(report=report, style=style, script=script)
+def render_html(report: Report, mlflow: str = MLFLOW) -> str:
+    """Render the report with style, script, every picture and the data behind it inside the page.
+
+    Args:
+        report: the document.
+        mlflow: address of the MLflow server that links of numbers lead to.
+    """
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=PackageLoader("suite.reporting"),
+    )
+    environment.filters |= {
+        "spans": spans,
+        "picture": _picture,
+        "packed": _packed,
+        "drawn": inline_svg,
+        "spots": _spots,
+        "run_link": lambda runs: run_link(report.study, runs, mlflow),
+        "kind": lambda block: type(block).__name__,
+    }
+    style, script = (
+        (files("suite.reporting") / "templates" / name).read_text(encoding="utf-8")
+        for name in ("report.css", "report.js")
+    )
+    # The page's policy admits this one script, known by its digest. The line feeds are those of the template.
+    digest = base64.b64encode(hashlib.sha256(f"\n{script}\n".encode()).digest()).decode("ascii")
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        citations={reference.key: place for place, reference in enumerate(report.references, start=1)},
+        themes=THEMES,
+        style=Markup(style),
+        script=Markup(script),
+        digest=digest,
+        mlflow=mlflow,
+    )
 
 
-def _data_uri(data: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+def _picture(picture: Picture) -> str:
+    return f"data:image/{picture.kind};base64,{base64.b64encode(picture.data).decode('ascii')}"
+
+
+def _packed(frame: pd.DataFrame) -> str:
+    """The CSV of a table, compressed: the page unpacks it when it is asked for."""
+    return base64.b64encode(gzip.compress(csv_bytes(frame), mtime=0)).decode("ascii")
+
+
+def _spots(drawing: Drawing) -> str:
+    """Places in hundredths of a percent of the drawing's width and height, and what is to be read there."""
+    rows = [
+        (round(1e4 * spot.x / drawing.width), round(1e4 * spot.y / drawing.height), spot.text) for spot in drawing.spots
+    ]
+    return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))

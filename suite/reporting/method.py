@@ -21,11 +21,11 @@ def sections(evidence: Evidence, look: figures.Looks) -> list[Section]:
     return [
         Section("trust", "How far the intervals can be trusted", tuple(trust(evidence))),
         Section("timings", "What a loss costs", tuple(timings(evidence, look))),
-        Section("conformance", "Conformance", tuple(conformance(evidence))),
-        Section("tuning", "Tuning", tuple(tuning(evidence))),
-        Section("made", "How it was made", tuple(made(evidence))),
-        Section("licences", "Image sources and licences", tuple(licences(evidence))),
-        Section("runs", "Runs", tuple(runs(evidence))),
+        Section("conformance", "Conformance", tuple(conformance(evidence)), appendix=True),
+        Section("tuning", "Tuning", tuple(tuning(evidence)), appendix=True),
+        Section("made", "How it was made", tuple(made(evidence)), appendix=True),
+        Section("licences", "Image sources and licences", tuple(licences(evidence)), appendix=True),
+        Section("runs", "Runs", tuple(runs(evidence)), appendix=True),
     ]
 
 

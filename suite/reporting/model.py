@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
@@ -70,7 +72,10 @@ class Runs:
 
 @dataclass(frozen=True)
 class Cell:
-    """A table cell: what is read, the exact number it sorts by, a second line in smaller type, the runs behind it."""
+    """A table cell: what is read, the exact number it sorts by, a second line in smaller type, the runs behind it.
+
+    `cites` are keys of references, shown after the text.
+    """
 
     text: str
     value: float | None = None
@@ -78,6 +83,7 @@ class Cell:
     strong: bool = False
     code: bool = False
     runs: Runs | None = None
+    cites: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with its caption, and the exact numbers behind it, which become `tables/<name>.csv`."""
+    """A table with its caption, and the exact numbers behind it, which become `tables/<name>.csv`.
+
+    A `folded` one is of second rank: closed on the page until asked for, and in the appendix of the paper.
+    """
 
     name: str
     caption: str
@@ -123,7 +132,10 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure, drawn once for paper and wide screens and once for narrow ones, and the exact numbers behind it."""
+    """A figure, drawn once for paper and wide screens and once for narrow ones, and the exact numbers behind it.
+
+    A `detail` is of second rank: it stands in the appendix of the paper.
+    """
 
     name: str
     caption: str
@@ -131,6 +143,7 @@ class Figure:
     wide: Drawing
     narrow: Drawing
     frame: pd.DataFrame
+    detail: bool = False
 
 
 @dataclass(frozen=True)
@@ -196,11 +209,16 @@ Block = Heading | Paragraph | Points | Table | Figure | Gallery
 
 @dataclass(frozen=True)
 class Section:
-    """A titled part of the report; `key` is its anchor."""
+    """A titled part of the report; `key` is its anchor. An `appendix` stands after the references of the paper."""
 
     key: str
     title: str
     blocks: tuple[Block, ...]
+    appendix: bool = False
+
+    def is_detail(self, block: Block) -> bool:
+        """Whether the paper has a block of this section in its appendix."""
+        return self.appendix or getattr(block, "folded", False) or getattr(block, "detail", False)
 
 
 @dataclass(frozen=True)
@@ -252,6 +270,32 @@ class Report:
     def blocks(self, kind: type) -> list:
         """All blocks of one kind in reading order."""
         return [block for section in self.sections for block in section.blocks if isinstance(block, kind)]
+
+    @cached_property
+    def labels(self) -> dict[tuple[str, str], str]:
+        """What figures and tables are called, by kind (`figure` or `table`) and name: `Figure 3`, `Table A2`.
+
+        Those that the paper has in its appendix are counted apart, so that page and paper number alike and each of
+        them counts upwards.
+        """
+        counted, labels = Counter(), {}
+        for section in self.sections:
+            for block in section.blocks:
+                if kind := numbered(block):
+                    appendix = "A" if section.is_detail(block) else ""
+                    counted[kind, appendix] += 1
+                    labels[kind, block.name] = f"{kind.capitalize()} {appendix}{counted[kind, appendix]}"
+        return labels
+
+
+def numbered(block: Block) -> str:
+    """`table`, `figure` (a gallery is one), or nothing for text."""
+    return "table" if isinstance(block, Table) else "figure" if isinstance(block, Figure | Gallery) else ""
+
+
+def csv_bytes(frame: pd.DataFrame) -> bytes:
+    """The exact numbers of a table or figure as CSV."""
+    return frame.to_csv(index=False, lineterminator="\n").encode("utf-8")
 
 
 def spans(text: str) -> list[Span]:

@@ -1,16 +1,22 @@
-"""The report as a PDF, set by typst from the same document."""
+"""The report as a paper, set by typst from the same document."""
 
 from __future__ import annotations
 
 import json
+import re
 import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict
+from functools import singledispatchmethod
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import typst
 
 from suite.reporting.model import (
+    Block,
     Cell,
     Example,
     Figure,
@@ -22,92 +28,134 @@ from suite.reporting.model import (
     Report,
     Section,
     Table,
+    numbered,
     spans,
 )
 
-# Rows of a folded table that are still printed.
-PRINTED = 40
+# No page holds more rows of a table; the template leaves those of second rank that would fill one to their files.
+PRINTED = 60
+NO_BREAK = "\u00a0"
+_INTERVAL = re.compile(r"\[[^\[\], ]+, [^\[\], ]+\]")
+KEYWORDS = ("image retrieval", "rank losses", "average precision", "decomposability gap", "benchmark")
 
 
 def render_pdf(report: Report) -> bytes:
-    """Set the report with typst's own fonts alone and no date: the same report gives the same bytes."""
+    """Set the report as tagged PDF (PDF/UA-1) with embedded fonts and no date: the same report gives the same bytes.
+
+    The body holds what `Section.is_detail` leaves; references and the appendix follow.
+    """
     source = (files("suite.reporting") / "templates" / "report.typ").read_bytes()
+    # The figures keep their text as text, in the font that matplotlib measured it with.
+    fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        content = _Content(root)
-        (root / "report.json").write_text(json.dumps(content.report(report)), encoding="utf-8")
+        content = _Content(root, report)
+        (root / "report.json").write_text(json.dumps(content.report()), encoding="utf-8")
         (root / "report.typ").write_bytes(source)
-        compiler = typst.Compiler(root / "report.typ", root=root, ignore_system_fonts=True)
-        return compiler.compile(format="pdf", timestamp=0)
+        compiler = typst.Compiler(root / "report.typ", root=root, ignore_system_fonts=True, font_paths=[fonts])
+        return compiler.compile(format="pdf", timestamp=0, pdf_standards="ua-1")
 
 
 class _Content:
     """The document as plain values for the template; pictures become files beside it."""
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, report: Report):
         self.root = root
+        self.document = report
         self.pictures: dict[bytes, str] = {}
+        self.citations = {reference.key: place for place, reference in enumerate(report.references, start=1)}
 
-    def report(self, report: Report) -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
+        report = self.document
+        body = [section for section in report.sections if not section.appendix]
         return {
             "title": report.title,
             "subtitle": report.subtitle,
+            "keywords": KEYWORDS,
             "summary": [
                 {
                     "title": part.title,
-                    "findings": [{"label": finding.label, "text": _text(finding.text)} for finding in part.findings],
+                    "findings": [
+                        {"label": one.label, "text": self.text(one.text), "section": one.section}
+                        for one in part.findings
+                    ],
                 }
                 for part in report.summary
             ],
-            "note": _text(report.note),
-            "sections": [self.section(section) for section in report.sections],
+            "note": self.text(report.note),
+            "sections": [self.section(section, self.body(section)) for section in body],
+            "appendix": [
+                self.section(section, blocks) for section in report.sections if (blocks := self.details(section))
+            ],
+            "references": [{"key": one.key, "text": one.text, "url": one.url} for one in report.references],
+            "citation": report.citation,
         }
 
-    def section(self, section: Section) -> dict[str, Any]:
-        return {"title": section.title, "blocks": [self.block(block) for block in section.blocks]}
+    def section(self, section: Section, blocks: list[dict[str, Any]]) -> dict[str, Any]:
+        return {"key": section.key, "title": section.title, "appendix": section.appendix, "blocks": blocks}
 
+    def body(self, section: Section) -> list[dict[str, Any]]:
+        """Blocks of the body; each text names the figures and tables that belong to it, wherever they stand."""
+        shown = _belonging(section.blocks)
+        return [
+            self.block(block) | {"shown": [self.target(one) for one in shown.get(place, ())]}
+            for place, block in enumerate(section.blocks)
+            if not (numbered(block) and section.is_detail(block))
+        ]
+
+    def details(self, section: Section) -> list[dict[str, Any]]:
+        """Blocks of the appendix: a whole section of it, or what a section of the body leaves to it."""
+        return [
+            self.block(block) | {"shown": []}
+            for block in section.blocks
+            if section.appendix or (numbered(block) and section.is_detail(block))
+        ]
+
+    def target(self, block: Figure | Table | Gallery) -> dict[str, str]:
+        kind = numbered(block)
+        return {"id": f"{kind}-{block.name}", "label": self.document.labels[kind, block.name]}
+
+    @singledispatchmethod
     def block(self, block: Any) -> dict[str, Any]:
-        match block:
-            case Paragraph():
-                return {"kind": "paragraph", "text": _text(block.text)}
-            case Heading():
-                return {"kind": "heading", "text": block.text}
-            case Points():
-                return {"kind": "points", "items": [_text(item) for item in block.items]}
-            case Figure():
-                return {
-                    "kind": "figure",
-                    "caption": _text(block.caption),
-                    "alt": block.alt,
-                    "file": self.file(block.wide.svg, "svg"),
-                }
-            case Table():
-                # What is folded on the page and long would be pages of figures that no one reads on paper.
-                left_out = len(block.rows) if block.folded and len(block.rows) > PRINTED else 0
-                return {
-                    "kind": "table",
-                    "caption": _text(block.caption),
-                    "columns": [{"title": c.title, "numeric": c.numeric, "wide": c.wide} for c in block.columns],
-                    "rows": [[_cell(cell) for cell in row] for row in ([] if left_out else block.rows)],
-                    "left_out": _text(f"{left_out} rows: see `tables/{block.name}.csv`.") if left_out else [],
-                }
-            case Gallery():
-                marks = {
-                    str(mark.verdict): {
-                        "glyph": mark.glyph,
-                        "border": mark.border,
-                        "colour": mark.colour,
-                        "meaning": mark.meaning,
-                    }
-                    for mark in block.marks
-                }
-                return {
-                    "kind": "gallery",
-                    "caption": _text(block.caption),
-                    "marks": marks,
-                    "examples": [self.example(example) for example in block.examples],
-                }
         raise TypeError(f"no PDF rendering for {type(block).__name__}")
+
+    @block.register
+    def _(self, block: Paragraph) -> dict[str, Any]:
+        return {"kind": "paragraph", "text": self.text(block.text)}
+
+    @block.register
+    def _(self, block: Heading) -> dict[str, Any]:
+        return {"kind": "heading", "text": block.text}
+
+    @block.register
+    def _(self, block: Points) -> dict[str, Any]:
+        return {"kind": "points", "items": [self.text(item) for item in block.items]}
+
+    @block.register
+    def _(self, block: Figure) -> dict[str, Any]:
+        return self.captioned(block, "figure") | {
+            "alt": block.alt,
+            "file": self.file(block.wide.svg, "svg"),
+            "ratio": block.wide.height / block.wide.width,
+        }
+
+    @block.register
+    def _(self, block: Table) -> dict[str, Any]:
+        rows = () if block.folded and len(block.rows) > PRINTED else block.rows
+        return self.captioned(block, "table") | {
+            "columns": [{"title": c.title, "numeric": c.numeric, "wide": c.wide} for c in block.columns],
+            "rows": [[self.cell(cell) for cell in row] for row in rows],
+            "left_out": self.text(f"{len(block.rows)} rows: see `tables/{block.name}.csv`.") if block.folded else [],
+        }
+
+    @block.register
+    def _(self, block: Gallery) -> dict[str, Any]:
+        marks = {str(mark.verdict): asdict(mark) for mark in block.marks}
+        examples = [self.example(example) for example in block.examples]
+        return self.captioned(block, "gallery") | {"marks": marks, "examples": examples}
+
+    def captioned(self, block: Figure | Table | Gallery, kind: str) -> dict[str, Any]:
+        return {"kind": kind, "caption": self.text(block.caption)} | self.target(block)
 
     def example(self, example: Example) -> dict[str, Any]:
         return {
@@ -117,9 +165,10 @@ class _Content:
             "rankings": [
                 {
                     "label": ranking.label,
-                    "score": ranking.score,
+                    "score": [part.replace(" ", NO_BREAK) for part in ranking.score.split(", ")],
                     "results": [
-                        self.picture(result.picture) | {"verdict": str(result.verdict)} for result in ranking.results
+                        self.picture(result.picture) | {"rank": result.rank, "verdict": str(result.verdict)}
+                        for result in ranking.results
                     ],
                 }
                 for ranking in example.rankings
@@ -135,10 +184,39 @@ class _Content:
             (self.root / self.pictures[data]).write_bytes(data)
         return self.pictures[data]
 
+    def text(self, text: str) -> list[dict[str, Any]]:
+        return [
+            self.citation(one.text)
+            if one.cite
+            else {"text": one.text if one.code else _unbroken(one.text), "code": one.code}
+            for one in spans(text)
+        ]
 
-def _text(text: str) -> list[dict[str, Any]]:
-    return [{"text": span.text, "code": span.code} for span in spans(text)]
+    def citation(self, key: str) -> dict[str, Any]:
+        return {"cite": key, "number": self.citations[key]}
+
+    def cell(self, cell: Cell) -> dict[str, Any]:
+        return {
+            "text": cell.text,
+            "detail": cell.detail,
+            "strong": cell.strong,
+            "code": cell.code,
+            "cites": [self.citation(key) for key in cell.cites],
+        }
 
 
-def _cell(cell: Cell) -> dict[str, Any]:
-    return {"text": cell.text, "detail": cell.detail, "strong": cell.strong, "code": cell.code}
+def _unbroken(text: str) -> str:
+    """Intervals and percentages keep to one line."""
+    return _INTERVAL.sub(lambda found: found[0].replace(" ", NO_BREAK), text).replace(" %", f"{NO_BREAK}%")
+
+
+def _belonging(blocks: Iterable[Block]) -> dict[int, list[Block]]:
+    """Place of a text -> the figures and tables that follow it; those that open a section belong to its first text."""
+    shown: dict[int, list[Block]] = {}
+    latest: list[Block] = []
+    for place, block in enumerate(blocks):
+        if numbered(block):
+            latest.append(block)
+        else:
+            latest = shown.setdefault(place, [] if shown else latest)
+    return shown

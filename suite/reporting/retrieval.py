@@ -1,8 +1,10 @@
-"""Retrieval examples: queries chosen by a rule, first results of the best loss and of the frozen floor."""
+"""Retrieval examples: queries chosen by a rule between two losses, with the first results of both and of the floor."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,83 +14,110 @@ from suite.datasets.images import decode_image
 from suite.reporting.evidence import DatasetEvidence
 from suite.reporting.model import Example, Gallery, Mark, Picture, Ranking, Result, number, worded
 
+FROZEN = "frozen"
 TOP = 10
 EACH = 2
 LARGEST = 160
 
 
-def gallery(data: DatasetEvidence, loss: str, label: str) -> Gallery | None:
-    """Examples for `loss` beside the frozen floor; None where neighbours or images are not on record.
+class Between(NamedTuple):
+    """The two losses between which examples are chosen; `other` is `frozen` where there is no second loss."""
 
-    The rule: with AP cut at the first ten results, take the queries that gain most, those whose
-    gain is nearest the median, and those that lose most, one a class; ties go to the earlier row.
+    first: str
+    other: str
+
+
+def gallery(data: DatasetEvidence, between: Between, labels: dict[str, str]) -> Gallery | None:
+    """Examples of two losses, beside the frozen floor; None where neighbours or images are not on record.
+
+    The rule: with AP cut at the first ten results, take the queries at which the first loss is most ahead of the
+    other, those whose difference is nearest the median, and those at which the other is most ahead, one a class; ties
+    go to the earlier row.
+
+    Args:
+        data: what is on record of the data set.
+        between: the losses.
+        labels: what losses and the floor are called.
     """
-    if not {loss, "frozen"} <= set(data.neighbours) or data.images is None:
+    shown = list(dict.fromkeys((*between, FROZEN)))
+    if not set(shown) <= set(data.neighbours) or data.images is None:
         return None
-    trained, frozen = (_top_ap(data, data.neighbours[key]) for key in (loss, "frozen"))
-    gain = (trained - frozen).dropna()
-    if gain.empty:
+    scores = {key: _top_ap(data, data.neighbours[key]) for key in shown}
+    difference = (scores[between.first] - scores[between.other]).dropna()
+    if difference.empty:
         return None
-    chosen = choose(gain, data.items[data.levels[0]])
-    near = {
-        key: {query: rows.sort_values("rank") for query, rows in table[table["query"].isin(chosen)].groupby("query")}
-        for key, table in ((loss, data.neighbours[loss]), ("frozen", data.neighbours["frozen"]))
-    }
-    shown = [*chosen, *(item for table in near.values() for rows in table.values() for item in rows["item"])]
-    pictures = _pictures(data, shown)
-    scores = {loss: trained, "frozen": frozen}
-    names = {loss: label, "frozen": "Frozen features"}
+    chosen = choose(difference, data.items[data.levels[0]])
+    near = {key: _nearest(data.neighbours[key], chosen) for key in shown}
+    pictures = _pictures(data, [*chosen, *(item for table in near.values() for rows in table for item in rows["item"])])
     examples = []
-    for query, reason in chosen.items():
+    for place, (query, reason) in enumerate(chosen.items()):
         rankings = tuple(
             Ranking(
-                names[key],
+                labels[key],
                 _score(data, key, query, float(scores[key][query])),
                 tuple(
                     Result(pictures[row.item], int(row.rank), _verdict(data, query, row.item))
-                    for row in near[key][query].itertuples()
+                    for row in near[key][place].itertuples()
                 ),
             )
-            for key in (loss, "frozen")
+            for key in shown
         )
-        title = str(data.items.at[query, data.levels[0]])
-        examples.append(
-            Example(f"{reason} ({number(float(gain[query]), 2, sign=True)})", title, pictures[query], rankings)
-        )
+        told = _told(reason, float(difference[query]), *(labels[key] for key in between))
+        examples.append(Example(told, str(data.items.at[query, data.levels[0]]), pictures[query], rankings))
+    first, other = (labels[key] for key in between)
+    floor = "" if between.other == FROZEN else ", and with frozen features below"
     caption = (
-        f"Retrieval examples on {data.short}: a query and its first {TOP} results with {label} (first seed) "
-        f"and with frozen features. Chosen by rule, not by eye: the {EACH} queries with the largest gain of "
-        f"AP@{TOP} over the frozen floor, the {EACH} nearest the median gain and the {EACH} at the far end, "
-        "at most one a class."
+        f"Retrieval examples on {data.short}: a query and its first {TOP} results with {first} and {other} (first "
+        f"seed){floor}. Chosen by rule, not by eye, by the difference of AP@{TOP}, {first} minus {other}: the {EACH} "
+        f"queries with the largest, the {EACH} nearest the median and the {EACH} with the smallest, at most one a "
+        "class."
     )
     return Gallery(f"{data.name}-retrieval", caption, marks(data.levels), tuple(examples))
 
 
-def choose(gain: pd.Series, classes: pd.Series, each: int = EACH) -> dict[int, str]:
-    """Query -> reason: `each` of the largest gains, of those nearest the median, of the smallest.
+def choose(difference: pd.Series, classes: pd.Series, each: int = EACH) -> dict[int, str]:
+    """Query -> `largest`, `median` or `smallest`: `each` of the largest differences, nearest the median, the smallest.
 
     Args:
-        gain: gain of each query, indexed by its row among the items.
+        difference: of each query, indexed by its row among the items.
         classes: finest label of every item.
+        each: how many of a kind, one a class.
     """
-    median = float(gain.median())
+    median = float(difference.median())
     orders = {
-        "largest gain": gain.sort_values(ascending=False, kind="stable"),
-        "median gain": (gain - median).abs().sort_values(kind="stable"),
-        "largest loss": gain.sort_values(kind="stable"),
+        "largest": difference.sort_values(ascending=False, kind="stable"),
+        "median": (difference - median).abs().sort_values(kind="stable"),
+        "smallest": difference.sort_values(kind="stable"),
     }
     chosen: dict[int, str] = {}
     taken: set[str] = set()
     for reason, order in orders.items():
         picked = 0
         for query in order.index:
-            # A gain is no example of a loss: where nothing is lost, the last rows say so.
-            name = "smallest gain" if reason == "largest loss" and gain[query] >= 0 else reason
             if picked < each and classes[query] not in taken:
-                chosen[int(query)] = name
+                chosen[int(query)] = reason
                 taken.add(classes[query])
                 picked += 1
     return chosen
+
+
+def _told(reason: str, difference: float, first: str, other: str) -> str:
+    """Why a query was chosen; at one end nobody may be ahead of the other, or the same loss as at the other end."""
+    value = f"AP@{TOP} {number(difference, 2, sign=True)}"
+    if reason == "median":
+        return f"Median difference ({value})"
+    if number(difference, 2) == number(0, 2):
+        return f"{reason.capitalize()} difference: neither is ahead ({value})"
+    ahead = first if difference > 0 else other
+    most = "most" if (difference > 0) == (reason == "largest") else "least"
+    return f"{ahead} {most} ahead ({value})"
+
+
+def _nearest(neighbours: pd.DataFrame, chosen: Iterable[int]) -> list[pd.DataFrame]:
+    """The first results of each query, by rank."""
+    queries = list(chosen)
+    found = dict(list(neighbours[neighbours["query"].isin(queries)].sort_values("rank").groupby("query")))
+    return [found[query] for query in queries]
 
 
 def marks(levels: list[str]) -> tuple[Mark, ...]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import matplotlib
 import pandas as pd
-from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
 
-from suite.reporting.figures import MARKERS, NARROW, WIDE, Look, Looks, floor_line, legend, lines, panel_grid
+from suite.reporting.figures import NARROW, WIDE, Look, Looks, Plate, floor_line, legend, lines, panel_grid
+from suite.reporting.looks import MARKERS
 from suite.reporting.model import quantity_name
+from suite.reporting.palette import SIZES, light
 
 BUDGETS = {"epochs": "equal epochs", "steps": "equal steps"}
 _TRAINED = "training batch size (images)"
@@ -16,7 +15,7 @@ _ARM = ("mean", "low", "high")
 _CHANGE = ("difference", "difference_low", "difference_high")
 
 
-def scaling_figure(table: pd.DataFrame, floors: dict[str, float | None], look: Looks, narrow: bool) -> Figure:
+def scaling_figure(table: pd.DataFrame, floors: dict[str, float | None], look: Looks, narrow: bool) -> Plate:
     """Metrics (rows) against training batch size, budgets side by side on one scale; the floor goes across.
 
     Args:
@@ -28,7 +27,7 @@ def scaling_figure(table: pd.DataFrame, floors: dict[str, float | None], look: L
     budgets = [budget for budget in BUDGETS if budget in set(table["budget"])]
     pairs = [(metric, budget) for metric in floors for budget in budgets]
     rows, columns = (len(pairs), 1) if narrow else (len(floors), len(budgets))
-    figure = Figure(figsize=(NARROW, 0.9 + 2.3 * rows) if narrow else (WIDE, 0.8 + 2.5 * rows))
+    figure = Plate(figsize=(NARROW, 0.9 + 2.3 * rows) if narrow else (WIDE, 0.8 + 2.5 * rows))
     panels = figure.subplots(rows, columns, squeeze=False, sharey=False if narrow else "row").ravel()
     for axes, (metric, budget) in zip(panels, pairs, strict=True):
         part = table[(table["metric"] == metric) & (table["budget"] == budget)]
@@ -41,11 +40,11 @@ def scaling_figure(table: pd.DataFrame, floors: dict[str, float | None], look: L
     return figure
 
 
-def cost_figure(costs: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
+def cost_figure(costs: pd.DataFrame, look: Looks, narrow: bool) -> Plate:
     """Time and memory of an update against training batch size, both axes logarithmic."""
     known = [name for name in ("seconds", "bytes") if costs[name].notna().any()]
     shape = (len(known), 1) if narrow else (1, len(known))
-    figure = Figure(figsize=(NARROW, 0.9 + 2.5 * len(known)) if narrow else (WIDE, 3.3))
+    figure = Plate(figsize=(NARROW, 0.9 + 2.5 * len(known)) if narrow else (WIDE, 3.3))
     panels = figure.subplots(*shape, squeeze=False).ravel()
     shown = costs.assign(
         ms=1e3 * costs["seconds"],
@@ -65,7 +64,7 @@ def cost_figure(costs: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
     return figure
 
 
-def weight_figure(arms: pd.DataFrame, axis: str, narrow: bool) -> Figure:
+def weight_figure(arms: pd.DataFrame, axis: str, narrow: bool) -> Plate:
     """Means against the number that an ablation varies, a panel a quantity, a line a training batch size.
 
     Args:
@@ -85,13 +84,13 @@ def weight_figure(arms: pd.DataFrame, axis: str, narrow: bool) -> Figure:
     return figure
 
 
-def switch_figure(arms: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
+def switch_figure(arms: pd.DataFrame, look: Looks, narrow: bool) -> Plate:
     """Change against the first arm over training batch size, a panel a quantity, a line an arm, zero a line."""
     quantities = list(arms["quantity"].unique())
     figure, panels = panel_grid(len(quantities), narrow, columns=2)
     for axes, quantity in zip(panels, quantities, strict=True):
         lines(axes, arms[arms["quantity"] == quantity], "batch_size", _CHANGE, look)
-        axes.axhline(0, color="#999999", linewidth=0.8, zorder=1)
+        axes.axhline(0, color=light("line"), linewidth=0.8, zorder=1)
         axes.set_title(_capital(quantity))
         axes.set_xlabel(_TRAINED)
         axes.set_ylabel(f"change of {quantity_name(quantity)}")
@@ -102,11 +101,10 @@ def switch_figure(arms: pd.DataFrame, look: Looks, narrow: bool) -> Figure:
 def _size_looks(sizes: pd.Series) -> Looks:
     """Batch sizes as looks: light to dark, a marker each."""
     ordered = sorted(sizes.unique())
-    shades = matplotlib.colormaps["viridis_r"]
     return {
         size: Look(
             f"trained at {size}",
-            to_hex(shades(0.25 + 0.75 * place / max(1, len(ordered) - 1))),
+            SIZES[round(place * (len(SIZES) - 1) / max(1, len(ordered) - 1)) if len(ordered) > 1 else 2],
             MARKERS[place % len(MARKERS)],
         )
         for place, size in enumerate(ordered)

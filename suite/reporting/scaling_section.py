@@ -150,7 +150,7 @@ def _effects(data: DatasetEvidence, look: figures.Looks) -> list[Block]:
     )
     columns = (Column("Loss"), Column("Equal"), Column("Metric"), *(Column(title, True) for title in titles))
     frame = data.scaling_effect.drop(columns="dataset")
-    return [Table(f"{data.name}-scaling-effect", caption, columns, tuple(rows), frame, sortable=True)]
+    return [Table(f"{data.name}-scaling-effect", caption, columns, tuple(rows), frame, sortable=True, folded=True)]
 
 
 def _fits(data: DatasetEvidence, look: figures.Looks) -> list[Block]:
@@ -250,6 +250,7 @@ def _costs(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> li
             wide,
             narrow,
             varied.drop(columns="dataset"),
+            detail=True,
         ),
         Table(
             f"{data.name}-step-costs",

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from suite.benchmarking.search import DRAWN, KNOBS
 from suite.files import atomic_file
-from suite.reporting.figures import COLOURS, NARROW, WIDE, Look, render, render_png
+from suite.reporting.figures import NARROW, WIDE, Look, Plate, render, render_png
+from suite.reporting.palette import LOSSES, light
 
 LOOKS = {
-    "flat": Look("flat (exact)", "#444444", "D", "--"),
-    "ivf": Look("ivf, nprobe", COLOURS[0], "o"),
-    "hnsw": Look("hnsw, ef_search", COLOURS[1], "s"),
+    "flat": Look("flat (exact)", light("frozen"), "D", "--"),
+    "ivf": Look("ivf, nprobe", LOSSES[0], "o"),
+    "hnsw": Look("hnsw, ef_search", LOSSES[1], "s"),
 }
 _LEAST_RECALL = 0.4
 # The axis is logarithmic in what is missed, so it has an end: what misses less stands there.
@@ -29,12 +29,12 @@ _TICKS = (0.5, 0.8, 0.9, 0.97, 0.99, 0.999, 1.0)
 
 def write_search_figure(table: pd.DataFrame, output: Path) -> None:
     """Draw the table of `search_study` as `search.svg` and `search.png` into `output`."""
-    for kind, drawn in (("svg", render(search_figure, table)[0]), ("png", render_png(search_figure, table))):
+    for kind, drawn in (("svg", render(search_figure, table)[0].svg), ("png", render_png(search_figure, table))):
         with atomic_file(Path(output) / f"search.{kind}") as temporary:
             temporary.write_bytes(drawn)
 
 
-def search_figure(table: pd.DataFrame, narrow: bool) -> Figure:
+def search_figure(table: pd.DataFrame, narrow: bool) -> Plate:
     """Queries a second against recall@k, both logarithmic, recall in what is missed; numbers are values of the knob.
 
     A recall above 0.9996 stands at 1. Settings of recall below 0.4 are left out unless the best of their kind is.
@@ -42,7 +42,7 @@ def search_figure(table: pd.DataFrame, narrow: bool) -> Figure:
     panels = list(table.groupby(["source", "gallery"], sort=False))
     columns = 1 if narrow else min(2, len(panels))
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(NARROW if columns == 1 else WIDE, 0.5 + 2.9 * rows), layout="constrained")
+    figure = Plate(figsize=(NARROW if columns == 1 else WIDE, 0.5 + 2.9 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
     for axes, ((source, gallery), part) in zip(grid, panels, strict=False):
         _curves(axes, part)
@@ -74,7 +74,7 @@ def _curves(axes: Axes, part: pd.DataFrame) -> None:
             marker=style.marker,
             linestyle=style.line,
             label=style.label,
-            markeredgecolor="white",
+            markeredgecolor=light("paper"),
             zorder=3 if KNOBS[kind] else 4,
         )
         if KNOBS[kind] is not None:
@@ -105,6 +105,6 @@ def _name_points(axes: Axes, rows: pd.DataFrame, knob: str, style: Look, above: 
             fontsize=7,
             color=style.colour,
             # Readable where the line of the exact search runs behind.
-            path_effects=[withStroke(linewidth=1.5, foreground="white")],
+            path_effects=[withStroke(linewidth=1.5, foreground=light("paper"))],
             zorder=5,
         )

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from suite.benchmarking.timings import FLOOR
-from suite.reporting.figures import COLOURS, MARKERS, NARROW, WIDE, Look, Looks
+from suite.reporting.figures import NARROW, WIDE, Look, Looks, Plate
+from suite.reporting.looks import MARKERS
+from suite.reporting.palette import LOSSES, light
 
 QUANTITIES = {"median_ms": "forward + backward", "peak_memory_bytes": "memory beyond inputs"}
 
@@ -26,7 +27,7 @@ def timed_looks(table: pd.DataFrame, look: Looks) -> Looks:
         rows = table[table["family"] == family].drop_duplicates("loss")
         ours = rows[(rows["twin"] == "") & (rows["loss"] != FLOOR)]
         taken = [look[name] for name in ours["loss"] if name in look]
-        colours = _unused(COLOURS, [style.colour for style in taken])
+        colours = _unused(LOSSES, [style.colour for style in taken])
         markers = _unused(MARKERS, [style.marker for style in taken])
         fresh = (name for name in ours["loss"] if name not in look)
         for place, name in enumerate(fresh):
@@ -35,15 +36,15 @@ def timed_looks(table: pd.DataFrame, look: Looks) -> Looks:
         chosen |= {name: look[name] for name in ours["loss"] if name in look}
     for place, row in enumerate(table.drop_duplicates("loss").itertuples()):
         if row.loss == FLOOR:
-            chosen[row.loss] = Look(row.label, "#222222", "", ":")
+            chosen[row.loss] = Look(row.label, light("ink"), "", ":")
         elif row.twin:
             # Without its twin in the record a peer is grey, with a marker of its own.
-            twin = chosen.get(row.twin, Look(row.label, "#777777", MARKERS[-1 - place % len(MARKERS)]))
+            twin = chosen.get(row.twin, Look(row.label, light("peer"), MARKERS[-1 - place % len(MARKERS)]))
             chosen[row.loss] = replace(twin, label=row.label, line="--", hollow=True)
     return {name: chosen[name] for name in table["loss"].unique()}
 
 
-def growth_figure(table: pd.DataFrame, value: str, look: Looks, narrow: bool) -> Figure:
+def growth_figure(table: pd.DataFrame, value: str, look: Looks, narrow: bool) -> Plate:
     """`value` of a timing table (a key of `QUANTITIES`) against batch size, both axes logarithmic.
 
     Losses timed at one batch size alone are left out.
@@ -54,7 +55,7 @@ def growth_figure(table: pd.DataFrame, value: str, look: Looks, narrow: bool) ->
     columns = 1 if narrow else 2
     rows = -(-len(families) // columns)
     height = (3.3 if narrow else 2.9) * max(1, rows)
-    figure = Figure(figsize=(NARROW if narrow else WIDE, height), layout="constrained")
+    figure = Plate(figsize=(NARROW if narrow else WIDE, height), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     floor = table[table["loss"] == FLOOR]
     for place, axes in enumerate(panels.ravel()):
@@ -65,6 +66,9 @@ def growth_figure(table: pd.DataFrame, value: str, look: Looks, narrow: bool) ->
         for name in part["loss"].unique():
             mine = part[part["loss"] == name].sort_values("batch_size")
             _line(axes, mine["batch_size"], mine[value], look[name])
+            for size, amount in zip(mine["batch_size"], mine[value], strict=True):
+                shown = _SHOWN[value](amount)
+                figure.note(axes, size, amount, f"{look[name].label}, {size:,}: {shown}")
         axes.set_title(families[place])
         axes.tick_params(labelbottom=True, labelleft=True)
         axes.set_xlabel("batch size (images)", fontsize=8.5)
@@ -89,8 +93,8 @@ def _line(axes: Axes, sizes: pd.Series, values: pd.Series, style: Look) -> None:
         marker=style.marker or None,
         markersize=5,
         label=style.label,
-        markerfacecolor="white" if style.hollow else style.colour,
-        markeredgecolor=style.colour if style.hollow else "white",
+        markerfacecolor=light("paper") if style.hollow else style.colour,
+        markeredgecolor=style.colour if style.hollow else light("paper"),
         markeredgewidth=1.0 if style.hollow else 0.6,
         zorder=1.5 if not style.marker else 2,
     )
@@ -105,15 +109,18 @@ def _scales(axes: Axes, sizes: list[int], value: str) -> None:
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(10, numticks=12))
     axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_major_formatter(FuncFormatter(_milliseconds if value == "median_ms" else _bytes))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda amount, _: _SHOWN[value](amount)))
 
 
-def _milliseconds(value: float, _: int) -> str:
-    return f"{value / 1000:g} s" if value >= 1000 else f"{value:g} ms"
+def _milliseconds(value: float) -> str:
+    return f"{value / 1000:.3g} s" if value >= 1000 else f"{value:.3g} ms"
 
 
-def _bytes(value: float, _: int) -> str:
+def _bytes(value: float) -> str:
     for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if value >= size:
-            return f"{value / size:g} {unit}"
+            return f"{value / size:.3g} {unit}"
     return f"{value:g} B"
+
+
+_SHOWN = {"median_ms": _milliseconds, "peak_memory_bytes": _bytes}

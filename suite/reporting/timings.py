@@ -149,7 +149,7 @@ def _figures(table: pd.DataFrame, look: figures.Looks) -> list[Block]:
         )
         wide, narrow = figures.render(timing_figures.growth_figure, known, value, look)
         caption = f"{what} of forward and backward against batch size, {explained}"
-        blocks.append(Figure(name, caption, f"{alt}.", wide, narrow, known))
+        blocks.append(Figure(name, caption, f"{alt}.", wide, narrow, known, detail=name == "memory"))
     return blocks
 
 
@@ -181,7 +181,7 @@ def _slopes(table: pd.DataFrame, look: figures.Looks) -> list[Block]:
         f"the batch sizes of at least {SLOPES_FROM} that a loss was timed at. All scores of a batch are B², its "
         "embeddings B."
     )
-    return [Table("slopes", caption, columns, rows, fitted, sortable=True)]
+    return [Table("slopes", caption, columns, rows, fitted, sortable=True, folded=True)]
 
 
 def _quantities(table: pd.DataFrame, look: figures.Looks, name: str, value: str, caption: str) -> Table:
@@ -247,6 +247,7 @@ def _precision(table: pd.DataFrame, look: figures.Looks) -> list[Block]:
             (Column("Loss"), Column("Embeddings"), Column("Scores"), *(Column(title, True) for title in titles)),
             rows,
             table,
+            folded=True,
         ),
     ]
 

@@ -158,7 +158,7 @@ def _table(evidence: Evidence, data: DatasetEvidence, found: list[Choice], sever
     rows = tuple(
         (
             Cell(loss.label),
-            Cell(_settings(loss.settings) or "defaults"),
+            Cell(settings_in_words(loss.settings) or "defaults"),
             *([Cell(budget)] if len(budgets) > 1 else []),
             *(cells.get((key, budget, size), Cell(number(None))) for size in sizes),
         )
@@ -182,14 +182,15 @@ def _table(evidence: Evidence, data: DatasetEvidence, found: list[Choice], sever
     return Table(f"{data.name}-tuning" if several else "tuning", caption, columns, rows, frame)
 
 
-def _settings(settings: Mapping[str, Any]) -> str:
+def settings_in_words(settings: Mapping[str, Any]) -> str:
     """Settings in words; a combination as the weighted sum it is."""
     terms = [
-        f"{term.get('weight', 1)} {term['loss']} ({_settings({k: v for k, v in term.items() if k not in OF_A_TERM})})"
+        f"{term.get('weight', 1)} {term['loss']} "
+        f"({settings_in_words({key: value for key, value in term.items() if key not in OF_A_TERM})})"
         for term in settings.get("terms", [])
     ]
     plain = [
-        f"{name} ({_settings(value)})" if isinstance(value, Mapping) else f"{name} {value}"
+        f"{name} ({settings_in_words(value)})" if isinstance(value, Mapping) else f"{name} {value}"
         for name, value in settings.items()
         if name != "terms"
     ]

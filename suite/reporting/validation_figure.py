@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from suite.reporting.figures import COLOURS, NARROW, WIDE
+from suite.reporting.figures import NARROW, WIDE, Plate
+from suite.reporting.palette import LOSSES, light
 from suite.validation.methods import TITLES
 from suite.validation.studies import DESIGNS, SEEDS
 
@@ -30,9 +30,9 @@ _SHORT = {
 }
 
 
-def coverage_figure(coverage: pd.DataFrame, narrow: bool) -> Figure:
+def coverage_figure(coverage: pd.DataFrame, narrow: bool) -> Plate:
     """A panel a quantity, a row a method, a point a cell: how often, in percent, the 95 % interval misses the truth."""
-    figure = Figure(figsize=(NARROW if narrow else WIDE, 7.0 if narrow else 4.2))
+    figure = Plate(figsize=(NARROW if narrow else WIDE, 7.0 if narrow else 4.2))
     shape = (2, 1) if narrow else (1, 2)
     for place, (axes, (quantity, title)) in enumerate(
         zip(figure.subplots(*shape, sharey=True).reshape(-1), PANELS.items(), strict=True)
@@ -47,10 +47,10 @@ def coverage_figure(coverage: pd.DataFrame, narrow: bool) -> Figure:
 
 
 def _panel(axes: Axes, table: pd.DataFrame) -> None:
-    axes.axvspan(*_BAND, color="#d9ead3", lw=0, label=f"{_BAND[0]:g} to {_BAND[1]:g} %")
-    axes.axvline(5.0, color="#444444", lw=0.8)
+    axes.axvspan(*_BAND, color=light("allowed"), lw=0, label=f"{_BAND[0]:g} to {_BAND[1]:g} %")
+    axes.axvline(5.0, color=light("frozen"), lw=0.8)
     named = [name for name, design in DESIGNS.items() if design.named]
-    for place, (seeds, colour, marker) in enumerate(zip(SEEDS, COLOURS, _MARKERS, strict=False)):
+    for place, (seeds, colour, marker) in enumerate(zip(SEEDS, LOSSES, _MARKERS, strict=False)):
         for hollow in (True, False):
             rows = table[(table["seeds"] == seeds) & (table["cell"].isin(named) != hollow)]
             missed = (100 - rows["coverage"]).clip(lower=_SMALLEST)
@@ -66,7 +66,7 @@ def _panel(axes: Axes, table: pd.DataFrame) -> None:
                 zorder=2 if hollow else 3,
                 label=None if hollow else f"{seeds} seeds",
             )
-    axes.scatter([], [], s=22, marker="o", facecolors="none", edgecolors="#444444", label="harder cells")
+    axes.scatter([], [], s=22, marker="o", facecolors="none", edgecolors=light("frozen"), label="harder cells")
     axes.set_xscale("log")
     axes.set_xlim(_SMALLEST * 0.8, 130)
     axes.xaxis.set_major_locator(FixedLocator(_TICKS))

@@ -1,15 +1,8 @@
 """MLflow as a view of the recorded runs: written live while training, rebuilt from records at any time.
 
-A study is an experiment. It holds a parent run `D-L` for each data set and loss, which carries the mean final
-metrics over the main seeds, and below it a run `D-L-<batch size>-<seed>` for each recorded run:
-
-- parameters: `parameters` of `run.json`, flattened;
-- metrics: `val/...` and `test/...` of `metrics.json`, and the columns of `history.parquet` as
-  `history/<column>`, thinned to about 200 steps and every validation (the file itself is an artifact);
-- tags: `dataset`, `loss`, `label`, `batch_size`, `seed`, `protocol`, `role` (`main`, `scaling`; `parent`),
-  `fingerprint`, `group` (`D-L`), `current` (`false` once no record stands behind the run), `error` where it
-  failed;
-- artifacts: the files of the run's directory.
+A study is an experiment. It holds a run named by the study (`suite.tracking.overview`), and below it a run
+`D-L-<batch size>-<seed>` for each recorded run (`-steps` behind it where the budget is equal steps); docs/mlflow.md
+says what each shows.
 
 Importing this package is cheap; MLflow itself is imported when a store is first opened.
 """

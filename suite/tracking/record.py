@@ -22,8 +22,11 @@ POINTS = 200
 
 _NAME_LENGTH, _VALUE_LENGTH, _TAG_LENGTH = 250, 6000, 8000
 _FORBIDDEN = re.compile(r"[^\w/. \-]")
-# MLflow has a step of its own, and an epoch is a number of steps.
-_NOT_SERIES = {"step", "epoch"}
+# What a run's provenance tells of each validation, and of the whole run.
+_TELEMETRY = ("examples_per_second", "memory_bytes")
+_COSTS = ("seconds", "step_seconds", "step_bytes")
+# Of a run's own parameters: how it is shown, what is kept of it, and what is no setting.
+_NOT_PARAMETERS = {"name", "label", "role", "study", "followed", "test", "data_digest", "code_digest"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Record:
         run: `run.json`.
         metrics: `metrics.json`; empty for a failed run.
         history: `history.parquet`; empty for a failed run.
-        files: the files shown as artifacts beside `run.json`.
+        files: the files shown as artifacts beside `run.json` and `provenance.json`.
         provenance: the run's provenance; empty where none is kept.
     """
 
@@ -99,11 +102,16 @@ def read_records(root: Path, dataset: str, loss: str) -> list[Record]:
 def parameters(run: Mapping[str, Any]) -> dict[str, str]:
     """The parameters of a run as MLflow takes them: nested keys joined by dots, every value a text.
 
-    What identifies a run in a comparison (batch size, seed, learning rate, epochs, steps) is always there.
+    What identifies a run in a comparison (data set, loss, batch size, seed, learning rate, epochs, steps) is always
+    there, under the names of the tables: `loss` is the key in `params.yaml`, `registered_loss` what it stands for.
+    What decides nothing or is no setting (labels, digests) is left to tags and to `run.json`: it would stand first
+    among the axes of every plot.
     """
-    always = ("budget", "batch_size", "seed", "learning_rate", "epochs", "steps")
-    values = {key: run[key] for key in always if key in run} | dict(run.get("parameters", {}))
-    return {name(key): _text(value)[:_VALUE_LENGTH] for key, value in _flatten(values)}
+    always = ("dataset", "loss", "budget", "batch_size", "seed", "learning_rate", "epochs", "steps")
+    values = dict(run.get("parameters", {}))
+    values |= {"registered_loss": values.get("loss")} if "loss" in values else {}
+    values |= {key: run[key] for key in always if run.get(key) is not None}
+    return {name(key): _text(value)[:_VALUE_LENGTH] for key, value in _flatten(values) if key not in _NOT_PARAMETERS}
 
 
 def tags(run: Mapping[str, Any]) -> dict[str, str]:
@@ -113,26 +121,35 @@ def tags(run: Mapping[str, Any]) -> dict[str, str]:
 
 
 def group(run: Mapping[str, Any]) -> str:
-    """The name of the parent run: data set and loss."""
-    return f"{run['dataset']}-{run['loss']}"
+    """What runs that differ in their seed alone have in common; grouping by it averages over seeds."""
+    equal_steps = "-steps" if run["budget"] == "steps" else ""
+    return f"{run['dataset']}-{run['loss']}-{run['batch_size']}{equal_steps}"
 
 
 def run_name(run: Mapping[str, Any]) -> str:
     """The name of a run in the store."""
     equal_steps = "-steps" if run["budget"] == "steps" else ""
-    return f"{group(run)}-{run['batch_size']}-{run['seed']}{equal_steps}"
+    return f"{run['dataset']}-{run['loss']}-{run['batch_size']}-{run['seed']}{equal_steps}"
 
 
-def row_points(row: Mapping[str, Any], timestamp: int) -> list[Point]:
+def images_seen(step: int, batch_size: int) -> int:
+    """MLflow's step of an update: the images that it and those before it took in.
+
+    Curves of runs at several batch sizes so have one axis; `history/step` is the other, the updates.
+    """
+    return int(step) * int(batch_size)
+
+
+def row_points(row: Mapping[str, Any], timestamp: int, batch_size: int) -> list[Point]:
     """The points of one history row; what is not evaluated at its step, or not finite, has none.
 
     Series are named `history/<column>`: `val/level0/AP` of a step is not that of the head chosen in the end,
-    and the store could not tell them apart under one name.
+    and the store could not tell them apart under one name. Telemetry is named `system/<column>`.
     """
-    step = int(row["step"])
-    numbers = ((key, _number(value)) for key, value in row.items() if key not in _NOT_SERIES)
-    found = ((name(f"history/{key}"), value) for key, value in numbers if value is not None)
-    return [Point(key, value, timestamp, step) for key, value in found]
+    step = images_seen(row["step"], batch_size)
+    history = {key: value for key, value in row.items() if key not in (*_TELEMETRY, "epoch")}
+    system = {key: row[key] for key in _TELEMETRY if key in row}
+    return _series("history", history, step, timestamp) + _series("system", system, step, timestamp)
 
 
 def shown(row: Mapping[str, Any], steps: int) -> bool:
@@ -155,7 +172,8 @@ def history_points(record: Record, skip: Iterable[tuple[str, int]], started: int
     points: list[Point] = []
     for index, row in enumerate(rows):
         if index in ends or shown(row, record.run["steps"]):
-            points += row_points(row, started + round((finished - started) * (index + 1) / len(rows)))
+            stamp = started + round((finished - started) * (index + 1) / len(rows))
+            points += row_points(row, stamp, record.run["batch_size"])
     points += _telemetry_points(record, started, finished)
     return [point for point in points if (point.key, point.step) not in skip]
 
@@ -166,14 +184,17 @@ def _telemetry_points(record: Record, started: int, finished: int) -> list[Point
     points: list[Point] = []
     for values in zip(*columns.values(), strict=True):
         row = dict(zip(columns, values, strict=True))
-        points += row_points(row, started + round((finished - started) * row["step"] / record.run["steps"]))
+        update = row.pop("step")
+        stamp = started + round((finished - started) * update / record.run["steps"])
+        points += _series("system", row, images_seen(update, record.run["batch_size"]), stamp)
     return points
 
 
 def final_points(record: Record, finished: int) -> list[Point]:
-    """The points of `metrics.json` and the chosen epoch, at the run's last step."""
-    step = int(record.run.get("steps", 0))
-    values = {**record.metrics, "best_epoch": record.run.get("best_epoch")}
+    """The points of `metrics.json`, the chosen epoch and what the run cost, at the run's last step."""
+    step = images_seen(record.run.get("steps") or 0, record.run["batch_size"])
+    costs = {f"system/{key}": record.provenance.get(key) for key in _COSTS}
+    values = {**record.metrics, "best_epoch": record.run.get("best_epoch"), **costs}
     numbers = ((key, _number(value)) for key, value in values.items())
     return [Point(name(key), value, finished, step) for key, value in numbers if value is not None]
 
@@ -184,15 +205,14 @@ def main_runs(records: Iterable[Record]) -> list[Record]:
     return sorted(main, key=lambda record: record.run["seed"])
 
 
-def means(records: Iterable[Record]) -> dict[str, float]:
-    """The mean of every final metric over the finished runs of the main comparison; empty without any."""
-    table = pd.DataFrame([record.metrics for record in main_runs(records)])
-    return {name(key): float(value) for key, value in table.mean().items() if math.isfinite(value)}
-
-
 def name(key: str) -> str:
     """`key` as MLflow accepts it: a character it forbids becomes an underscore, at most 250 of them."""
     return _FORBIDDEN.sub("_", str(key))[:_NAME_LENGTH]
+
+
+def _series(prefix: str, row: Mapping[str, Any], step: int, timestamp: int) -> list[Point]:
+    numbers = ((key, _number(value)) for key, value in row.items())
+    return [Point(name(f"{prefix}/{key}"), value, timestamp, step) for key, value in numbers if value is not None]
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

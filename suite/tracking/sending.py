@@ -16,7 +16,7 @@ from filelock import Timeout
 
 from suite.errors import SuiteError
 from suite.tracking.experiment import COMPLETE, Experiment
-from suite.tracking.record import Point, Record, read_record, read_records, row_points
+from suite.tracking.record import Point, Record, read_record, row_points
 from suite.tracking.store import acquire, one_line
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Sender(threading.Thread):
         self._experiments: dict[str, Experiment] = {}
         self._open: dict[str, _Open] = {}
         self._abandoned: dict[str, _Open] = {}
-        self._parents: dict[tuple[str, str, str], Run] = {}
+        self._parents: dict[str, Run] = {}
         self._down = self._locked = False
         self._lost = threading.Event()
 
@@ -102,7 +102,7 @@ class Sender(threading.Thread):
         run = self._open.get(fingerprint)
         if run is None:
             return
-        for point in (point for row in rows for point in row_points(row, stamp)):
+        for point in (point for row in rows for point in row_points(row, stamp, run.run["batch_size"])):
             # A run taken up from a checkpoint tells its history again, and so does an event that is tried again.
             if (point.key, point.step) not in run.logged:
                 run.waiting.setdefault((point.key, point.step), point)
@@ -202,7 +202,7 @@ class Sender(threading.Thread):
         self._down = False
         logger.warning(
             "MLflow: the store refuses %s (%s); 'ranksuite mlflow sync' fills in what it lacks at the end",
-            f"run {fingerprint}" if fingerprint else "a summary",
+            f"run {fingerprint}" if fingerprint else "the end of a study's run",
             reason,
         )
 
@@ -211,10 +211,9 @@ class Sender(threading.Thread):
         for twin in experiment.twins(run["fingerprint"]):
             if twin.info.status not in COMPLETE:
                 experiment.delete(twin.info.run_id)
-        key = (run["study"], run["dataset"], run["loss"])
-        if key not in self._parents:
-            self._parents[key] = experiment.parent(run)
-        opened = _Open(run, experiment.create(run, self._parents[key].info.run_id, stamp), experiment)
+        if run["study"] not in self._parents:
+            self._parents[run["study"]] = experiment.parent()
+        opened = _Open(run, experiment.create(run, self._parents[run["study"]].info.run_id, stamp), experiment)
         self._open[run["fingerprint"]] = opened
         self._abandoned.pop(run["fingerprint"], None)
         return opened
@@ -252,15 +251,14 @@ class Sender(threading.Thread):
         for fingerprint, run in list(self._open.items()):
             if not self._persist(fingerprint, self._interrupt, run):
                 return
-        for (study, dataset, loss), parent in self._parents.items():
-            if not self._persist("", self._summarise, study, dataset, loss, parent):
+        for study, parent in self._parents.items():
+            if not self._persist("", self._end_parent, study, parent):
                 return
 
     def _interrupt(self, run: _Open) -> None:
         self._flush(run)
         run.experiment.interrupt(run.run_id)
 
-    def _summarise(self, study: str, dataset: str, loss: str, parent: Run) -> None:
-        experiment = self._experiments[study]
-        experiment.keep_alone(parent)
-        experiment.summarise(parent, read_records(self.root, dataset, loss))
+    def _end_parent(self, study: str, parent: Run) -> None:
+        self._experiments[study].keep_alone(parent)
+        self._experiments[study].end(parent)

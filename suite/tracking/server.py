@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,20 +20,28 @@ from suite.tracking.store import (
     tracking_uri,
 )
 
+# The entry point of the suite's application in the group `mlflow.app`.
+APP = "ranksuite"
+
 
 def serve(root: Path = ARTIFACTS, host: str = "127.0.0.1", port: int = 5000) -> NoReturn:
     """Print the address, then become MLflow's server over the store (one worker); a signal ends it.
 
-    Raises SuiteError if the address is taken or cannot be listened on, or if the store is a server already.
+    It has one page more than MLflow's own (`suite.tracking.pages`).
+
+    Raises SuiteError if the address is taken or cannot be listened on, if the store is a server already, or if the
+    suite was installed before it had that page.
     """
     _check_address(host, port)
+    if not entry_points(group="mlflow.app", name=APP):
+        raise SuiteError("the suite's page for MLflow is not installed: run `make env` (or `pip install --editable .`)")
     if is_remote(uri := tracking_uri(root)):
         raise SuiteError(f"MLFLOW_TRACKING_URI: {redacted(uri)} is a server already; open it in a browser")
     prepare_store(root)
     print(f"MLflow: http://{host}:{port} (Ctrl-C ends it)", flush=True)
     # The URI may hold a password, so it goes by the environment and not by the command line.
     store = {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_DEFAULT_ARTIFACT_ROOT": artifact_location(root)}
-    options = ["--host", host, "--port", str(port), "--workers", "1"]
+    options = ["--host", host, "--port", str(port), "--workers", "1", "--app-name", APP]
     os.execve(sys.executable, [sys.executable, "-m", "mlflow", "server", *options], {**os.environ, **store})
 
 

@@ -23,6 +23,7 @@ ARTIFACTS = Path("artifacts")
 _ALWAYS = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 _UNLESS_SET = {
     "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # MLflow's own retries would hold up training for minutes when a tracking server is out of reach.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -82,6 +83,9 @@ def connect(uri: str) -> MlflowClient:
     try:
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
+    except ImportError as error:
+        remedy = "for PostgreSQL: pip install 'ranksuite[postgres]'"
+        raise SuiteError(f"the MLflow store {redacted(uri)} needs a driver ({one_line(error)}); {remedy}") from None
     except MlflowException as error:
         raise SuiteError(f"the MLflow store {redacted(uri)} does not answer: {one_line(error)}") from None
     return client

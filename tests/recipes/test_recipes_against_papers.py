@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from suite.datasets.registry import DATASETS
 from suite.full_settings import Full
+from suite.losses import list_losses
 from suite.losses.combine import PRESETS
 from suite.recipes.papers import Recipe, list_recipes, recipe_params
+from suite.recipes.published import published_figures
 
 PAGE = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
 RECIPES = list_recipes()
@@ -336,18 +339,28 @@ def test_validation_is_what_the_page_says():
 
 
 def test_published_figures_are_those_of_the_page():
-    stated = {tuple(row.values()) for row in rows("Published figures")}
-    sources = {"2207.04873": "[HAPPIER]", "2110.01445": "[ROADMAP]", "2108.11179": "[RS@k]"}
-    found = {
-        (
-            name,
-            figure.method,
-            figure.metric.replace("R_at_", "R@"),
-            f"{figure.value:.1f}",
-            figure.backbone,
-            sources[re.search(r"arXiv (\S+)\)", figure.citation)[1]],
-        )
-        for name, recipe in RECIPES.items()
-        for figure in recipe.published
-    }
-    assert stated == found
+    sources = {"smoothap": "[Smooth-AP]", "happier": "[HAPPIER]", "roadmap": "[ROADMAP]", "rsk": "[RS@k]"}
+    found = [
+        {
+            "method": figure.method,
+            "data": f"{figure.dataset} {figure.protocol}".strip(),
+            "metric": figure.title,
+            "figure": f"{figure.value:.1f}",
+            "backbone": figure.backbone,
+            "source": sources[figure.source],
+            "recipe": figure.recipe or "–",
+        }
+        for figure in published_figures()
+    ]
+    assert rows("Published figures") == found
+    assert all(source in PAGE.split("\n## ")[0] for source in sources.values())
+
+
+def test_published_figures_with_a_recipe_are_of_its_data_and_of_a_loss_it_trains():
+    for figure in published_figures():
+        if figure.recipe:
+            recipe = RECIPES[figure.recipe]
+            trained = {"+".join(filter(None, (loss.rank, loss.gap))) for loss in recipe.losses.values()}
+            assert (figure.dataset, figure.loss in trained) == (recipe.dataset, True)
+        assert figure.dataset in DATASETS.names()
+        assert set(figure.loss.split("+")) <= set(list_losses())

@@ -15,10 +15,10 @@ from suite.reporting.data_cards import licences
 from suite.reporting.evidence import DatasetEvidence, Evidence, read_evidence
 from suite.reporting.figures import looks
 from suite.reporting.gap_section import gap
+from suite.reporting.leaderboard_section import leaderboard
 from suite.reporting.method import trained_on
 from suite.reporting.model import Figure, Paragraph, Table
-from suite.reporting.results import leaderboard
-from suite.reporting.retrieval import gallery, marks
+from suite.reporting.retrieval import FROZEN, Between, gallery, marks
 from suite.reporting.runs_section import runs
 
 
@@ -62,7 +62,9 @@ def test_the_set_of_the_gap_is_not_the_one_of_the_leaderboard(evidence: Evidence
 
 def test_a_distractor_among_the_results_is_wrong_and_has_no_label(evidence: Evidence) -> None:
     (data,) = evidence.datasets
-    shown = gallery(with_gallery(data), "contrastive", "Contrastive")
+    shown = gallery(
+        with_gallery(data), Between("contrastive", FROZEN), {"contrastive": "Contrastive", FROZEN: "Frozen"}
+    )
     blank = int(np.flatnonzero(data.items["split"] == "test")[1])
     results = [result for example in shown.examples for ranking in example.rankings for result in ranking.results]
     unlabelled = [result for result in results if result.picture.alt.startswith("no label")]

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from safetensors.numpy import save_file
+from recorded_networks import FULL, network_state
 from study_settings import loss_entry, study
 
-from suite.config import Params
+from suite.config import NETWORK_FILES, Params
 from suite.files import atomic_directory, write_json
-from suite.tracking.record import NETWORKS
+from suite.models.saving import save_state
 
 STEPS = 30
 
@@ -55,7 +55,7 @@ def describe() -> Callable[..., dict[str, Any]]:
             "learning_rate": 0.001,
             "epochs": 3,
             "steps": STEPS,
-            "parameters": {"loss": loss, "settings": {"tau": 0.01, "ks": [1, 2]}, "note": "x" * 7000},
+            "parameters": {"loss": loss, "settings": {"tau": 0.01, "ks": [1, 2]}, "note": "x" * 7000, **FULL},
             "data_digest": "d" * 64,
             "code_digest": "c" * 64,
         }
@@ -112,12 +112,14 @@ def record_run(history_rows, telemetry_rows) -> Callable[..., Path]:
                 final = {"val/level0/AP": 0.5, "test/level0/AP": 0.4 + run["seed"] / 10, "test/queries": 12.0}
                 write_json(temporary / "metrics.json", {**final, **metrics})
                 pd.DataFrame(history_rows(run)).to_parquet(temporary / "history.parquet", index=False)
-                queries = pd.DataFrame({"item": [3, 4], "level0/AP": [0.25, 0.75]})
+                queries = pd.DataFrame({"item": [3, 4], "level0/AP": [0.25, 0.5 + run["seed"] / 4]})
                 queries.to_parquet(temporary / "queries.parquet", index=False)
-                save_file({"weight": np.zeros((2, 2), np.float32)}, temporary / NETWORKS[run["protocol"]])
+                state = network_state(run["protocol"], run["seed"])
+                save_state(temporary / NETWORK_FILES[run["protocol"]], state)
         times = {"started": "2024-05-01T10:00:00+00:00", "finished": "2024-05-01T10:01:00+00:00"}
         telemetry = pd.DataFrame(telemetry_rows(run)).to_dict("list")
-        provenance = {**times, "commit": "a" * 40, "telemetry": telemetry}
+        costs = {"seconds": 60.0, "step_seconds": 0.5, "step_bytes": 4096}
+        provenance = {**times, **costs, "commit": "a" * 40, "telemetry": telemetry}
         write_json(root / "provenance" / place.with_suffix(".json"), provenance)
         return directory
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -28,11 +30,27 @@ def points(root: Path, run: Run, key: str) -> list[Metric]:
 
 
 def curve(root: Path, run: Run, key: str) -> list[tuple[int, float]]:
-    """The steps and values of a metric in the store."""
-    return [(point.step, point.value) for point in points(root, run, key)]
+    """The updates and values of a metric in the store, whose steps count images."""
+    batch_size = int(run.data.params["batch_size"])
+    assert all(point.step % batch_size == 0 for point in points(root, run, key))
+    return [(point.step // batch_size, point.value) for point in points(root, run, key)]
+
+
+def whole_store(root: Path) -> dict[str, object]:
+    """Everything that the store has: every row of its database, and every artifact's bytes and time of writing."""
+    folder = root / "mlflow"
+    with closing(sqlite3.connect(folder / "mlflow.db")) as connection:
+        tables = [row[0] for row in connection.execute("select name from sqlite_master where type = 'table'")]
+        rows = {table: sorted(map(repr, connection.execute(f'select * from "{table}"'))) for table in tables}
+    artifacts = {
+        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in (folder / "artifacts").rglob("*")
+        if path.is_file()
+    }
+    return {**rows, "artifacts": artifacts}
 
 
 def files(run: Run) -> dict[str, Path]:
-    """The artifacts of a run by name."""
+    """The artifacts of a run by their path below it."""
     folder = Path(download_artifacts(artifact_uri=run.info.artifact_uri))
-    return {path.name: path for path in folder.iterdir()}
+    return {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}

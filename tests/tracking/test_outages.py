@@ -85,7 +85,7 @@ def test_a_server_killed_and_started_again_has_every_run_once_with_all_points(
 
     runs = stored(root)
     names = {"emoji-supap-256-0": early, "emoji-supap-256-1": across, "emoji-smoothap-256-0": during}
-    assert set(runs) == {"emoji-supap", "emoji-smoothap", *names}
+    assert set(runs) == {"trial", *names}
     for name, run in names.items():
         rows = history_rows(run)
         assert runs[name].info.status == "FINISHED"
@@ -97,7 +97,7 @@ def test_a_server_killed_and_started_again_has_every_run_once_with_all_points(
     missed = points(root, runs["emoji-supap-256-0"], "history/loss")[20:]
     assert all(RECORDED < point.timestamp <= back for point in missed)
     assert runs["emoji-smoothap-256-0"].info.start_time <= back
-    assert sync(params, root) == SyncResult(kept=3)
+    assert sync(params, root) == SyncResult(kept=3, registered=1)
 
 
 @pytest.mark.slow
@@ -117,13 +117,13 @@ def test_a_server_that_never_returns_is_given_up_and_sync_fills_in(
     warnings = told(caplog)
     assert ["training goes on" in warnings[0], "mlflow sync" in warnings[1], len(warnings)] == [True, True, 2]
     server.start()
-    assert sync(params, root) == SyncResult(created=1, removed=1)
+    assert sync(params, root) == SyncResult(created=1, removed=1, registered=1)
     filled = stored(root)["emoji-supap-256-0"]
     assert filled.info.status == "FINISHED"
     assert curve(root, filled, "history/loss") == [(row["step"], row["loss"]) for row in history_rows(run)]
     for key in ("examples_per_second", "memory_bytes"):
         expected = [(row["step"], row[key]) for row in telemetry_rows(run)]
-        assert curve(root, filled, f"history/{key}") == expected
+        assert curve(root, filled, f"system/{key}") == expected
 
 
 @pytest.mark.slow
@@ -157,7 +157,7 @@ def test_a_server_that_never_answers_holds_up_neither_training_nor_the_end_of_th
     assert (driver.returncode, output.splitlines()) == (0, ["trained False", "left"]), errors
     assert errors.count("'ranksuite mlflow sync' fills in") == 1
     # The writer's lock went with the process.
-    assert sync(params, tmp_path) == SyncResult(created=1)
+    assert sync(params, tmp_path) == SyncResult(created=1, registered=1)
 
 
 @pytest.mark.slow
@@ -200,5 +200,5 @@ def test_what_waits_is_bounded_and_the_record_has_the_rest(
         assert tracker.settle(120)
     whole = stored(tmp_path)["emoji-supap-256-0"]
     losses = points(tmp_path, whole, "history/loss")
-    assert [(point.step, point.value) for point in losses] == [(row["step"], row["loss"]) for row in history_rows(run)]
-    assert [point.step for point in losses if point.timestamp > RECORDED] == list(range(1, 9))
+    assert curve(tmp_path, whole, "history/loss") == [(row["step"], row["loss"]) for row in history_rows(run)]
+    assert [point.step for point in losses if point.timestamp > RECORDED] == list(range(256, 9 * 256, 256))

@@ -62,9 +62,9 @@ def test_a_deleted_store_comes_back(tmp_path, params, describe, record_run) -> N
     assert shown[0] == shown[1]
     assert [line.partition(" {")[0] for line in shown[0]] == [
         "2",
-        "emoji-supap FINISHED",
         "emoji-supap-256-0 FINISHED",
         "emoji-supap-256-1 FINISHED",
+        "trial FINISHED",
     ]
 
 
@@ -74,6 +74,13 @@ def test_the_environment_may_name_another_store(tmp_path, monkeypatch) -> None:
     assert prepare_store(tmp_path / "artifacts") == uri
     assert (tmp_path / "elsewhere" / "other.db").stat().st_size > 0
     assert not (tmp_path / "artifacts" / "mlflow" / "mlflow.db").exists()
+
+
+def test_a_database_without_its_driver_is_named(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "mysql://name:secret@127.0.0.1/runs")
+    with pytest.raises(SuiteError, match=r"mysql.*//\*\*\*@127\.0\.0\.1/runs needs a driver") as caught:
+        prepare_store(tmp_path)
+    assert "secret" not in str(caught.value)
 
 
 def test_a_taken_port_is_named(tmp_path) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
-from store_contents import curve, files, stored
+from mlflow import MlflowClient
+from store_contents import curve, files, points, stored, whole_store
 
 from suite.errors import SuiteError
-from suite.tracking import LiveTracker, SyncResult, sync
+from suite.tracking import LiveTracker, SyncResult, prepare_store, sync
 from suite.tracking.experiment import Experiment
 
 
@@ -36,16 +37,18 @@ def synced(recorded: Path, params) -> tuple[Path, SyncResult]:
         return recorded, sync(params, recorded)
 
 
-def test_sync_builds_parents_and_children(synced) -> None:
+def test_sync_builds_one_run_a_study_and_the_others_below(synced) -> None:
     root, result = synced
     runs = stored(root)
-    assert result == SyncResult(created=4)
-    children = {"emoji-supap-256-0", "emoji-supap-256-1", "emoji-supap-32-0", "emoji-smoothap-256-0"}
-    assert set(runs) == children | {"emoji-supap", "emoji-smoothap"}
-    for child in children:
-        parent = runs[child.rsplit("-", 2)[0]]
-        assert runs[child].data.tags["mlflow.parentRunId"] == parent.info.run_id
-        assert (parent.data.tags["role"], parent.info.status) == ("parent", "FINISHED")
+    assert result == SyncResult(created=4, registered=1)
+    parent = runs.pop("trial")
+    assert set(runs) == {"emoji-supap-256-0", "emoji-supap-256-1", "emoji-supap-32-0", "emoji-smoothap-256-0"}
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {parent.info.run_id}
+    assert (parent.data.tags["role"], parent.info.status, parent.data.params) == (
+        "study",
+        "FINISHED",
+        {"study": "trial"},
+    )
 
 
 def test_sync_writes_parameters_tags_metrics_and_times(synced, describe, history_rows) -> None:
@@ -74,7 +77,10 @@ def test_sync_keeps_the_files_of_a_run(synced, describe) -> None:
     run = stored(root)["emoji-supap-256-0"]
     directory = root / "runs" / "emoji" / "supap" / describe()["fingerprint"]
     kept = files(run)
-    assert set(kept) == {"run.json", "metrics.json", "history.parquet", "queries.parquet", "head.safetensors"}
+    recorded = {"run.json", "metrics.json", "history.parquet", "queries.parquet", "head.safetensors"}
+    assert set(kept) == {*recorded, "provenance.json"}
+    provenance = root / "provenance" / "emoji" / "supap" / f"{describe()['fingerprint']}.json"
+    assert kept.pop("provenance.json").read_bytes() == provenance.read_bytes()
     for name, path in kept.items():
         assert path.read_bytes() == (directory / name).read_bytes(), name
     assert (root / "mlflow" / "artifacts").resolve() in kept["run.json"].resolve().parents
@@ -88,19 +94,54 @@ def test_a_failed_run_is_failed_and_says_why(synced) -> None:
     assert json.loads(files(run)["run.json"].read_text())["status"] == "failed"
 
 
-def test_a_parent_carries_the_mean_over_main_seeds(synced) -> None:
+def test_runs_at_several_batch_sizes_share_the_axis_of_images(synced, history_rows, describe) -> None:
     root, _ = synced
-    parent = stored(root)["emoji-supap"]
-    assert parent.data.metrics["test/level0/AP"] == pytest.approx(0.45)
-    assert parent.data.tags["seeds"] == "0,1"
-    assert parent.data.params == {"dataset": "emoji", "loss": "supap"}
+    runs = stored(root)
+    for batch_size in (32, 256):
+        run, rows = runs[f"emoji-supap-{batch_size}-0"], history_rows(describe(batch_size=batch_size))
+        found = points(root, run, "history/loss")
+        assert [(point.step, point.value) for point in found] == [(r["step"] * batch_size, r["loss"]) for r in rows]
+        assert curve(root, run, "history/step") == [(row["step"], row["step"]) for row in rows]
 
 
-def test_a_second_sync_changes_nothing(synced, params) -> None:
+def test_what_a_run_cost_is_among_the_system_metrics(synced, telemetry_rows, describe) -> None:
     root, _ = synced
-    before = {name: run.to_dictionary() for name, run in stored(root).items()}
+    run = stored(root)["emoji-supap-256-0"]
+    for key in ("examples_per_second", "memory_bytes"):
+        expected = [(row["step"], row[key]) for row in telemetry_rows(describe())]
+        assert curve(root, run, f"system/{key}") == expected
+    assert (run.data.metrics["system/seconds"], run.data.metrics["system/step_bytes"]) == (60.0, 4096.0)
+
+
+def test_a_second_sync_writes_nothing(synced, params) -> None:
+    root, _ = synced
+    before = whole_store(root)
     assert sync(params, root) == SyncResult(kept=4)
-    assert {name: run.to_dictionary() for name, run in stored(root).items()} == before
+    after = whole_store(root)
+    assert set(after) == set(before)
+    assert [part for part in before if after[part] != before[part]] == []
+
+
+def test_a_store_of_the_older_layout_is_brought_into_this_one(tmp_path, params, describe, record_run) -> None:
+    record_run(tmp_path, describe())
+    sync(params, tmp_path)
+    client = MlflowClient(tracking_uri=prepare_store(tmp_path))
+    run, above = stored(tmp_path)["emoji-supap-256-0"], stored(tmp_path)["trial"]
+    client.delete_run(above.info.run_id)
+    old = client.create_run(run.info.experiment_id, tags={"role": "parent", "group": "emoji-supap"}, run_name="old")
+    client.delete_tag(run.info.run_id, "layout")
+    client.set_tag(run.info.run_id, "mlflow.parentRunId", old.info.run_id)
+    gone = client.create_run(run.info.experiment_id, tags={"role": "main", "fingerprint": "gone"}, run_name="gone")
+    client.set_terminated(gone.info.run_id)
+    assert sync(params, tmp_path) == SyncResult(created=1, removed=1, registered=1)
+    runs = stored(tmp_path)
+    parent = runs.pop("trial")
+    assert set(runs) == {"emoji-supap-256-0", "gone"}
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {parent.info.run_id}
+    assert {name: run.data.tags["current"] for name, run in runs.items()} == {
+        "emoji-supap-256-0": "true",
+        "gone": "false",
+    }
 
 
 def test_a_renamed_loss_is_shown_under_its_new_label(synced, params, describe) -> None:
@@ -121,7 +162,7 @@ def test_a_run_left_running_is_rebuilt_and_so_is_a_twin(synced, params, describe
     described = describe(seed=1)
     whole = stored(root)["emoji-supap-256-1"]
     experiment.delete(whole.info.run_id)
-    parent = experiment.parent(described)
+    parent = experiment.parent()
     left = experiment.create(described, parent.info.run_id)
     orphan = experiment.create({**described, "fingerprint": "0" * 8, "seed": 7}, parent.info.run_id)
     assert sync(params, root) == SyncResult(created=1, kept=3, removed=2)
@@ -141,7 +182,7 @@ def test_a_failure_gives_way_to_its_success(tmp_path, params, describe, record_r
     record_run(tmp_path, describe(), error="no memory left")
     assert sync(params, tmp_path) == SyncResult(created=1)
     record_run(tmp_path, describe())
-    assert sync(params, tmp_path) == SyncResult(created=1, removed=1)
+    assert sync(params, tmp_path) == SyncResult(created=1, removed=1, registered=1)
     run = stored(tmp_path)["emoji-supap-256-0"]
     assert run.info.status == "FINISHED"
     assert "error" not in run.data.tags
@@ -196,8 +237,7 @@ def test_live_runs_are_what_sync_would_write(tmp_path, params, describe, history
     runs = stored(tmp_path)
     states = {name: run.info.status for name, run in runs.items()}
     assert states == {
-        "emoji-supap": "FINISHED",
-        "emoji-smoothap": "FINISHED",
+        "trial": "FINISHED",
         "emoji-supap-256-0": "FINISHED",
         "emoji-smoothap-256-0": "FAILED",
         "emoji-supap-256-1": "KILLED",
@@ -210,12 +250,20 @@ def test_live_runs_are_what_sync_would_write(tmp_path, params, describe, history
     assert curve(tmp_path, runs["emoji-supap-256-1"], "history/loss") == [
         (row["step"], row["loss"]) for row in history_rows(cut)[:20]
     ]
-    assert runs["emoji-supap"].data.metrics["test/level0/AP"] == 0.4
 
-    assert sync(params, tmp_path) == SyncResult(kept=2, removed=1)
+    assert sync(params, tmp_path) == SyncResult(kept=2, removed=1, registered=1)
     again = stored(tmp_path)
     assert set(again) == set(runs) - {"emoji-supap-256-1"}
-    assert again["emoji-supap"].data.metrics == runs["emoji-supap"].data.metrics
+    assert again["trial"].info.run_id == runs["trial"].info.run_id
+    filled = tmp_path / "filled"
+    for kind in ("runs", "provenance"):
+        shutil.copytree(tmp_path / kind, filled / kind)
+    sync(params, filled)
+    built = stored(filled)["emoji-supap-256-0"]
+    assert built.data.metrics == finished.data.metrics
+    assert built.data.params == finished.data.params
+    assert built.inputs.to_dictionary() == finished.inputs.to_dictionary()
+    assert set(files(built)) == set(files(finished))
 
     # A retried run takes the place of its failure; one that is no longer recorded stays, as history.
     with LiveTracker(tmp_path) as tracker:
@@ -223,7 +271,7 @@ def test_live_runs_are_what_sync_would_write(tmp_path, params, describe, history
         tracker.finish(bad["fingerprint"], record_run(tmp_path, bad))
     assert stored(tmp_path)["emoji-smoothap-256-0"].info.status == "FINISHED"
     shutil.rmtree(tmp_path / "runs" / "emoji" / "supap" / good["fingerprint"])
-    assert sync(params, tmp_path) == SyncResult(kept=1)
+    assert sync(params, tmp_path) == SyncResult(kept=1, registered=1)
     assert stored(tmp_path)["emoji-supap-256-0"].data.tags["current"] == "false"
 
 

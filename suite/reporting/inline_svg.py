@@ -1,0 +1,47 @@
+"""A drawing as part of a page: its colours follow the page's theme, its names are its own."""
+
+from __future__ import annotations
+
+import re
+
+from markupsafe import Markup, escape
+
+from suite.reporting.model import Drawing
+from suite.reporting.palette import THEMES
+
+_BODY = re.compile(r"<svg[^>]*>(.*)</svg>", re.DOTALL)
+_METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
+# What matplotlib says of all elements would hold for the whole page; report.css says it of drawings.
+_STYLE = re.compile(r"\s*<style[^>]*>.*?</style>", re.DOTALL)
+_USED = re.compile(r'(?:url\(#|href="#)([^")]+)')
+_NAME = re.compile(r' id="([^"]*)"')
+_COLOUR = re.compile(r"#[0-9a-f]{6}\b")
+_FAMILY = re.compile(r"font-family: [^;\"]*")
+_TAG = re.compile(r"<[^>]*>")
+# Matplotlib's six decimals are millionths of a point.
+_FINE = re.compile(r"(?<![\w.])(-?[0-9]+\.[0-9]{2})[0-9]+(?![\w.])")
+# Indents, and turns by nothing, are a third of a file.
+_IDLE = re.compile(r' transform="rotate\(-?0 [^)]*\)"|(?<=\n) +|(?<=>)\n')
+_VARIABLES = {light: f"var(--figure-{name})" for name, (light, _) in THEMES.items()}
+
+
+def inline_svg(drawing: Drawing, name: str, label: str) -> Markup:
+    """The drawing as an `svg` element with the page's colours and type.
+
+    Args:
+        drawing: whose colours are those of the palette.
+        name: prefix of the names inside, unlike that of any other drawing of the page.
+        label: what the drawing shows, for those who cannot see it.
+    """
+    body = _BODY.search(drawing.svg.decode("utf-8"))[1]
+    body = _STYLE.sub("", _METADATA.sub("", body))
+    used = set(_USED.findall(body))
+    body = _NAME.sub(lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", body)
+    body = _USED.sub(lambda found: found[0].replace(f"#{found[1]}", f"#{name}-{found[1]}"), body)
+    body = _IDLE.sub("", body)
+    body = _TAG.sub(lambda tag: _FINE.sub(r"\1", tag[0]), body)
+    body = _FAMILY.sub("font-family: var(--type)", body)
+    # Names of other drawings may look like colours; they stand after a quote or a bracket, colours after a space.
+    body = re.sub(rf"(?<=: ){_COLOUR.pattern}", lambda found: _VARIABLES.get(found[0], found[0]), body)
+    head = f'<svg viewBox="0 0 {drawing.width:g} {drawing.height:g}" role="img" aria-label="{escape(label)}">'
+    return Markup(f"{head}{body.strip()}</svg>")
