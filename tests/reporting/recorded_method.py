@@ -112,7 +112,7 @@ def _data(records: Records) -> Source:
 
 def _packages(records: Records) -> Source:
     found = {
-        (name, str(version))
+        (name, str(version or "not installed"))
         for dataset in records.params.datasets
         for record in records.provenance(dataset).values()
         for name, version in record["packages"].items()
@@ -154,7 +154,29 @@ def _provenance(records: Records) -> Source:
     return Source(frame, {}, also=(*map(float, counts), minutes, 256.0), names=("What",))
 
 
+def _compared(records: Records) -> Source:
+    losses = records.params.losses.values()
+    frame = pd.DataFrame([{"label": loss.label, "settings": json.dumps(loss.settings)} for loss in losses])
+    return Source(frame, names=("Loss", "What it is"), also=(1.0,))
+
+
+def _across(records: Records) -> Source:
+    frame = records.table("leaderboard", split="test", metric=AP)
+    frame = frame[frame["loss"].isin(list(records.params.compared))].dropna(subset=["mean"])
+    frame = frame.assign(rank=frame.groupby("dataset")["mean"].rank(ascending=False))
+    titles = {records.card(dataset)["title"].partition(":")[0]: dataset for dataset in records.params.datasets}
+    frame = frame.assign(mean_rank=frame.groupby("loss")["rank"].transform("mean"))
+
+    def by_dataset(rows: pd.DataFrame, title: str) -> pd.DataFrame:
+        dataset = titles.get(title.partition(":")[0])
+        return rows if dataset is None else rows[rows["dataset"] == dataset]
+
+    return Source(frame[["dataset", "label", "mean", "rank", "mean_rank"]], {"Loss": "label"}, by_dataset)
+
+
 OF_THE_STUDY = {
+    "across": _across,
+    "compared": _compared,
     "runs": _runs,
     "trust": _trust,
     "trust-cells": _trust_cells,

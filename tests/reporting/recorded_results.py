@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -198,7 +199,44 @@ def tuning(records: Records, dataset: str) -> Source:
     return Source(pd.DataFrame(rows), {"Loss": "label", "Equal": "budget"}, by_size)
 
 
+def _best_validation(records: Records, dataset: str) -> Source:
+    runs = records.table("runs", dataset, status="finished", budget="epochs")
+    whole = [name for name in records.params.losses if records.params.protocol(name) == "full"]
+    runs = runs[(runs["batch_size"] > 0) & ((runs["role"] == "main") | runs["loss"].isin(whole))]
+    rows = []
+    for run in runs.itertuples():
+        path = records.root / "runs" / dataset / run.loss / run.fingerprint / "history.parquet"
+        if path.exists():
+            history = pd.read_parquet(path)
+            told = history.dropna(subset=["val/level0/AP"]).reset_index(drop=True)
+            score = told["val/level0/AP"]
+            done = (told["step"] - history["step"].min() + 1) / len(history) * run.epochs
+            row = {"label": run.label, "batch_size": run.batch_size, "best": score.max(), "last": score.iloc[-1]}
+            rows.append(row | {"best_epoch": done[score.idxmax()], "last_epoch": done.iloc[-1]})
+    table = pd.DataFrame(rows)
+    table["lost"] = table["last"] - table["best"]
+    groups = (
+        table.groupby(["label", "batch_size"], sort=False)["best_epoch"].agg(["median", "min", "max"]).reset_index()
+    )
+    means = over_seeds(table, ["label", "batch_size"], ["best", "lost", "last_epoch"])
+    return Source(means.merge(groups, on=["label", "batch_size"]), {"Loss": "label", "Batch": "batch_size"})
+
+
+def _published(records: Records, dataset: str) -> Source:
+    figures = pd.read_csv(Path(__file__).parents[2] / "baselines" / "published.csv")
+    figures = figures[figures["dataset"] == records.params.datasets[dataset].builder]
+    runs = records.table("runs", dataset, status="finished", budget="epochs")
+    shown = [name for name in runs if name.startswith("test/")]
+    ours = over_seeds(runs[runs["batch_size"] > 0], ["loss", "label", "batch_size"], shown)
+    percent = ours.assign(**{name: 100 * ours[name] for name in ours.columns[4:]})
+    pairs = figures.assign(published=figures["value"]).merge(percent, how="left", on="loss")
+    apart = {f"{name} apart": pairs[name] - pairs["published"] for name in percent.columns[4:]}
+    return Source(pairs.assign(**apart), {"Method": "method", "Our loss": "label"}, names=("Its network", "Metric"))
+
+
 OF_A_DATASET = {
+    "best-validation": _best_validation,
+    "published": _published,
     "leaderboard": _leaderboard,
     "intervals": _intervals,
     "validation": _validation,
