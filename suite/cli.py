@@ -15,6 +15,7 @@ import click
 
 from suite.cli_data import data
 from suite.cli_mlflow import mlflow
+from suite.cli_report import report
 from suite.cli_runs import plan, recipe
 from suite.config import load_params
 from suite.errors import SuiteError
@@ -22,7 +23,6 @@ from suite.landmarks.settings import ReleaseSettings
 from suite.workers import use_one_thread
 
 ROOT = Path("artifacts")
-REPORTS = Path("reports")
 
 
 class OneLineErrors(click.Group):
@@ -236,14 +236,6 @@ def validate_statistics(studies: int, seed: int, cells: str | None, retrain: boo
 
 
 @main.command()
-def report() -> None:
-    """Write the HTML and the PDF report from the recorded tables."""
-    from suite.reporting import write_reports
-
-    write_reports(load_params(), ROOT, REPORTS)
-
-
-@main.command()
 @click.option("--dataset", help="Data set to tune on; default: all of params.yaml.")
 @click.option("--loss", multiple=True, help="Loss to tune; default: all of params.yaml.")
 @click.option("--missing", is_flag=True, help="Only the batch sizes whose search is not on record.")
@@ -345,6 +337,7 @@ def draw_landmarks(destination: Path, processes: int, **options: float) -> None:
 
 
 main.add_command(data)
+main.add_command(report)
 main.add_command(mlflow)
 main.add_command(recipe)
 main.add_command(plan)

@@ -35,17 +35,21 @@ def write_reports(
         SuiteError: naming a table that is missing and the stage that makes it.
     """
     evidence = read_evidence(params, Path(root), Path(recipes))
-    report = build_report(evidence)
-    destination = Path(destination)
+    extra = {}
+    for data in evidence.datasets[:1]:
+        if not data.board(AP).empty:
+            arguments = main_figure_data(evidence, data, figures.looks(params))
+            extra["main.png"] = figures.render_png(figures.main_figure, *arguments)
+    write_files(build_report(evidence), Path(destination), extra)
+
+
+def write_files(report: Report, destination: Path, pictures: dict[str, bytes] | None = None) -> None:
+    """Write a report's page, paper, figures and tables; `pictures`: further files of the folder of figures, by name."""
     page, paper = render_html(report).encode("utf-8"), render_pdf(report)
     with atomic_directory(destination / "figures") as folder:
-        for figure in report.blocks(Figure):
-            (folder / f"{figure.name}.svg").write_bytes(figure.wide.svg)
-        look = figures.looks(params)
-        for data in evidence.datasets[:1]:
-            if not data.board(AP).empty:
-                arguments = main_figure_data(evidence, data, look)
-                (folder / "main.png").write_bytes(figures.render_png(figures.main_figure, *arguments))
+        drawn = {f"{figure.name}.svg": figure.wide.svg for figure in report.blocks(Figure)}
+        for name, data in (drawn | (pictures or {})).items():
+            (folder / name).write_bytes(data)
     with atomic_directory(destination / "tables") as folder:
         for table in report.blocks(Table):
             (folder / f"{table.name}.csv").write_bytes(csv_bytes(table.frame))

@@ -6,7 +6,8 @@ import pandas as pd
 
 from suite.reporting import conclusions_ablations, conclusions_gap, figures, gap_figures
 from suite.reporting.evidence import CONTROLS, DatasetEvidence, Evidence
-from suite.reporting.gap_training_section import along, generalisation, main_runs, matched
+from suite.reporting.gap_training_section import along, generalisation, matched
+from suite.reporting.metric_table import main_runs
 from suite.reporting.model import (
     Block,
     Cell,

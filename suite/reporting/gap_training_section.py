@@ -7,6 +7,7 @@ import pandas as pd
 
 from suite.reporting import conclusions_gap, figures, gap_figures
 from suite.reporting.evidence import CONTROLS, DatasetEvidence, Evidence
+from suite.reporting.metric_table import main_runs
 from suite.reporting.model import (
     Block,
     Cell,
@@ -14,7 +15,6 @@ from suite.reporting.model import (
     Figure,
     Paragraph,
     Points,
-    Runs,
     Table,
     measured,
     p_value,
@@ -25,11 +25,6 @@ from suite.reporting.protocol_words import trained
 from suite.statistics.intervals import t_interval
 
 _BOTH = ["train_set_value", "test_set_value", "train_gap", "test_gap"]
-
-
-def main_runs(evidence: Evidence, data: DatasetEvidence, loss: str) -> Runs | None:
-    """The runs of a loss at the main batch size; a control has none."""
-    return Runs(data.name, loss, evidence.params.main_batch_size, "epochs") if loss in evidence.params.losses else None
 
 
 def matched(evidence: Evidence, data: DatasetEvidence) -> list[Block]:

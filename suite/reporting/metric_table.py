@@ -10,9 +10,9 @@ from suite.reporting.model import AP, Cell, Column, Runs, Table, measured, numbe
 FLOOR = "Frozen features (floor)"
 
 
-def main_runs(evidence: Evidence, data: DatasetEvidence, loss: str) -> Runs:
-    """The runs behind a loss in the leaderboard."""
-    return Runs(data.name, loss, evidence.params.main_batch_size, "epochs")
+def main_runs(evidence: Evidence, data: DatasetEvidence, loss: str) -> Runs | None:
+    """The runs behind a loss in the leaderboard; a control has none."""
+    return Runs(data.name, loss, evidence.params.main_batch_size, "epochs") if loss in evidence.params.losses else None
 
 
 def metric_table(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from suite.reporting.figures import NARROW, WIDE, Looks, Plate, legend, lines, points
+from suite.reporting.figures import NARROW, WIDE, Looks, Plate, legend, points
 
 _ENDS = ("mean", "low", "high")
 
@@ -36,8 +36,10 @@ def validation_figure(table: pd.DataFrame, wholes: set[str], look: Looks, narrow
         # Bars of several losses at one epoch would hide each other: each loss stands a little aside.
         room = 0.5 * np.diff(epochs).min() if len(epochs) > 1 else 0.0
         aside = {key: room * (place / max(1, len(keys) - 1) - 0.5) for place, key in enumerate(keys)}
-        moved = part.assign(place=part["epoch"] + (part["loss"].map(aside) if len(keys) > 1 else 0.0))
-        lines(axes, moved, "place", _ENDS, look, sizes=False, named="epoch")
+        for key in keys:
+            rows = part[part["loss"] == key].sort_values("epoch")
+            x = rows["epoch"] + (aside[key] if len(keys) > 1 else 0.0)
+            points(axes, x, rows, _ENDS, look[key], look[key].line, names=_epochs(rows))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("epoch")
         if len(parts) > 1:
@@ -77,3 +79,7 @@ def training_loss_figure(table: pd.DataFrame, look: Looks, narrow: bool) -> Plat
     figure.supxlabel("epoch", fontsize=9)
     figure.supylabel("training loss (own scale)", fontsize=9)
     return figure
+
+
+def _epochs(rows: pd.DataFrame) -> pd.Series:
+    return rows["epoch"].map("epoch {:.3g}".format)

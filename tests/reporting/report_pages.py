@@ -39,6 +39,9 @@ class Page(HTMLParser):
         self.ids += [values["id"]] if "id" in values else []
         if tag == "img":
             self.images.append(values)
+        elif tag == "small" and {"td", "th"} & set(self.open):
+            # A second line of a cell.
+            self.tables[self.table][-1][-1]["text"] += " "
         elif tag == "table":
             self.table = values["data-name"]
             self.tables[self.table] = []

@@ -144,6 +144,10 @@ def test_heads_and_whole_networks_have_panels_of_their_own(study):
         return drawn[-1]
 
     for wholes, titles in (({"recall_at_k"}, ["Heads", "Whole network"]), (set(), [""])):
-        render(draw, table, wholes, look)
+        wide, _ = render(draw, table, wholes, look)
+        assert sorted(spot.text for spot in wide.spots) == sorted(
+            f"{look[row.loss].label}, epoch {row.epoch:.3g}: {row.mean:.3f} [{row.low:.3f}, {row.high:.3f}]"
+            for row in table.itertuples()
+        )
         assert [[axes.get_title(loc="left") for axes in figure.axes] for figure in drawn] == [titles] * 2
         drawn.clear()

@@ -157,8 +157,8 @@ for (const drawing of all(".drawing")) {
 addEventListener("scroll", () => { value.hidden = true; all(".ring").forEach((ring) => { ring.hidden = true; }); }, { passive: true });
 
 const copy = document.getElementById("copy");
-copy.hidden = false;
-copy.addEventListener("click", () => {
+if (copy) copy.hidden = false;
+copy?.addEventListener("click", () => {
   const text = document.getElementById("bibtex");
   getSelection().selectAllChildren(text);
   // A page from disk may have no clipboard; then the text stands selected.

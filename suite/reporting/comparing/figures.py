@@ -1,0 +1,48 @@
+"""Differences of two studies: a panel a metric or measuring size, a row a loss, zero a line."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from suite.reporting.figures import NARROW, WIDE, Looks, Plate
+from suite.reporting.model import interval, number
+from suite.reporting.palette import light
+
+
+def differences_figure(table: pd.DataFrame, by: str, titles: dict, axis: str, look: Looks, narrow: bool) -> Plate:
+    """Differences with their intervals; decided ones are filled, the others hollow.
+
+    Args:
+        table: a row a loss and value of `by`; `difference`, `low`, `high`, `decision`.
+        by: column that tells the panels apart.
+        titles: of the panels, by the values of `by`, in their order.
+        axis: what the horizontal axis is.
+        look: of the losses.
+        narrow: whether panels stand in rows of one.
+    """
+    losses = list(dict.fromkeys(table["loss"]))
+    columns = 1 if narrow else min(3, len(titles))
+    rows = -(-len(titles) // columns)
+    figure = Plate(figsize=(NARROW if narrow else WIDE, 0.5 + rows * (0.7 + 0.24 * len(losses))))
+    panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+    for axes in panels[len(titles) :]:
+        axes.remove()
+    for axes, (value, title) in zip(panels, titles.items(), strict=False):
+        axes.axvline(0, color=light("line"), linewidth=0.9, zorder=1)
+        for row in table[table[by] == value].dropna(subset=["difference"]).itertuples():
+            style, place = look[row.loss], losses.index(row.loss)
+            if np.isfinite(row.low):
+                axes.plot([row.low, row.high], [place, place], color=style.colour, linewidth=2, solid_capstyle="butt")
+            face = light("paper") if row.decision == "undecided" else style.colour
+            axes.plot([row.difference], [place], style.marker, markerfacecolor=face, color=style.colour, markersize=6)
+            ends = interval(row.low, row.high, sign=True)
+            told = f"{style.label}: {number(row.difference, sign=True)} {ends}".strip()
+            figure.note(axes, row.difference, place, f"{told}, {row.decision}")
+        axes.set_title(title)
+        axes.grid(False, axis="y")
+        axes.margins(x=0.08)
+    panels[0].set_yticks(range(len(losses)), [look[loss].label for loss in losses])
+    panels[0].set_ylim(len(losses) - 0.4, -0.6)
+    figure.supxlabel(axis, fontsize=9, color=light("ink"))
+    return figure
