@@ -146,6 +146,7 @@ def generalisation(evidence: Evidence, data: DatasetEvidence, look: figures.Look
             wide,
             narrow,
             table,
+            detail=True,
         ),
         Table(
             f"{data.name}-gap-generalisation",

@@ -211,12 +211,16 @@ def _unbroken(text: str) -> str:
 
 
 def _belonging(blocks: Iterable[Block]) -> dict[int, list[Block]]:
-    """Place of a text -> the figures and tables that follow it; those that open a section belong to its first text."""
+    """Place of a text -> the figures and tables that follow it; those that open a part belong to its first text."""
     shown: dict[int, list[Block]] = {}
     latest: list[Block] = []
+    opening = True
     for place, block in enumerate(blocks):
         if numbered(block):
             latest.append(block)
+        elif isinstance(block, Heading):
+            latest, opening = [], True
         else:
-            latest = shown.setdefault(place, [] if shown else latest)
+            latest = shown.setdefault(place, latest if opening else [])
+            opening = False
     return shown

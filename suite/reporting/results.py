@@ -17,6 +17,9 @@ from suite.reporting.retrieval_section import retrieval
 from suite.reporting.scaling_section import scaling
 from suite.reporting.training_curves_section import training_curves
 
+# Sections that decide nothing.
+ILLUSTRATIONS = ("training", "retrieval")
+
 
 def sections(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Section]:
     """All result sections of one data set; titles name it where the study has several."""
@@ -33,7 +36,12 @@ def sections(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> 
         "retrieval": ("Retrieval examples", retrieval(evidence, data)),
     }
     return [
-        Section(f"{data.name}-{key}", f"{title}: {data.short}" if several else title, tuple(blocks))
+        Section(
+            f"{data.name}-{key}",
+            f"{title}: {data.short}" if several else title,
+            tuple(blocks),
+            appendix=key in ILLUSTRATIONS,
+        )
         for key, (title, blocks) in parts.items()
         if blocks
     ]

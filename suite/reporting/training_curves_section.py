@@ -51,7 +51,15 @@ def training_curves(evidence: Evidence, data: DatasetEvidence, look: figures.Loo
         )
         wide, narrow = figures.render(validation_figure, validation, wholes, look)
         blocks.append(
-            Figure(f"{data.name}-validation-curves", caption, _alt(validation, look), wide, narrow, validation)
+            Figure(
+                f"{data.name}-validation-curves",
+                caption,
+                _alt(validation, look),
+                wide,
+                narrow,
+                validation,
+                detail=True,
+            )
         )
     caption = (
         f"Training loss along training on {data.short}: mean over the steps of an epoch, then over seeds, with its 95 "

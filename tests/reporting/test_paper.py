@@ -25,6 +25,7 @@ from suite.reporting.model import (
     Figure,
     Finding,
     Gallery,
+    Heading,
     Paragraph,
     Points,
     Report,
@@ -39,7 +40,7 @@ from suite.reporting.references import catalogue, cited
 
 # A4 with the template's margins, in points; glyphs may stand a little over a line's box.
 WIDTH, HEIGHT = 595.28, 841.89
-SIDE, TOP, BOTTOM, SLACK = 59.5, 40.0, 36.0, 2.0
+SIDE, TOP, BOTTOM, SLACK = 56.7, 37.0, 26.0, 2.0
 
 
 @dataclass
@@ -248,6 +249,16 @@ def test_citations_are_found_wherever_text_is_in_the_order_of_mention():
     blocks = (Paragraph("By [@suprank]."), table, Points(("One.", "Two [@xbm].")))
     found = cited(summary, "With [@happier].", (Section("s", "S", blocks),))
     assert [one.key for one in found] == ["gldv2", "happier", "suprank", "rsk", "fastap", "xbm"]
+
+
+def test_what_opens_a_part_belongs_to_its_first_text():
+    def table(name: str) -> Table:
+        return Table(name, f"Table {name}.", (Column("a"),), ((Cell("x"),),), pd.DataFrame())
+
+    blocks = (table("a"), Paragraph("First."), table("b"), Heading("Part"), table("c"), Points(("One.", "Second.")))
+    text = Paper(report := _document(*blocks), render_pdf(report)).text
+    assert "First. (Table 1, Table 2)" in text
+    assert "Second. (Table 3)" in text
 
 
 def test_unknown_citation_is_named():
