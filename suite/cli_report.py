@@ -35,4 +35,5 @@ def report(pair: tuple[str, str] | None, output: Path | None) -> None:
         return
     from suite.reporting import write_reports
 
-    write_reports(load_params(), ROOT, output or REPORTS)
+    params = load_params()
+    write_reports(params, ROOT, output or REPORTS, processes=params.workers.processes)

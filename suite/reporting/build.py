@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from suite.config import Params
@@ -10,6 +11,7 @@ from suite.recipes import RECIPES
 from suite.reporting import figures, method, results
 from suite.reporting.citing import cite
 from suite.reporting.compared_section import compared
+from suite.reporting.drawing_pool import drawing_pool, finished
 from suite.reporting.evidence import Evidence, read_evidence
 from suite.reporting.html import render_html
 from suite.reporting.leaderboard_section import main_figure_data
@@ -25,11 +27,12 @@ def write_reports(
     destination: Path = Path("reports"),
     *,
     recipes: Path = RECIPES,
+    processes: int = 1,
 ) -> None:
     """Write `report.html`, `report.pdf`, `figures/` and `tables/` from the records under `root`.
 
     Besides these, the tuning trials and the validation of the statistics under `recipes` alone are read: the same
-    records and settings give the same bytes.
+    records and settings give the same bytes, by however many processes the figures are drawn.
 
     Raises:
         SuiteError: naming a table that is missing and the stage that makes it.
@@ -40,7 +43,7 @@ def write_reports(
         if not data.board(AP).empty:
             arguments = main_figure_data(evidence, data, figures.looks(params))
             extra["main.png"] = figures.render_png(figures.main_figure, *arguments)
-    write_files(build_report(evidence), Path(destination), extra)
+    write_files(build_report(evidence, processes), Path(destination), extra)
 
 
 def write_files(report: Report, destination: Path, pictures: dict[str, bytes] | None = None) -> None:
@@ -58,21 +61,15 @@ def write_files(report: Report, destination: Path, pictures: dict[str, bytes] | 
             temporary.write_bytes(data)
 
 
-def build_report(evidence: Evidence) -> Report:
-    """The document: results of each data set, then how they came about."""
+def build_report(evidence: Evidence, processes: int = 1) -> Report:
+    """The document: results of each data set, then how they came about; its figures are drawn by so many processes."""
     params = evidence.params
-    look = figures.looks(params)
-    parts = [section for data in evidence.datasets for section in results.sections(evidence, data, look)]
-    parts += results.common_sections(evidence, look)
+    with drawing_pool(processes):
+        chapters = tuple(finished(section) for section in list(_sections(evidence)))
     subtitle = (
         f"{method.dataset_titles(evidence.datasets)}; {method.trained_on(params)}, batch size {params.main_batch_size}"
     )
     told = summary(evidence)
-    chapters = (
-        Section("compared", "What is compared", tuple(compared(evidence))),
-        *parts,
-        *method.sections(evidence, look),
-    )
     return Report(
         title=f"Rank losses compared: study “{params.study}”",
         subtitle=subtitle,
@@ -83,3 +80,12 @@ def build_report(evidence: Evidence) -> Report:
         citation=cite(evidence),
         references=cited(told, NOTE, chapters),
     )
+
+
+def _sections(evidence: Evidence) -> Iterator[Section]:
+    look = figures.looks(evidence.params)
+    yield Section("compared", "What is compared", tuple(compared(evidence)))
+    for data in evidence.datasets:
+        yield from results.sections(evidence, data, look)
+    yield from results.common_sections(evidence, look)
+    yield from method.sections(evidence, look)

@@ -14,6 +14,7 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from suite.reporting.drawing_pool import drawn
 from suite.reporting.model import Drawing, Spot
 
 # Inches: on paper and wide screens, and on narrow ones.
@@ -44,8 +45,11 @@ class Plate(Figure):
 
 
 def render(draw: Callable[..., Plate], *arguments: Any) -> tuple[Drawing, Drawing]:
-    """Draw a figure wide and narrow; both as SVG, free of dates: the same data gives the same bytes."""
-    return _drawing(draw, arguments, narrow=False), _drawing(draw, arguments, narrow=True)
+    """Draw a figure wide and narrow; both as SVG, free of dates: the same data gives the same bytes.
+
+    Within a `drawing_pool` they are promises.
+    """
+    return drawn(_drawing, draw, arguments, False), drawn(_drawing, draw, arguments, True)
 
 
 def render_png(draw: Callable[..., Plate], *arguments: Any) -> bytes:
