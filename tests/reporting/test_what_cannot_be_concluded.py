@@ -1,4 +1,4 @@
-"""A study of one loss, of one seed, with failed runs or without any that finished has a report that says what is open."""
+"""A study of one loss, of one seed, or with failed runs still has a report, and it says what cannot be concluded."""
 
 from __future__ import annotations
 
