@@ -130,7 +130,10 @@ def sureness(evidence: Evidence, data: DatasetEvidence) -> str:
     if amounts["below"] == len(standings) > 1:
         text = f"All {len(standings)} other losses are {words['below']}{told('below')}."
     pairs = conclusions.test_pairs(data)
-    text += f" Of all {len(pairs)} pairs {int((pairs['decision'] != 'undecided').sum())} are decided."
+    decided = int((pairs["decision"] != "undecided").sum())
+    text += f" Of {count(len(pairs), 'pair')} {'none is' if decided == 0 else '1 is' if decided == 1 else f'{decided} are'} decided."
+    if not board["low"].notna().any():
+        text += " With one seed a loss, their order may be the luck of a run."
     known = pairs["detectable"].dropna()
     if len(known):
         ends = dict.fromkeys((number(known.min()), number(known.max())))
