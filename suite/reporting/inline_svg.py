@@ -41,7 +41,7 @@ def inline_svg(drawing: Drawing, name: str, label: str) -> Markup:
     body = _IDLE.sub("", body)
     body = _TAG.sub(lambda tag: _FINE.sub(r"\1", tag[0]), body)
     body = _FAMILY.sub("font-family: var(--type)", body)
-    # Names of other drawings may look like colours; they stand after a quote or a bracket, colours after a space.
-    body = re.sub(rf"(?<=: ){_COLOUR.pattern}", lambda found: _VARIABLES.get(found[0], found[0]), body)
+    # Of styles and of attributes; a name that looks like a colour is that of an address, and stands after a bracket.
+    body = re.sub(rf'(?:(?<=: )|(?<==")){_COLOUR.pattern}', lambda found: _VARIABLES.get(found[0], found[0]), body)
     head = f'<svg viewBox="0 0 {drawing.width:g} {drawing.height:g}" role="img" aria-label="{escape(label)}">'
     return Markup(f"{head}{body.strip()}</svg>")

@@ -131,7 +131,8 @@ def sureness(evidence: Evidence, data: DatasetEvidence) -> str:
         text = f"All {len(standings)} other losses are {words['below']}{told('below')}."
     pairs = conclusions.test_pairs(data)
     decided = int((pairs["decision"] != "undecided").sum())
-    text += f" Of {count(len(pairs), 'pair')} {'none is' if decided == 0 else '1 is' if decided == 1 else f'{decided} are'} decided."
+    amount = "none is" if decided == 0 else "1 is" if decided == 1 else f"{decided} are"
+    text += f" Of {count(len(pairs), 'pair')} {amount} decided."
     if not board["low"].notna().any():
         text += " With one seed a loss, their order may be the luck of a run."
     known = pairs["detectable"].dropna()

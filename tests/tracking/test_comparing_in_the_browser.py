@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +11,9 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
+from browsing import browser, watched
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 from store_contents import stored
 from tracking_servers import Server
 
@@ -47,22 +47,11 @@ def served(tmp_path_factory, params, describe, record_run) -> Iterator[tuple[Pat
 @pytest.fixture
 def page() -> Iterator[Page]:
     """A page that keeps to this machine and whose errors end the test."""
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("Chromium is not installed (apt-get install chromium)")
-    errors: list[str] = []
-    elsewhere: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    with browser() as opened:
+        page = opened.new_page(viewport={"width": 1400, "height": 1000})
         page.set_default_timeout(WAIT)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda said: errors.append(f"{said.text} {said.location}") if said.type == "error" else None)
-        page.on("request", lambda asked: elsewhere.append(asked.url) if asked.url.startswith("http") else None)
-        yield page
-        browser.close()
-    assert [error for error in errors if not any(known in error for known in EXPECTED)] == []
-    assert [url for url in elsewhere if not url.startswith("http://127.0.0.1")] == []
+        with watched(page, lambda url: not url.startswith("http") or url.startswith("http://127.0.0.1"), EXPECTED):
+            yield page
 
 
 def compare(page: Page, root: Path, server: Server) -> None:
