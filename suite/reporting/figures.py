@@ -95,14 +95,14 @@ def pairwise_figure(pairs: pd.DataFrame, order: list[str], look: Looks, narrow: 
                 text,
                 ha="center",
                 va="center",
-                fontsize=6 if narrow else 8,
+                fontsize=min(7.2, 60 / count) if narrow else 8,
                 weight="normal" if decision == "undecided" else "bold",
                 bbox={"facecolor": light("paper"), "edgecolor": "none", "pad": 1} if hatch else None,
             )
     names = [look[key].label for key in order]
     axes.set(xlim=(0, count), ylim=(count, 0), xticks=np.arange(count) + 0.5, yticks=np.arange(count) + 0.5)
-    axes.set_xticklabels(names, rotation=35, ha="right", rotation_mode="anchor", fontsize=7 if narrow else 8.5)
-    axes.set_yticklabels(names, fontsize=7 if narrow else 8.5)
+    axes.set_xticklabels(names, rotation=35, ha="right", rotation_mode="anchor", fontsize=7.2 if narrow else 8.5)
+    axes.set_yticklabels(names, fontsize=7.2 if narrow else 8.5)
     axes.tick_params(length=0)
     axes.grid(False)
     axes.spines[:].set_visible(False)
