@@ -148,15 +148,19 @@ def _dots(axes: Axes, board: pd.DataFrame, floor: float | None, look: Looks) -> 
         )
     if floor is not None:
         floor_line(axes.axvline, floor, look)
+        # Losses mostly lie right of the floor: its name stands on the other side, in room made for it.
+        left, right = axes.get_xlim()
+        axes.set_xlim(min(left, floor - 0.09 * (right - left)), right)
         axes.annotate(
             "frozen floor",
             (floor, 0),
-            (4, 3),
+            (-3, 3),
             xycoords=("data", "axes fraction"),
             textcoords="offset points",
             fontsize=7.5,
             color=look["frozen"].colour,
             rotation=90,
+            ha="right",
             va="bottom",
         )
 

@@ -15,7 +15,8 @@ _METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
 _STYLE = re.compile(r"\s*<style[^>]*>.*?</style>", re.DOTALL)
 _USED = re.compile(r'(?:url\(#|href="#)([^")]+)')
 _NAME = re.compile(r' id="([^"]*)"')
-_COLOUR = re.compile(r"#[0-9a-f]{6}\b")
+# Names of other drawings may look like colours; they stand after another quote or a bracket.
+_COLOUR = re.compile(r"(?:(?<=: )|(?<= fill=\"))#[0-9a-f]{6}\b")
 _FAMILY = re.compile(r"font-family: [^;\"]*")
 _TAG = re.compile(r"<[^>]*>")
 # Matplotlib's six decimals are millionths of a point.
@@ -41,7 +42,6 @@ def inline_svg(drawing: Drawing, name: str, label: str) -> Markup:
     body = _IDLE.sub("", body)
     body = _TAG.sub(lambda tag: _FINE.sub(r"\1", tag[0]), body)
     body = _FAMILY.sub("font-family: var(--type)", body)
-    # Names of other drawings may look like colours; they stand after a quote or a bracket, colours after a space.
-    body = re.sub(rf"(?<=: ){_COLOUR.pattern}", lambda found: _VARIABLES.get(found[0], found[0]), body)
+    body = _COLOUR.sub(lambda found: _VARIABLES.get(found[0], found[0]), body)
     head = f'<svg viewBox="0 0 {drawing.width:g} {drawing.height:g}" role="img" aria-label="{escape(label)}">'
     return Markup(f"{head}{body.strip()}</svg>")

@@ -137,6 +137,15 @@ def test_dark_reaches_page_and_figures(show: Show, how: str) -> None:
         assert page.evaluate(read) == light
 
 
+def test_no_colour_of_a_figure_is_the_same_in_light_and_dark(show: Show) -> None:
+    fixed = show().evaluate(
+        """() => [...document.querySelectorAll(".drawing svg *")].flatMap((one) => [one.getAttribute("style") || "",
+            one.getAttribute("fill") || "", one.getAttribute("stroke") || ""]).filter((told) => told.includes("#")
+            && !told.includes("url(#"))"""
+    )
+    assert fixed == []
+
+
 def test_a_point_tells_its_value_to_pointer_and_keys(show: Show) -> None:
     page = show()
     drawing = page.locator("#figure-main .drawing.wide")
