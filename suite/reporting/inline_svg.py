@@ -23,6 +23,8 @@ _TAG = re.compile(r"<[^>]*>")
 _FINE = re.compile(r"(?<![\w.])(-?[0-9]+\.[0-9]{2})[0-9]+(?![\w.])")
 # Indents, and turns by nothing, are a third of a file.
 _IDLE = re.compile(r' transform="rotate\(-?0 [^)]*\)"|(?<=\n) +|(?<=>)\n')
+# A style that all markers of a line share.
+_MARKERS = re.compile(r'<g([^>]*)>((?:<use [^>]*?( style="[^"]*")/>)(?:<use [^>]*?\3/>)*)</g>')
 _VARIABLES = {light: f"var(--figure-{name})" for name, (light, _) in THEMES.items()}
 
 
@@ -36,10 +38,11 @@ def inline_svg(drawing: Drawing, name: str, label: str) -> Markup:
     """
     body = _BODY.search(drawing.svg.decode("utf-8"))[1]
     body = _STYLE.sub("", _METADATA.sub("", body))
-    used = set(_USED.findall(body))
-    body = _NAME.sub(lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", body)
-    body = _USED.sub(lambda found: found[0].replace(f"#{found[1]}", f"#{name}-{found[1]}"), body)
-    body = _IDLE.sub("", body)
+    used = {old: f"{name}-{place}" for place, old in enumerate(dict.fromkeys(_USED.findall(body)))}
+    body = _NAME.sub(lambda found: f' id="{used[found[1]]}"' if found[1] in used else "", body)
+    body = _USED.sub(lambda found: found[0].replace(f"#{found[1]}", f"#{used[found[1]]}"), body)
+    body = _IDLE.sub("", body).replace(" xlink:href=", " href=")
+    body = _MARKERS.sub(lambda found: f"<g{found[1]}{found[3]}>{found[2].replace(found[3], '')}</g>", body)
     body = _TAG.sub(lambda tag: _FINE.sub(r"\1", tag[0]), body)
     body = _FAMILY.sub("font-family: var(--type)", body)
     body = _COLOUR.sub(lambda found: _VARIABLES.get(found[0], found[0]), body)
