@@ -29,6 +29,9 @@ const places = all("nav a").map((link) => [link, document.querySelector(link.has
 const follow = () => {
   const passed = places.filter(([, at]) => at.getBoundingClientRect().top < innerHeight / 3);
   const [now] = passed.length ? passed[passed.length - 1] : places[0];
+  if (now.hasAttribute("aria-current")) return;
+  const list = now.closest("nav");
+  list.scrollTop = now.offsetTop - list.clientHeight / 2;
   for (const [link] of places) {
     if (link === now) link.setAttribute("aria-current", "location"); else link.removeAttribute("aria-current");
   }
