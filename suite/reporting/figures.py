@@ -95,14 +95,14 @@ def pairwise_figure(pairs: pd.DataFrame, order: list[str], look: Looks, narrow: 
                 text,
                 ha="center",
                 va="center",
-                fontsize=7.2 if narrow else 8,
+                fontsize=min(7.2, 60 / count) if narrow else 8,
                 weight="normal" if decision == "undecided" else "bold",
                 bbox={"facecolor": light("paper"), "edgecolor": "none", "pad": 1} if hatch else None,
             )
     names = [look[key].label for key in order]
     axes.set(xlim=(0, count), ylim=(count, 0), xticks=np.arange(count) + 0.5, yticks=np.arange(count) + 0.5)
-    axes.set_xticklabels(names, rotation=35, ha="right", rotation_mode="anchor", fontsize=7.3 if narrow else 8.5)
-    axes.set_yticklabels(names, fontsize=7.3 if narrow else 8.5)
+    axes.set_xticklabels(names, rotation=35, ha="right", rotation_mode="anchor", fontsize=7.2 if narrow else 8.5)
+    axes.set_yticklabels(names, fontsize=7.2 if narrow else 8.5)
     axes.tick_params(length=0)
     axes.grid(False)
     axes.spines[:].set_visible(False)
@@ -148,16 +148,20 @@ def _dots(axes: Axes, board: pd.DataFrame, floor: float | None, look: Looks) -> 
         )
     if floor is not None:
         floor_line(axes.axvline, floor, look)
+        # Losses mostly lie right of the floor: its name stands on the other side, in room made for it.
+        left, right = axes.get_xlim()
+        axes.set_xlim(min(left, floor - 0.09 * (right - left)), right)
         axes.annotate(
             "frozen floor",
-            (floor, 1),
-            (4, -3),
+            (floor, 0),
+            (-3, 3),
             xycoords=("data", "axes fraction"),
             textcoords="offset points",
             fontsize=7.5,
             color=look["frozen"].colour,
             rotation=90,
-            va="top",
+            ha="right",
+            va="bottom",
         )
 
 

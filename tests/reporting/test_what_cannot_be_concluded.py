@@ -24,7 +24,8 @@ from suite.reporting import write_reports
             [
                 "one seed gives no interval",
                 "2 are not told apart from it",
-                "Of 2 other losses: 2 not told apart from it.",
+                "Of 2 other losses: 2 not told apart from it, from ",
+                "Of 3 pairs none is decided. With one seed a loss, their order may be the luck of a run.",
                 "luck of a run",
                 "fewer than two equal seeds",
             ],

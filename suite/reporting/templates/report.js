@@ -31,6 +31,9 @@ const follow = () => {
   const eye = scrollY + innerHeight > root.scrollHeight - 4 ? innerHeight : innerHeight / 3;
   const passed = places.filter(([, at]) => at.getBoundingClientRect().top < eye);
   const [now] = passed.length ? passed[passed.length - 1] : places[0];
+  if (now.hasAttribute("aria-current")) return;
+  const list = now.closest("nav");
+  list.scrollTop = now.offsetTop - list.clientHeight / 2;
   for (const [link] of places) {
     if (link === now) link.setAttribute("aria-current", "location"); else link.removeAttribute("aria-current");
   }
