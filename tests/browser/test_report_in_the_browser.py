@@ -157,7 +157,8 @@ def test_every_colour_of_a_figure_has_a_dark_twin(show: Show) -> None:
     page = show(scheme="light")
     read = """() => [...document.querySelectorAll(".drawing.wide svg :is(path, rect, use, text)")]
         .filter((one) => !one.closest("defs"))
-        .map((one) => [getComputedStyle(one).fill, getComputedStyle(one).stroke])"""
+        .map((one) => getComputedStyle(one))
+        .map((style) => [style.fillOpacity === "0" ? "none" : style.fill, style.stroke])"""
     light = page.evaluate(read)
     page.emulate_media(color_scheme="dark")
     painted = [
