@@ -20,6 +20,8 @@ _STYLE = re.compile(r' style="([^"]*)"')
 _COLOUR = re.compile(r'(?:(?<=: )|(?<=="))#[0-9a-f]{6}\b')
 _FAMILY = re.compile(r"font-family: [^;\"]*")
 _TAG = re.compile(r"<[^>]*>")
+# Opening (with what it says) or closing; those that close themselves hold nothing.
+_EMPTY = re.compile(r"<g\b[^>]*/>")
 _GROUP = re.compile(r"<(/?)g\b([^>]*)>")
 # Matplotlib's six decimals are millionths of a point.
 _FINE = re.compile(r"(?<![\w.])(-?[0-9]+\.[0-9]{2})[0-9]+(?![\w.])")
@@ -72,7 +74,7 @@ class InlineDrawings:
 
 
 def _without_idle_groups(body: str) -> str:
-    """The body without the groups that say nothing of what they hold."""
+    """The body without the groups that hold nothing or say nothing of what they hold."""
     idle: list[bool] = []
 
     def kept(tag: re.Match[str]) -> str:
@@ -81,4 +83,4 @@ def _without_idle_groups(body: str) -> str:
             return "" if idle[-1] else tag[0]
         return "" if idle.pop() else tag[0]
 
-    return _GROUP.sub(kept, body)
+    return _GROUP.sub(kept, _EMPTY.sub("", body))
