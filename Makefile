@@ -58,6 +58,8 @@ benchmark-training: env
 bars: env
 	pytest -s tests/bars/gldv2_scale.py
 	pytest -s tests/bars/killed_grid.py
+	pytest -s tests/bars/report_of_1000_runs.py
+	pytest -s tests/bars/numbers_found_again.py
 
 clean:
 	rm -rf .venv *.egg-info artifacts data .dvc/cache .dvc/tmp reports/report.html reports/report.pdf reports/figures reports/tables

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import pandas as pd
@@ -106,8 +107,8 @@ def _held(evidence: Evidence, ablation: Ablation, case: dict[str, Any]) -> str:
 
 
 def _axis(ablation: Ablation) -> str:
-    """The label of the horizontal axis: short enough to stand under a panel."""
-    return ablation.label if len(ablation.label) <= 44 else f"{ablation.label[:43].rsplit(' ', 1)[0]} …"
+    """The label of the horizontal axis, in lines short enough to stand under a panel."""
+    return textwrap.fill(ablation.label, 40)
 
 
 def _table(evidence: Evidence, data: DatasetEvidence, name: str, table: pd.DataFrame, shown: list[str]) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from suite.reporting import conclusions, figures
 from suite.reporting.evidence import DatasetEvidence, Evidence
+from suite.reporting.groups import letters
 from suite.reporting.metric_table import main_runs
 from suite.reporting.model import (
     AP,
@@ -18,7 +19,6 @@ from suite.reporting.model import (
     p_value,
     plain,
 )
-from suite.statistics.groups import letters
 
 
 def group_letters(data: DatasetEvidence) -> dict[str, str] | None:

@@ -32,7 +32,7 @@ def outcome(data: DatasetEvidence, name: str, quantities: list[str]) -> str:
     table = data.ablations[data.ablations["ablation"] == name]
     arms = table[(table["decision"] != "") & table["quantity"].isin(quantities)]
     if arms.empty:
-        return "Nothing is on record, so nothing can be said about it."
+        return "nothing is on record, so nothing can be said about it."
     parts = []
     for quantity in quantities:
         groups = list(arms[arms["quantity"] == quantity].groupby("budget", sort=False))
@@ -42,8 +42,7 @@ def outcome(data: DatasetEvidence, name: str, quantities: list[str]) -> str:
         ]
         parts += [f"{subject(quantity)}: {'; '.join(told)}."] if told else []
     base = table.loc[table["decision"] == "", "value"].iloc[0]
-    values = f"{listing(dict.fromkeys(arms['value']))} against {base}"
-    return f"{values[0].upper()}{values[1:]}. {' '.join(parts)}"
+    return f"{listing(dict.fromkeys(arms['value']))} against {base}. {' '.join(parts)}"
 
 
 def at_equal(params: Params, ablation: Ablation, budget: str) -> str:

@@ -86,7 +86,7 @@ def trained_figure(gap: pd.DataFrame, controls: pd.DataFrame, look: Looks, narro
 
 
 def along_figure(training: pd.DataFrame, controls: pd.DataFrame, look: Looks, narrow: bool) -> Plate:
-    """The gap of AP against AP over the set along training, a panel a measuring size; controls are points.
+    """The gap of AP against AP over the set along training, a panel a measuring size; a control is a point.
 
     A ring marks the last validation of each loss.
     """

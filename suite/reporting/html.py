@@ -7,14 +7,15 @@ import gzip
 import hashlib
 import json
 from importlib.resources import files
+from itertools import groupby
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from suite.reporting.inline_svg import inline_svg
+from suite.reporting.inline_svg import InlineDrawings
 from suite.reporting.links import MLFLOW, run_link
-from suite.reporting.model import Drawing, Picture, Report, csv_bytes, spans
+from suite.reporting.model import Drawing, Figure, Picture, Report, csv_bytes, spans
 from suite.reporting.palette import THEMES
 
 
@@ -25,6 +26,12 @@ def render_html(report: Report, mlflow: str = MLFLOW) -> str:
         report: the document.
         mlflow: address of the MLflow server that links of numbers lead to.
     """
+    drawings = InlineDrawings()
+    drawn = {
+        (figure.name, size): drawings.draw(getattr(figure, size), figure.alt)
+        for figure in report.blocks(Figure)
+        for size in ("wide", "narrow")
+    }
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
@@ -36,7 +43,9 @@ def render_html(report: Report, mlflow: str = MLFLOW) -> str:
         "spans": spans,
         "picture": _picture,
         "packed": _packed,
-        "drawn": inline_svg,
+        "drawn": lambda name, size: drawn[name, size],
+        "by_dataset": lambda sections: [(name, list(one)) for name, one in groupby(sections, lambda one: one.dataset)],
+        "detail": _detail,
         "spots": _spots,
         "run_link": lambda runs: run_link(report.study, runs, mlflow),
         "kind": lambda block: type(block).__name__,
@@ -52,6 +61,7 @@ def render_html(report: Report, mlflow: str = MLFLOW) -> str:
         citations={reference.key: place for place, reference in enumerate(report.references, start=1)},
         themes=THEMES,
         style=Markup(style),
+        drawing_style=drawings.style,
         script=Markup(script),
         digest=digest,
         mlflow=mlflow,
@@ -60,6 +70,13 @@ def render_html(report: Report, mlflow: str = MLFLOW) -> str:
 
 def _picture(picture: Picture) -> str:
     return f"data:image/{picture.kind};base64,{base64.b64encode(picture.data).decode('ascii')}"
+
+
+def _detail(text: str) -> Markup:
+    """The second line of a cell: an address is a link, and long names break between their parts."""
+    if text.startswith("https://"):
+        return Markup('<a href="{}">{}</a>').format(text, escape(text).replace("/", Markup("/<wbr>")))
+    return escape(text).replace("_", Markup("_<wbr>"))
 
 
 def _packed(frame: pd.DataFrame) -> str:

@@ -209,12 +209,20 @@ Block = Heading | Paragraph | Points | Table | Figure | Gallery
 
 @dataclass(frozen=True)
 class Section:
-    """A titled part of the report; `key` is its anchor. An `appendix` stands after the references of the paper."""
+    """A titled part of the report; `key` is its anchor. An `appendix` stands after the references of the paper.
+
+    One of several parts on the same topic, each of another data set, names its `dataset`.
+    """
 
     key: str
-    title: str
+    topic: str
     blocks: tuple[Block, ...]
     appendix: bool = False
+    dataset: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"{self.topic}: {self.dataset}" if self.dataset else self.topic
 
     def is_detail(self, block: Block) -> bool:
         """Whether the paper has a block of this section in its appendix."""

@@ -38,11 +38,12 @@ def sections(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> 
     return [
         Section(
             f"{data.name}-{key}",
-            f"{title}: {data.short}" if several else title,
+            topic,
             tuple(blocks),
             appendix=key in ILLUSTRATIONS,
+            dataset=data.short if several else "",
         )
-        for key, (title, blocks) in parts.items()
+        for key, (topic, blocks) in parts.items()
         if blocks
     ]
 

@@ -74,8 +74,8 @@ def agreement(evidence: Evidence) -> str:
         if short not in clear
     ]
     told = [f"it is decidedly above every other loss on {listing(clear)}"] if clear else []
-    text_of_sides = "; ".join([*told, *open_])
-    return f"{text} {text_of_sides[0].upper()}{text_of_sides[1:]}." if text_of_sides else text
+    clauses = "; ".join([*told, *open_])
+    return f"{text} {_begun(clauses)}." if clauses else text
 
 
 def winner(evidence: Evidence, data: DatasetEvidence) -> str:
@@ -100,7 +100,7 @@ def winner(evidence: Evidence, data: DatasetEvidence) -> str:
         text += f" ({number(floor)})"
     seeds = count(int(first.seeds), "seed")
     lacking = "" if _known(first.low) else ", and one seed gives no interval"
-    return f"{text}. {seeds[0].upper()}{seeds[1:]} at batch size {int(first.batch_size)}{lacking}."
+    return f"{text}. {seeds} at batch size {int(first.batch_size)}{lacking}."
 
 
 def sureness(evidence: Evidence, data: DatasetEvidence) -> str:
@@ -130,7 +130,11 @@ def sureness(evidence: Evidence, data: DatasetEvidence) -> str:
     if amounts["below"] == len(standings) > 1:
         text = f"All {len(standings)} other losses are {words['below']}{told('below')}."
     pairs = conclusions.test_pairs(data)
-    text += f" Of all {len(pairs)} pairs {int((pairs['decision'] != 'undecided').sum())} are decided."
+    decided = int((pairs["decision"] != "undecided").sum())
+    amount = "none is" if decided == 0 else "1 is" if decided == 1 else f"{decided} are"
+    text += f" Of {count(len(pairs), 'pair')} {amount} decided."
+    if not board["low"].notna().any():
+        text += " With one seed a loss, their order may be the luck of a run."
     known = pairs["detectable"].dropna()
     if len(known):
         ends = dict.fromkeys((number(known.min()), number(known.max())))
@@ -187,11 +191,15 @@ def _ablations(evidence: Evidence, data: DatasetEvidence, room: int) -> list[tup
     names = conclusions_ablations.varied(evidence.params, data.name)
     alone = names if len(names) <= room else names[: max(room - 1, 0)]
     label = {name: evidence.params.ablations[name].label for name in names}
-    told = [(label[name], conclusions_ablations.outcome(data, name, quantities)) for name in alone]
+    told = [(label[name], _begun(conclusions_ablations.outcome(data, name, quantities))) for name in alone]
     if len(alone) == len(names):
         return told
     rest = (f"{label[one]}: {conclusions_ablations.outcome(data, one, quantities[:1])}" for one in names[len(alone) :])
     return [*told, ("Other ablations", " ".join(rest))]
+
+
+def _begun(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def _names(evidence: Evidence, board: pd.DataFrame) -> str:

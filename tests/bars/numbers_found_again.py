@@ -5,10 +5,7 @@ Run it after `dvc repro`, in the folder that holds `params.yaml`, `artifacts/` a
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "reporting"))
 
 from found_again import check_csv, check_paper, check_summary, check_tables
 from recorded import Records

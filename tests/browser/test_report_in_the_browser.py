@@ -147,6 +147,24 @@ def test_no_colour_of_a_figure_is_the_same_in_light_and_dark(show: Show) -> None
     assert fixed == []
 
 
+def test_every_colour_of_a_figure_has_a_dark_twin(show: Show) -> None:
+    page = show(scheme="light")
+    read = """() => [...document.querySelectorAll(".drawing.wide svg :is(path, rect, use, text)")]
+        .filter((one) => !one.closest("defs"))
+        .map((one) => getComputedStyle(one))
+        .map((style) => [style.fillOpacity === "0" ? "none" : style.fill, style.stroke])"""
+    light = page.evaluate(read)
+    page.emulate_media(color_scheme="dark")
+    painted = [
+        (before, after)
+        for shapes in zip(light, page.evaluate(read), strict=True)
+        for before, after in zip(*shapes, strict=True)
+        if before.startswith("rgb")
+    ]
+    assert len(painted) > 1000
+    assert {before for before, after in painted if before == after} == set()
+
+
 def test_a_point_tells_its_value_to_pointer_and_keys(show: Show) -> None:
     page = show()
     drawing = page.locator("#figure-main .drawing.wide")
@@ -193,6 +211,26 @@ def test_the_page_holds_the_bytes_of_every_table(show: Show, report: Path) -> No
     assert [name for name in shown if (report / "tables" / name).read_bytes() != held[name]] == []
 
 
+def test_the_tab_key_stops_at_a_table_only_where_it_scrolls(show: Show) -> None:
+    page = show(400)
+    page.evaluate("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    boxes = page.evaluate(
+        """[...document.querySelectorAll(".scroll")]
+            .map((box) => [box.scrollWidth > box.clientWidth, box.tabIndex === 0])"""
+    )
+    assert {scrolls for scrolls, _ in boxes} == {True, False}
+    assert [box for box in boxes if box[0] != box[1]] == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_result_of_an_example_is_in_sight(show: Show, width: int) -> None:
+    ends = show(width).evaluate(
+        "[...document.querySelectorAll('.rankings img')].map((one) => one.getBoundingClientRect().right)"
+    )
+    assert 0 < max(ends) <= width
+
+
 def test_numbers_lead_to_their_runs(show: Show) -> None:
     page = show()
     link = page.locator('table[data-name="emoji-leaderboard"] tbody tr', has_text="FastAP").locator("a.run").first
@@ -205,10 +243,22 @@ def test_the_contents_lead_to_sections_and_say_where_one_is(show: Show) -> None:
     last = links.nth(links.count() - 4)
     last.click()
     expect(last).to_have_attribute("aria-current", "location")
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    expect(links.last).to_have_attribute("aria-current", "location")
+    expect(page.locator("nav a[aria-current]")).to_have_count(1)
     narrow = show(400)
-    expect(narrow.locator("nav ol")).to_be_hidden()
+    expect(narrow.locator("nav a:visible")).to_have_count(0)
     narrow.locator("nav summary").click()
-    expect(narrow.locator("nav ol")).to_be_visible()
+    expect(narrow.locator("nav a:visible")).to_have_count(links.count())
+
+
+def test_the_contents_name_a_topic_once_a_data_set(show: Show) -> None:
+    page = show()
+    for dataset in ("Emoji styles", "Landmarks styles"):
+        part = page.locator("nav li", has=page.locator("span.part", has_text=dataset)).locator("a")
+        assert "Leaderboard" in part.all_inner_texts()
+        part.filter(has_text="Leaderboard").click()
+        expect(page.locator("h2", has_text=f"Leaderboard: {dataset}")).to_be_in_viewport()
 
 
 def test_a_link_to_a_folded_table_opens_it(show: Show) -> None:

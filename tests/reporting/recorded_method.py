@@ -73,7 +73,8 @@ def _precision(records: Records) -> Source:
     frame = pd.read_csv(records.root / "benchmark" / "precision.csv")
     shares = {name: 100 * frame[name] for name in frame if name.startswith("ranks")}
     frame = frame.assign(
-        label=frame["loss"].map(records.labels), **{f"{name}_percent": one for name, one in shares.items()}
+        label=[records.labels.get(loss, loss) for loss in frame["loss"]],
+        **{f"{name}_percent": one for name, one in shares.items()},
     )
     return Source(frame, {"Loss": "label", "Embeddings": "embeddings", "Scores": "scores"})
 

@@ -11,7 +11,8 @@ def summary_pool(section: str, label: str, records: Records) -> np.ndarray:
     """The numbers that a finding may show: those of the rows it is about, and how many of them fell on each side."""
     if section == "runs":
         runs = records.table("runs")
-        return _counted(runs[runs["batch_size"] > 0], "status")
+        parts = runs[runs["batch_size"] > 0].groupby("dataset")
+        return np.concatenate([_counted(part, "status") for _, part in parts])
     dataset = next(name for name in records.params.datasets if section.startswith(f"{name}-"))
     match section.removeprefix(f"{dataset}-"):
         case "leaderboard":

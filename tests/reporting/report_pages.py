@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pypdfium2
 
-VOID = {"meta", "img", "source", "br", "link", "input", "hr"}
+VOID = {"meta", "img", "source", "br", "link", "input", "hr", "wbr"}
 
 
 @dataclass

@@ -73,7 +73,7 @@ def _compared(a: Study, b: Study, dataset: str) -> Differences:
     for loss, (one, other) in read.items():
         parts.append(_metrics(one, other).assign(loss=loss, label=b.params.loss(loss).label, same_runs=0))
         parts[-1]["same_runs"] = _same(a, b, dataset, loss)
-    metrics = typed([_decided(pd.concat(parts, ignore_index=True), ["metric"], classes=True)], METRICS)
+    metrics = typed([_decided(pd.concat(parts, ignore_index=True), "metric", classes=True)], METRICS)
     gap_reason = _other_batches(a, b)
     gaps = nothing[1] if gap_reason else _gaps(a, b, dataset, losses)
     return Differences(dataset, "", losses, metrics, gaps, gap_reason)
@@ -176,7 +176,7 @@ def _gaps(a: Study, b: Study, dataset: str, losses: tuple[str, ...]) -> pd.DataF
     table = table.sort_values(
         ["measure_batch_size", "loss"], key=lambda one: one.map(order) if one.name == "loss" else one
     )
-    return typed([_decided(table.reset_index(drop=True), ["measure_batch_size"], classes=False)], GAPS)
+    return typed([_decided(table.reset_index(drop=True), "measure_batch_size", classes=False)], GAPS)
 
 
 def _gap_rows(study: Study, dataset: str) -> pd.DataFrame:
@@ -187,7 +187,7 @@ def _gap_rows(study: Study, dataset: str) -> pd.DataFrame:
     return table.loc[chosen, ["loss", "measure_batch_size", "seed", "partition", "gap"]]
 
 
-def _decided(table: pd.DataFrame, family: list[str], classes: bool) -> pd.DataFrame:
+def _decided(table: pd.DataFrame, family: str, classes: bool) -> pd.DataFrame:
     """Holm's correction within each family, and the decisions."""
     table = table.assign(p_holm=np.nan, decision="undecided", reason="")
     for _, places in table.groupby(family, sort=False).groups.items():

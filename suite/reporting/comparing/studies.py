@@ -129,18 +129,17 @@ def _fetched(revision: str, folder: Path) -> Path:
     """Bring what a comparison reads of a revision into a folder, from git and DVC's cache."""
     from dvc.api import DVCFileSystem
     from dvc.exceptions import DvcException
-    from dvc.scm import SCMError
-    from scmrepo.exceptions import SCMError as GitError
+    from dvc_data.index import DataIndexDirError
+    from scmrepo.exceptions import SCMError
+    from scmrepo.git import Git
 
     try:
-        files = DVCFileSystem(".", rev=revision)
-        if not files.isfile(PARAMS):
-            raise SuiteError(f"{revision}: has no {PARAMS}")
-    except (DvcException, SCMError, GitError, OSError) as error:
-        why = " ".join(str(error).split())
-        raise SuiteError(
-            f"{revision}: neither a study's folder nor a revision of the repository here ({why})"
-        ) from None
+        commit = Git(".", search_parent_directories=True).resolve_rev(revision)
+    except SCMError:
+        raise SuiteError(f"{revision}: neither a study's folder nor a revision of the repository here") from None
+    files = DVCFileSystem(".", rev=commit)
+    if not files.isfile(PARAMS):
+        raise SuiteError(f"{revision}: has no {PARAMS}")
     folder.mkdir(parents=True)
     files.get_file(PARAMS, str(folder / PARAMS))
     for out, endings in _NEEDED.items():
@@ -153,7 +152,7 @@ def _fetched(revision: str, folder: Path) -> Path:
                 target = folder / path.lstrip("/")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 files.get_file(path, str(target))
-        except (DvcException, OSError):
+        except (DvcException, DataIndexDirError, OSError):
             raise SuiteError(
                 f"{revision}: {source} is not in DVC's cache; make it by: git checkout {revision} && dvc repro"
             ) from None

@@ -4,7 +4,7 @@ const all = (selector, within = document) => [...within.querySelectorAll(selecto
 
 // Colours: as the system has them, light or dark. A page from disk may not be allowed to remember which.
 const theme = document.getElementById("theme");
-const THEMES = { system: "◐ as the system", light: "☀ light", dark: "☾ dark" };
+const THEMES = { system: "◐ auto", light: "☀ light", dark: "☾ dark" };
 const remembered = () => { try { return localStorage.getItem("ranksuite-theme"); } catch { return null; } };
 const colour = (name) => {
   if (name === "system") delete root.dataset.theme; else root.dataset.theme = name;
@@ -27,7 +27,9 @@ roomy.addEventListener("change", settle);
 settle();
 const places = all("nav a").map((link) => [link, document.querySelector(link.hash)]).filter(([, at]) => at);
 const follow = () => {
-  const passed = places.filter(([, at]) => at.getBoundingClientRect().top < innerHeight / 3);
+  // The last sections are too short to come up to the reader's eye.
+  const eye = scrollY + innerHeight > root.scrollHeight - 4 ? innerHeight : innerHeight / 3;
+  const passed = places.filter(([, at]) => at.getBoundingClientRect().top < eye);
   const [now] = passed.length ? passed[passed.length - 1] : places[0];
   if (now.hasAttribute("aria-current")) return;
   const list = now.closest("nav");
@@ -72,6 +74,12 @@ for (const table of all("table.sortable")) {
     });
   });
 }
+
+// Only what can be scrolled is a stop of the tab key.
+const reach = new ResizeObserver((boxes) => boxes.forEach(({ target }) => {
+  if (target.scrollWidth > target.clientWidth) target.tabIndex = 0; else target.removeAttribute("tabindex");
+}));
+all(".scroll").forEach((box) => reach.observe(box));
 
 // Long tables: only the rows that hold every word asked for.
 const LONG = 25;

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suite.statistics import groups, letters
+from suite.reporting.groups import groups, letters
 
 
 @st.composite
