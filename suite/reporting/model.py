@@ -222,6 +222,7 @@ class Section:
 
     @property
     def title(self) -> str:
+        """The topic, and the data set where it names one."""
         return f"{self.topic}: {self.dataset}" if self.dataset else self.topic
 
     def is_detail(self, block: Block) -> bool:

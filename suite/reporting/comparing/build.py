@@ -39,11 +39,15 @@ def build_comparison(a: Study, b: Study) -> Report:
     look = looks(a.params) | looks(b.params)
     chapters = []
     for one in found:
-        suffix = f": {one.dataset}" if len(found) > 1 else ""
+        parts = {
+            "differences": ("Metrics", sections.metric_blocks(a, b, one, look)),
+            "gaps": ("Decomposability gap", sections.gap_blocks(one, look)),
+            "slopes": ("Batch size", sections.slope_blocks(a, b, one.dataset)),
+        }
+        dataset = one.dataset if len(found) > 1 else ""
         chapters += [
-            Section(f"{one.dataset}-differences", f"Metrics{suffix}", tuple(sections.metric_blocks(a, b, one, look))),
-            Section(f"{one.dataset}-gaps", f"Decomposability gap{suffix}", tuple(sections.gap_blocks(one, look))),
-            Section(f"{one.dataset}-slopes", f"Batch size{suffix}", tuple(sections.slope_blocks(a, b, one.dataset))),
+            Section(f"{one.dataset}-{key}", topic, tuple(blocks), dataset=dataset)
+            for key, (topic, blocks) in parts.items()
         ]
     chapters.append(Section("differs", "What differs between the studies", tuple(sections.what_differs(a, b))))
     told = sections.summarised(a, b, found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from suite.reporting.figures import NARROW, WIDE, Looks, Plate
 from suite.reporting.model import interval, number
@@ -41,6 +42,7 @@ def differences_figure(table: pd.DataFrame, by: str, titles: dict, axis: str, lo
             figure.note(axes, row.difference, place, f"{told}, {row.decision}")
         axes.set_title(title)
         axes.grid(False, axis="y")
+        axes.xaxis.set_major_locator(MaxNLocator(3))
         axes.margins(x=0.08)
     panels[0].set_yticks(range(len(losses)), [look[loss].label for loss in losses])
     panels[0].set_ylim(len(losses) - 0.4, -0.6)
