@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
+from pypdfium2 import PdfDocument
 
 from suite.reporting.links import run_link
 from suite.reporting.model import Runs
@@ -266,3 +267,11 @@ def test_paper_has_no_controls_and_everything_open(show: Show) -> None:
     assert page.locator("nav:visible, #theme:visible, button.csv:visible, input:visible").count() == 0
     expect(page.locator('table[data-name="runs"]')).to_be_visible()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_a_printed_table_has_its_heads_on_every_sheet(show: Show, tmp_path: Path) -> None:
+    show().pdf(path=tmp_path / "printed.pdf", prefer_css_page_size=True)
+    sheets = [page.get_textpage().get_text_range() for page in PdfDocument(tmp_path / "printed.pdf")]
+    with_runs = [text for text in sheets if text.count("finished") > 5]
+    assert len(with_runs) > 1
+    assert all("Fingerprint" in text for text in with_runs)
