@@ -136,15 +136,10 @@ def test_dark_reaches_page_and_figures(show: Show, how: str) -> None:
 
 def test_every_colour_of_a_figure_has_a_dark_twin(show: Show) -> None:
     page = show(scheme="light")
-    # A mark that is an outline says so at its shape, not at its places.
     read = """() => [...document.querySelectorAll(".drawing.wide svg :is(path, rect, use, text)")]
         .filter((one) => !one.closest("defs"))
-        .map((one) => {
-            const shape = one.matches("use") ? document.querySelector(one.getAttribute("href")) : one;
-            const hollow = getComputedStyle(shape).fill === "none";
-            const { fill, stroke } = getComputedStyle(one);
-            return [hollow ? "none" : fill, stroke];
-        })"""
+        .map((one) => getComputedStyle(one))
+        .map(({ fill, fillOpacity, stroke }) => [fillOpacity === "0" ? "none" : fill, stroke])"""
     light = page.evaluate(read)
     page.emulate_media(color_scheme="dark")
     painted = [
