@@ -27,7 +27,7 @@ ROOT, REPORTS = Path("artifacts"), Path("reports")
 def report(pair: tuple[str, str] | None, output: Path | None) -> None:
     """Write the HTML and the PDF report from the recorded tables."""
     if pair:
-        from suite.reporting.comparing import compare_studies
+        from suite.reporting.two_studies import compare_studies
 
         output = output or REPORTS / "compare"
         compare_studies(*pair, output)

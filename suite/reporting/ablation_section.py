@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from suite.config import Ablation
-from suite.reporting import conclusions_ablations, conclusions_gap, figures, scaling_figures
+from suite.reporting import conclusions_ablations, conclusions_gap, scaling_figures
 from suite.reporting.evidence import DatasetEvidence, Evidence
+from suite.reporting.looks import Looks
 from suite.reporting.model import (
     AP,
     Block,
@@ -25,6 +26,7 @@ from suite.reporting.model import (
     quantity_name,
     whole,
 )
+from suite.reporting.plates import render
 from suite.reporting.protocol_words import what
 
 _R1 = "level0/R_at_1"
@@ -34,7 +36,7 @@ _CHANGE = ["difference", "difference_low", "difference_high"]
 _FEW = 3
 
 
-def ablations(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
+def ablations(evidence: Evidence, data: DatasetEvidence, look: Looks) -> list[Block]:
     """Sentences, a figure and a table an ablation."""
     names = conclusions_ablations.varied(evidence.params, data.name)
     if not names:
@@ -66,7 +68,7 @@ def _figure(
     name: str,
     table: pd.DataFrame,
     shown: list[str],
-    look: figures.Looks,
+    look: Looks,
 ) -> list[Block]:
     ablation = evidence.params.ablations[name]
     table = table[(table["budget"] == table["budget"].iloc[0])].dropna(subset=["mean"])
@@ -76,7 +78,7 @@ def _figure(
     values = table.groupby("batch_size")["value_number"].transform("nunique")
     lines = table[values >= _FEW]
     if len(lines):
-        wide, narrow = figures.render(scaling_figures.weight_figure, lines, _axis(ablation))
+        wide, narrow = render(scaling_figures.weight_figure, lines, _axis(ablation))
         drawn = lines
         sizes = listing(str(size) for size in sorted(lines["batch_size"].unique()))
         kind = what(evidence.params, ablation.arms)
@@ -90,7 +92,7 @@ def _figure(
         # One batch size makes no curve: the table says it all.
         if arms["batch_size"].nunique() < 2:
             return []
-        wide, narrow = figures.render(scaling_figures.switch_figure, arms, look)
+        wide, narrow = render(scaling_figures.switch_figure, arms, look)
         drawn = arms
         base = look[next(iter(ablation.arms))].label
         caption = (

@@ -6,14 +6,16 @@ from dataclasses import replace
 
 import pandas as pd
 
-from suite.reporting import conclusions, figures
+from suite.reporting import conclusions
 from suite.reporting.comparison_figures import critical_difference_figure
 from suite.reporting.evidence import Evidence
+from suite.reporting.looks import Looks
 from suite.reporting.metric_table import main_runs
 from suite.reporting.model import AP, Block, Cell, Column, Figure, Paragraph, Table, listing, number, plain
+from suite.reporting.plates import render
 
 
-def across(evidence: Evidence, look: figures.Looks) -> list[Block]:
+def across(evidence: Evidence, look: Looks) -> list[Block]:
     """Mean ranks with their test where there are data sets enough; a table of ranks where there is more than one."""
     blocks: list[Block] = [Paragraph(conclusions.across_datasets(evidence))]
     ranks = evidence.friedman[evidence.friedman["metric"] == AP]
@@ -25,10 +27,10 @@ def across(evidence: Evidence, look: figures.Looks) -> list[Block]:
     return blocks
 
 
-def _diagram(ranks: pd.DataFrame, look: figures.Looks) -> Figure:
+def _diagram(ranks: pd.DataFrame, look: Looks) -> Figure:
     ranks = ranks.sort_values("mean_rank", kind="stable")
     difference, amount = float(ranks["critical_difference"].iloc[0]), int(ranks["datasets"].iloc[0])
-    wide, narrow = figures.render(critical_difference_figure, ranks, look)
+    wide, narrow = render(critical_difference_figure, ranks, look)
     caption = (
         f"Mean rank of the losses over {amount} data sets by test mAP. See which losses a grey bar joins: their mean "
         f"ranks lie within Nemenyi's critical difference (95 %), {number(difference, 2)}, and are not told apart; "

@@ -8,15 +8,18 @@ from pathlib import Path
 from suite.config import Params
 from suite.files import atomic_directory, atomic_file
 from suite.recipes import RECIPES
-from suite.reporting import figures, method, results
+from suite.reporting import method, results
 from suite.reporting.citing import cite
-from suite.reporting.compared_section import compared
+from suite.reporting.comparison_figures import main_figure
 from suite.reporting.drawing_pool import drawing_pool, finished
 from suite.reporting.evidence import Evidence, read_evidence
 from suite.reporting.html import render_html
 from suite.reporting.leaderboard_section import main_figure_data
+from suite.reporting.looks import looks
+from suite.reporting.losses_section import losses
 from suite.reporting.model import AP, Figure, Report, Section, Table, csv_bytes
 from suite.reporting.pdf import render_pdf
+from suite.reporting.plates import render_png
 from suite.reporting.references import cited
 from suite.reporting.summary import NOTE, summary
 
@@ -41,8 +44,8 @@ def write_reports(
     extra = {}
     for data in evidence.datasets[:1]:
         if not data.board(AP).empty:
-            arguments = main_figure_data(evidence, data, figures.looks(params))
-            extra["main.png"] = figures.render_png(figures.main_figure, *arguments)
+            arguments = main_figure_data(evidence, data, looks(params))
+            extra["main.png"] = render_png(main_figure, *arguments)
     write_files(build_report(evidence, processes), Path(destination), extra)
 
 
@@ -83,8 +86,8 @@ def build_report(evidence: Evidence, processes: int = 1) -> Report:
 
 
 def _sections(evidence: Evidence) -> Iterator[Section]:
-    look = figures.looks(evidence.params)
-    yield Section("compared", "What is compared", tuple(compared(evidence)))
+    look = looks(evidence.params)
+    yield Section("compared", "What is compared", tuple(losses(evidence)))
     for data in evidence.datasets:
         yield from results.sections(evidence, data, look)
     yield from results.common_sections(evidence, look)

@@ -1,4 +1,4 @@
-"""Figures that hold losses against one another: metrics of a hierarchy, and mean ranks over data sets."""
+"""Figures that hold losses against one another: leaderboard, pairs, levels of a hierarchy, ranks over data sets."""
 
 from __future__ import annotations
 
@@ -7,13 +7,100 @@ import textwrap
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from suite.reporting.figures import NARROW, WIDE, Look, Looks, Plate, floor_line
-from suite.reporting.model import interval, number
+from suite.reporting.looks import Look, Looks
+from suite.reporting.marks import dot, floor_line, lines
+from suite.reporting.model import number
 from suite.reporting.palette import light
+from suite.reporting.plates import NARROW, WIDE, Plate
 
 INK, FAINT = light("ink"), light("edge")
+
+
+def main_figure(board: pd.DataFrame, scaling: pd.DataFrame, floor: float | None, look: Looks, narrow: bool) -> Plate:
+    """Left: mean and interval of each loss, best on top. Right: the metric against training batch size.
+
+    Where the board has a column `group`, its letters stand at the right of the rows.
+    """
+    both = not scaling.empty
+    if narrow:
+        height = 1.0 + 0.3 * len(board) + (3.0 if both else 0)
+        figure = Plate(figsize=(NARROW, height))
+        axes = figure.subplots(1 + both, 1, squeeze=False, height_ratios=[1.0 + 0.3 * len(board), 3.0][: 1 + both])[
+            :, 0
+        ]
+    else:
+        figure = Plate(figsize=(WIDE, max(2.2, 1.0 + 0.27 * len(board))))
+        axes = figure.subplots(1, 1 + both, squeeze=False)[0]
+    _leaderboard(axes[0], board, floor, look)
+    if both:
+        lines(axes[1], scaling, "batch_size", ("mean", "low", "high"), look)
+        floor_line(axes[1].axhline, floor, look)
+        axes[1].set_xlabel("training batch size (images)")
+        axes[1].set_ylabel("test mAP")
+        axes[1].set_title("Batch size")
+    return figure
+
+
+def pairwise_figure(pairs: pd.DataFrame, order: list[str], look: Looks, narrow: bool) -> Plate:
+    """Matrix of differences, row minus column; decided ones are filled, undecided ones hatched."""
+    count = len(order)
+    size = NARROW if narrow else min(WIDE, 2.4 + 0.68 * count)
+    figure = Plate(figsize=(size, 1.2 + (0.36 if narrow else 0.42) * count))
+    axes = figure.subplots()
+    cells = {(row.loss_a, row.loss_b): (row.difference, row.decision) for row in pairs.itertuples()}
+    flip = {"a": "b", "b": "a"}
+    told = {"a": "decided", "b": "decided", "undecided": "undecided"}
+    cells |= {(b, a): (-value, flip.get(decision, decision)) for (a, b), (value, decision) in cells.items()}
+    for y, row in enumerate(order):
+        for x, column in enumerate(order):
+            value, decision = cells.get((row, column), (float("nan"), "none"))
+            face, hatch = {
+                "a": (light("higher"), ""),
+                "b": (light("lower"), ""),
+                "undecided": (light("paper"), "///"),
+            }.get(decision, (light("nothing"), ""))
+            axes.add_patch(
+                Rectangle((x, y), 1, 1, facecolor=face, hatch=hatch, edgecolor=light("cells"), linewidth=0.6)
+            )
+            if decision == "none":
+                continue
+            names = f"{look[row].label} minus {look[column].label}"
+            figure.note(axes, x + 0.5, y + 0.5, f"{names}: {number(value, sign=True)}, {told[decision]}")
+            text = "0.0" if abs(value) < 0.0005 else f"{100 * value:+.1f}".replace("-", "−")
+            axes.text(
+                x + 0.5,
+                y + 0.5,
+                text,
+                ha="center",
+                va="center",
+                fontsize=min(7.2, 60 / count) if narrow else 8,
+                weight="normal" if decision == "undecided" else "bold",
+                bbox={"facecolor": light("paper"), "edgecolor": "none", "pad": 1} if hatch else None,
+            )
+    names = [look[key].label for key in order]
+    axes.set(xlim=(0, count), ylim=(count, 0), xticks=np.arange(count) + 0.5, yticks=np.arange(count) + 0.5)
+    axes.set_xticklabels(names, rotation=35, ha="right", rotation_mode="anchor", fontsize=7.2 if narrow else 8.5)
+    axes.set_yticklabels(names, fontsize=7.2 if narrow else 8.5)
+    axes.tick_params(length=0)
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    handles = [
+        Patch(facecolor=light("higher"), edgecolor=light("cells"), label="row higher"),
+        Patch(facecolor=light("lower"), edgecolor=light("cells"), label="column higher"),
+        Patch(facecolor=light("paper"), hatch="///", edgecolor=light("cells"), label="undecided"),
+    ]
+    figure.legend(
+        handles=handles,
+        loc="outside upper left" if narrow else "outside upper right",
+        ncols=3,
+        handlelength=1.2,
+        columnspacing=0.9,
+        fontsize=7.5 if narrow else 8.5,
+    )
+    return figure
 
 
 def levels_figure(table: pd.DataFrame, floors: dict[str, float], look: Looks, narrow: bool) -> Plate:
@@ -34,10 +121,8 @@ def levels_figure(table: pd.DataFrame, floors: dict[str, float], look: Looks, na
     for axes in panels[len(metrics) :]:
         axes.remove()
     for axes, metric in zip(panels, metrics, strict=False):
-        mine = table[table["metric"] == metric].set_index("loss")
-        for place, loss in enumerate(losses):
-            if loss in mine.index:
-                _dot(axes, mine.loc[loss], place, look[loss])
+        for row in table[table["metric"] == metric].itertuples():
+            dot(axes, row, ("mean", "low", "high"), losses.index(row.loss), look[row.loss])
         floor_line(axes.axvline, floors.get(metric), look)
         axes.set_title(textwrap.fill(metric, 18 if narrow else 24), fontsize=8.5 if narrow else None)
         axes.grid(False, axis="y")
@@ -103,12 +188,42 @@ def joined(ranks: np.ndarray, difference: float) -> list[tuple[float, float]]:
     ]
 
 
-def _dot(axes: Axes, row: pd.Series, place: int, style: Look) -> None:
-    if np.isfinite(row["low"]):
-        axes.plot([row["low"], row["high"]], [place, place], color=style.colour, linewidth=2, solid_capstyle="butt")
-    axes.plot([row["mean"]], [place], style.marker, color=style.colour, markeredgecolor=light("paper"), markersize=6)
-    told = f"{style.label}: {number(row['mean'])} {interval(row['low'], row['high'])}"
-    axes.figure.note(axes, row["mean"], place, told.strip())
+def _leaderboard(axes: Axes, board: pd.DataFrame, floor: float | None, look: Looks) -> None:
+    for place, row in enumerate(board.itertuples()):
+        dot(axes, row, ("mean", "low", "high"), place, look[row.loss])
+    axes.set_yticks(range(len(board)), [look[key].label for key in board["loss"]])
+    axes.set_ylim(len(board) - 0.4, -0.6)
+    axes.grid(False, axis="y")
+    axes.set_xlabel("test mAP")
+    axes.set_title("Leaderboard")
+    for place, letters in enumerate(board.get("group", ())):
+        axes.annotate(
+            letters,
+            (1, place),
+            (3, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            fontsize=8.5,
+            va="center",
+            annotation_clip=False,
+        )
+    if floor is not None:
+        floor_line(axes.axvline, floor, look)
+        # Losses mostly lie right of the floor: its name stands on the other side, in room made for it.
+        left, right = axes.get_xlim()
+        axes.set_xlim(min(left, floor - 0.09 * (right - left)), right)
+        axes.annotate(
+            "frozen floor",
+            (floor, 0),
+            (-3, 3),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            fontsize=7.5,
+            color=look["frozen"].colour,
+            rotation=90,
+            ha="right",
+            va="bottom",
+        )
 
 
 def _leader(axes: Axes, rank: float, end: tuple[float, float], left: bool, name: str, style: Look, size: float) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from suite.reporting import conclusions, figures
+from suite.reporting import conclusions
+from suite.reporting.comparison_figures import pairwise_figure
 from suite.reporting.evidence import DatasetEvidence, Evidence
-from suite.reporting.groups import letters
+from suite.reporting.looks import Looks
 from suite.reporting.metric_table import main_runs
 from suite.reporting.model import (
     AP,
@@ -19,6 +20,8 @@ from suite.reporting.model import (
     p_value,
     plain,
 )
+from suite.reporting.plates import render
+from suite.statistics.groups import letters
 
 
 def group_letters(data: DatasetEvidence) -> dict[str, str] | None:
@@ -30,7 +33,7 @@ def group_letters(data: DatasetEvidence) -> dict[str, str] | None:
     return letters(order, zip(decided["loss_a"], decided["loss_b"], strict=True))
 
 
-def comparison(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
+def comparison(evidence: Evidence, data: DatasetEvidence, look: Looks) -> list[Block]:
     """Matrix and table of pairwise decisions on test mAP."""
     pairs = conclusions.test_pairs(data)
     order = [key for key in data.board(AP)["loss"] if key in {*pairs["loss_a"], *pairs["loss_b"]}]
@@ -45,7 +48,7 @@ def comparison(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
     )
     if decided < len(pairs):
         text += " Of an undecided pair this study cannot say which is better, or whether either is."
-    wide, narrow = figures.render(figures.pairwise_figure, pairs, order, look)
+    wide, narrow = render(pairwise_figure, pairs, order, look)
     caption = (
         "Difference of test mAP, row minus column, in hundredths, best loss first. Bold on a fill: "
         "decided after Holm's correction over the pairs of this metric (none across metrics), the fill saying which is "

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from suite.reporting.figures import NARROW, WIDE, Looks, Plate, floor_line, legend, lines, panel_grid, points
+from suite.reporting.looks import Looks
+from suite.reporting.marks import floor_line, legend, lines, panel_grid, points
 from suite.reporting.model import metric_name, number
 from suite.reporting.palette import light
+from suite.reporting.plates import NARROW, WIDE, Plate
 
 GAP = ("gap", "gap_low", "gap_high")
 _MEASURED = "measuring batch size (images)"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from suite.reporting import conclusions_ablations, conclusions_gap, figures, gap_figures
+from suite.reporting import conclusions_ablations, conclusions_gap, gap_figures
 from suite.reporting.evidence import CONTROLS, DatasetEvidence, Evidence
 from suite.reporting.gap_training_section import along, generalisation, matched
+from suite.reporting.looks import Looks
 from suite.reporting.metric_table import main_runs
 from suite.reporting.model import (
     Block,
@@ -27,12 +28,13 @@ from suite.reporting.model import (
     plain,
     whole,
 )
+from suite.reporting.plates import render
 from suite.reporting.protocol_words import trained
 
 _GAP = ["gap", "gap_low", "gap_high"]
 
 
-def gap(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
+def gap(evidence: Evidence, data: DatasetEvidence, look: Looks) -> list[Block]:
     """Gap against measuring batch size and the controls, then everything it may depend on, then the numbers."""
     everything = conclusions_gap.measured(evidence, data)
     main = conclusions_gap.at_main(evidence, everything)
@@ -95,8 +97,8 @@ def _estimand(evidence: Evidence, data: DatasetEvidence) -> str:
     )
 
 
-def _main_figure(evidence: Evidence, data: DatasetEvidence, main: pd.DataFrame, look: figures.Looks) -> Figure:
-    wide, narrow = figures.render(gap_figures.gap_figure, main, look)
+def _main_figure(evidence: Evidence, data: DatasetEvidence, main: pd.DataFrame, look: Looks) -> Figure:
+    wide, narrow = render(gap_figures.gap_figure, main, look)
     smallest = main[main["measure_batch_size"] == main["measure_batch_size"].min()]
     alt = f"Gap at measuring batch {main['measure_batch_size'].min()}: " + "; ".join(
         f"{look[row.loss].label} {number(row.gap)}" for row in smallest.itertuples()
@@ -110,13 +112,13 @@ def _main_figure(evidence: Evidence, data: DatasetEvidence, main: pd.DataFrame, 
     return Figure(f"{data.name}-gap", caption, f"{alt}.", wide, narrow, main.drop(columns="dataset"))
 
 
-def _against_controls(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
+def _against_controls(evidence: Evidence, data: DatasetEvidence, look: Looks) -> list[Block]:
     told = conclusions_gap.comparisons(evidence, data)
     blocks: list[Block] = [Points(tuple(told)) if len(told) > 1 else Paragraph(told[0])]
     table = conclusions_gap.against_controls(evidence, data)
     if table.empty:
         return blocks
-    wide, narrow = figures.render(gap_figures.difference_figure, table, look)
+    wide, narrow = render(gap_figures.difference_figure, table, look)
     controls = listing(look[control].label.lower() for control in table["control"].unique())
     caption = (
         f"Gap of AP of each loss minus that of {controls}, on the same partitions, against measuring batch size. Bars: "
@@ -130,12 +132,12 @@ def _against_controls(evidence: Evidence, data: DatasetEvidence, look: figures.L
     ]
 
 
-def _by_metric(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
+def _by_metric(evidence: Evidence, data: DatasetEvidence, look: Looks) -> list[Block]:
     table = conclusions_gap.at_main(evidence, conclusions_gap.measured(evidence, data, None))
     others = table[table["metric"] != "AP"]
     if others.empty:
         return [Paragraph("The gap was measured for AP alone.")]
-    wide, narrow = figures.render(gap_figures.metrics_figure, others, look)
+    wide, narrow = render(gap_figures.metrics_figure, others, look)
     names = listing(metric_name(metric) for metric in others["metric"].unique())
     caption = (
         f"Gap of {names} against measuring batch size, {trained(evidence.params)}. "
@@ -155,7 +157,7 @@ def _by_metric(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -
     ]
 
 
-def _by_sampler(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
+def _by_sampler(evidence: Evidence, data: DatasetEvidence, look: Looks) -> list[Block]:
     table = conclusions_gap.samplers(evidence, data)
     if table.empty:
         return [Paragraph("The gap was measured under one sampler alone.")]
@@ -195,16 +197,14 @@ def _by_sampler(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) 
     ]
 
 
-def _by_training_batch(
-    evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame, look: figures.Looks
-) -> list[Block]:
+def _by_training_batch(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame, look: Looks) -> list[Block]:
     trained = table[table["train_batch_size"] > 0]
     sizes = trained.groupby("loss")["train_batch_size"].transform("nunique")
     # Two sizes are those of an ablation, told of in its own section.
     varied = trained[(sizes > 2) | ((sizes > 1) & trained["loss"].isin(list(evidence.params.compared)))]
     if varied.empty:
         return [Paragraph("Training batch size was not varied, so the gap against it cannot be shown.")]
-    wide, narrow = figures.render(gap_figures.trained_figure, varied, table[table["train_batch_size"] == 0], look)
+    wide, narrow = render(gap_figures.trained_figure, varied, table[table["train_batch_size"] == 0], look)
     caption = (
         "Gap of AP against training batch size at equal epochs, one panel a measuring batch size. Dashed: the frozen "
         "control. A loss whose gap depends on the batch it was trained at shows a slope within a panel. Bars: 95 % t "
@@ -219,11 +219,11 @@ def _by_training_batch(
     ]
 
 
-def _ordered(table: pd.DataFrame, look: figures.Looks) -> list[str]:
+def _ordered(table: pd.DataFrame, look: Looks) -> list[str]:
     return [key for key in look if key in set(table["loss"])]
 
 
-def _gap_table(data: DatasetEvidence, table: pd.DataFrame, look: figures.Looks) -> Table:
+def _gap_table(data: DatasetEvidence, table: pd.DataFrame, look: Looks) -> Table:
     sizes = sorted(table["measure_batch_size"].unique())
     rows = []
     for key in _ordered(table, look):
@@ -259,7 +259,7 @@ def _gap_table(data: DatasetEvidence, table: pd.DataFrame, look: figures.Looks) 
     )
 
 
-def _comparison_table(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame, look: figures.Looks) -> Table:
+def _comparison_table(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame, look: Looks) -> Table:
     cells = table.set_index(["loss", "measure_batch_size", "control"])
     controls = [control for control in CONTROLS if control in set(table["control"])]
     rows = []

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from suite.reporting import conclusions_gap, figures, gap_figures
+from suite.reporting import conclusions_gap, gap_figures
 from suite.reporting.evidence import CONTROLS, DatasetEvidence, Evidence
+from suite.reporting.looks import Looks
 from suite.reporting.metric_table import main_runs
 from suite.reporting.model import (
     Block,
@@ -21,6 +22,7 @@ from suite.reporting.model import (
     plain,
     whole,
 )
+from suite.reporting.plates import render
 from suite.reporting.protocol_words import trained
 from suite.statistics.intervals import t_interval
 
@@ -62,7 +64,7 @@ def matched(evidence: Evidence, data: DatasetEvidence) -> list[Block]:
     return [*blocks, Table(f"{data.name}-gap-matched", caption, columns, rows, frame, sortable=True, folded=True)]
 
 
-def along(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
+def along(evidence: Evidence, data: DatasetEvidence, look: Looks) -> list[Block]:
     """Gap against AP over the set, validation by validation."""
     table = conclusions_gap.followed(evidence, data)
     if table.empty:
@@ -70,7 +72,7 @@ def along(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> lis
     main = conclusions_gap.at_main(evidence, conclusions_gap.measured(evidence, data))
     # Random embeddings lie so far off that nothing else could be told apart.
     controls = main[(main["loss"] == "frozen") & main["measure_batch_size"].isin(table["measure_batch_size"])]
-    wide, narrow = figures.render(gap_figures.along_figure, table, controls, look)
+    wide, narrow = render(gap_figures.along_figure, table, controls, look)
     seeds = sorted(set(table["seeds"].astype(int)))
     caption = (
         "Gap of AP along training against AP over the set: a point a validation, the last in a ring, means over "
@@ -115,7 +117,7 @@ def along(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> lis
     ]
 
 
-def generalisation(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
+def generalisation(evidence: Evidence, data: DatasetEvidence, look: Looks) -> list[Block]:
     """AP and gap on the training classes beside those on unseen ones."""
     every = data.gap_generalisation[data.gap_generalisation["metric"] == "AP"]
     every = conclusions_gap.at_main(evidence, every)
@@ -123,7 +125,7 @@ def generalisation(evidence: Evidence, data: DatasetEvidence, look: figures.Look
         return [Paragraph("The gap was not measured on training classes, so it cannot be held against generalisation.")]
     size = int(every["measure_batch_size"].min())
     table = over_seeds(every[every["measure_batch_size"] == size], look)
-    wide, narrow = figures.render(gap_figures.generalisation_figure, table, size, look)
+    wide, narrow = render(gap_figures.generalisation_figure, table, size, look)
     caption = (
         f"Training classes (across) and unseen ones (up), {trained(evidence.params)}: AP "
         f"over the set and its gap in batches of {size}. The line is equality. The two sets of classes differ in size, "
@@ -162,7 +164,7 @@ def generalisation(evidence: Evidence, data: DatasetEvidence, look: figures.Look
     ]
 
 
-def over_seeds(runs: pd.DataFrame, look: figures.Looks) -> pd.DataFrame:
+def over_seeds(runs: pd.DataFrame, look: Looks) -> pd.DataFrame:
     """A row a loss: means of both splits over seeds with the ends of their t intervals, `_low` and `_high`."""
     rows = []
     for key in (key for key in look if key in set(runs["loss"])):

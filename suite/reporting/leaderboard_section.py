@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pandas as pd
 
-from suite.reporting import conclusions, figures
+from suite.reporting import conclusions
+from suite.reporting.comparison_figures import main_figure
 from suite.reporting.comparison_section import group_letters
 from suite.reporting.conclusions_scaling import studied
 from suite.reporting.evidence import DatasetEvidence, Evidence
+from suite.reporting.looks import Looks
 from suite.reporting.metric_table import FLOOR, main_runs, metric_table
 from suite.reporting.model import (
     AP,
@@ -27,11 +29,12 @@ from suite.reporting.model import (
     whole,
     with_interval,
 )
+from suite.reporting.plates import render
 from suite.reporting.protocol_words import what
 
 
-def main_figure_data(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> tuple:
-    """Arguments of `figures.main_figure` for one data set; a column `group` has the letters, if there are any."""
+def main_figure_data(evidence: Evidence, data: DatasetEvidence, look: Looks) -> tuple:
+    """Arguments of `main_figure` for one data set; a column `group` has the letters, if there are any."""
     board, groups = data.board(AP), group_letters(data)
     board = board if groups is None else board.assign(group=board["loss"].map(groups))
     return board, _varied(evidence, data), data.floor(AP), look
@@ -43,7 +46,7 @@ def _varied(evidence: Evidence, data: DatasetEvidence) -> pd.DataFrame:
     return table[table["loss"].isin(list(evidence.params.compared))]
 
 
-def leaderboard(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
+def leaderboard(evidence: Evidence, data: DatasetEvidence, look: Looks) -> list[Block]:
     """Main figure, test leaderboard, validation mAP."""
     board = data.board(AP)
     if board.empty:
@@ -52,7 +55,7 @@ def leaderboard(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) 
     name = "main" if data is evidence.datasets[0] else f"{data.name}-main"
     groups = group_letters(data)
     drawn = main_figure_data(evidence, data, look)
-    wide, narrow = figures.render(figures.main_figure, *drawn)
+    wide, narrow = render(main_figure, *drawn)
     caption = (
         f"Test mAP on {data.short} at batch size {evidence.params.main_batch_size}, best on top"
         + ("; and against training batch size at equal epochs, in the same colours and markers" if varied else "")

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import pandas as pd
 
-from suite.reporting import conclusions, figures
+from suite.reporting import conclusions
 from suite.reporting.comparison_figures import levels_figure
 from suite.reporting.evidence import DatasetEvidence, Evidence
+from suite.reporting.looks import Looks
 from suite.reporting.metric_table import metric_table
 from suite.reporting.model import AP, Block, Figure, Paragraph, listing, with_interval, worded
+from suite.reporting.plates import render
 
 # Over all levels, by the names of the tables.
 HIERARCHICAL = {"H_AP": "H-AP", "NDCG": "NDCG", "ASI": "ASI"}
 
 
-def levels(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
+def levels(evidence: Evidence, data: DatasetEvidence, look: Looks) -> list[Block]:
     """Figure and table of mAP at every level and of the hierarchical metrics."""
     if data.board(AP).empty:
         return [Paragraph(conclusions.nothing(evidence, data))]
@@ -34,7 +36,7 @@ def levels(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> li
         "interval for new seeds and new classes; dashed: frozen features. See whether the order of the finest level "
         "holds at coarser ones; every panel has its own scale."
     )
-    wide, narrow = figures.render(levels_figure, table, floors, look)
+    wide, narrow = render(levels_figure, table, floors, look)
     return [
         Paragraph(_text(data, metrics)),
         Figure(name, caption, _alt(table, look), wide, narrow, table.drop(columns="dataset")),
@@ -72,7 +74,7 @@ def _text(data: DatasetEvidence, metrics: dict[str, str]) -> str:
     return f"{text} Highest means are not by themselves decided differences; the CSV of the pairs has every metric."
 
 
-def _alt(table: pd.DataFrame, look: figures.Looks) -> str:
+def _alt(table: pd.DataFrame, look: Looks) -> str:
     parts = []
     for metric, rows in table.groupby("metric", sort=False):
         best = rows.sort_values("mean", ascending=False, kind="stable").iloc[0]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from suite.config import Params
-from suite.reporting import figures
 from suite.reporting.conformance import conformance
 from suite.reporting.data_cards import licences
 from suite.reporting.evidence import DatasetEvidence, Evidence
+from suite.reporting.looks import Looks
 from suite.reporting.model import Section, listing
 from suite.reporting.protocol_words import what
 from suite.reporting.reproducibility import made
@@ -16,7 +16,7 @@ from suite.reporting.trust import trust
 from suite.reporting.tuning import tuning
 
 
-def sections(evidence: Evidence, look: figures.Looks) -> list[Section]:
+def sections(evidence: Evidence, look: Looks) -> list[Section]:
     """Trust, timings, conformance, tuning, how to run it again, the images' licences, the runs."""
     return [
         Section("trust", "How far the intervals can be trusted", tuple(trust(evidence))),

@@ -12,7 +12,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import typst
 
 from suite.reporting.model import (
@@ -31,6 +30,7 @@ from suite.reporting.model import (
     numbered,
     spans,
 )
+from suite.reporting.plates import FONTS
 
 # No page holds more rows of a table; the template leaves those of second rank that would fill one to their files.
 PRINTED = 60
@@ -45,14 +45,12 @@ def render_pdf(report: Report) -> bytes:
     The body holds what `Section.is_detail` leaves; references and the appendix follow.
     """
     source = (files("suite.reporting") / "templates" / "report.typ").read_bytes()
-    # The figures keep their text as text, in the font that matplotlib measured it with.
-    fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         content = _Content(root, report)
         (root / "report.json").write_text(json.dumps(content.report()), encoding="utf-8")
         (root / "report.typ").write_bytes(source)
-        compiler = typst.Compiler(root / "report.typ", root=root, ignore_system_fonts=True, font_paths=[fonts])
+        compiler = typst.Compiler(root / "report.typ", root=root, ignore_system_fonts=True, font_paths=[FONTS])
         return compiler.compile(format="pdf", timestamp=0, pdf_standards="ua-1")
 
 

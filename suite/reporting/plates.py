@@ -19,7 +19,7 @@ from suite.reporting.model import Drawing, Spot
 
 # Inches: on paper and wide screens, and on narrow ones.
 WIDE, NARROW = 7.2, 3.9
-# The folder of the fonts that the text of a drawing is set in.
+# The fonts that matplotlib measures the text of a drawing with: where it stays text, it is to be set in them.
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 # SVG counts in points.
 _POINTS = 72.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from suite.reporting import figures
 from suite.reporting.ablation_section import ablations
 from suite.reporting.across_section import across
 from suite.reporting.comparison_section import comparison
@@ -11,6 +10,7 @@ from suite.reporting.evidence import DatasetEvidence, Evidence
 from suite.reporting.gap_section import gap
 from suite.reporting.leaderboard_section import leaderboard
 from suite.reporting.levels_section import levels
+from suite.reporting.looks import Looks
 from suite.reporting.model import Section
 from suite.reporting.published_section import published
 from suite.reporting.retrieval_section import retrieval
@@ -21,7 +21,7 @@ from suite.reporting.training_curves_section import training_curves
 ILLUSTRATIONS = ("training", "retrieval")
 
 
-def sections(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Section]:
+def sections(evidence: Evidence, data: DatasetEvidence, look: Looks) -> list[Section]:
     """All result sections of one data set; titles name it where the study has several."""
     several = len(evidence.datasets) > 1
     parts = {
@@ -48,7 +48,7 @@ def sections(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> 
     ]
 
 
-def common_sections(evidence: Evidence, look: figures.Looks) -> list[Section]:
+def common_sections(evidence: Evidence, look: Looks) -> list[Section]:
     """What is said of all data sets at once."""
     return [
         Section("across", "Across data sets", tuple(across(evidence, look))),

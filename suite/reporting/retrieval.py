@@ -56,7 +56,7 @@ def gallery(data: DatasetEvidence, between: Between, labels: dict[str, str]) -> 
                 labels[key],
                 _score(data, key, query, float(scores[key][query])),
                 tuple(
-                    Result(pictures[row.item], int(row.rank), _verdict(data, query, row.item))
+                    Result(pictures[row.item], int(row.rank), shared_level(data.items, data.levels, query, row.item))
                     for row in near[key][place].itertuples()
                 ),
             )
@@ -154,11 +154,17 @@ def _score(data: DatasetEvidence, key: str, query: int, top: float) -> str:
     return text if row is None or row.empty else f"{text}, AP {number(float(row['level0/AP'].iloc[0]), 2)}"
 
 
-def _verdict(data: DatasetEvidence, query: int, item: int) -> int:
-    for place, level in enumerate(data.levels):
-        label = data.items.at[query, level]
-        # An image without a label, None, shares it with no other.
-        if label is not None and label == data.items.at[item, level]:
+def shared_level(items: pd.DataFrame, levels: list[str], query: int, item: int) -> int:
+    """The place of the finest level at which an item has the query's label, -1 for none.
+
+    Args:
+        items: of the data set, a column a level.
+        levels: their names, finest first.
+        query, item: rows of `items`; without a label (None) they share it with no other.
+    """
+    for place, level in enumerate(levels):
+        label = items.at[query, level]
+        if not pd.isna(label) and label == items.at[item, level]:
             return place
     return -1
 

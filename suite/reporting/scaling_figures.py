@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from suite.reporting.figures import NARROW, WIDE, Look, Looks, Plate, floor_line, legend, lines, panel_grid
-from suite.reporting.looks import MARKERS
+from suite.reporting.looks import MARKERS, Look, Looks
+from suite.reporting.marks import floor_line, legend, lines, panel_grid
 from suite.reporting.model import quantity_name
 from suite.reporting.palette import SIZES, light
+from suite.reporting.plates import NARROW, WIDE, Plate
 
 BUDGETS = {"epochs": "equal epochs", "steps": "equal steps"}
 _TRAINED = "training batch size (images)"

@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from suite.reporting import conclusions_scaling, figures, scaling_figures
+from suite.reporting import conclusions_scaling, scaling_figures
 from suite.reporting.conclusions_scaling import studied
 from suite.reporting.evidence import DatasetEvidence, Evidence
+from suite.reporting.looks import Looks
 from suite.reporting.model import (
     AP,
     HEADLINE,
@@ -28,6 +29,7 @@ from suite.reporting.model import (
     quantity_name,
     whole,
 )
+from suite.reporting.plates import render
 from suite.reporting.tuning import rates_in_words
 from suite.statistics.costs import step_costs
 
@@ -35,7 +37,7 @@ _SHOWN = (AP, "level0/R_at_1")
 _QUANTITIES = {"slope": "a doubling", "ends": "largest − smallest", "any": "any effect"}
 
 
-def scaling(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
+def scaling(evidence: Evidence, data: DatasetEvidence, look: Looks) -> list[Block]:
     """Metrics against training batch size at each budget, the effects, the curves, and what an update costs."""
     table = studied(evidence, data, AP)
     told = [Paragraph(text) for text in conclusions_scaling.scaling(evidence, data)]
@@ -62,10 +64,10 @@ def scaling(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> l
     ]
 
 
-def _figure(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame, look: figures.Looks) -> Figure:
+def _figure(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame, look: Looks) -> Figure:
     shown = pd.concat([studied(evidence, data, metric) for metric in _SHOWN])
     floors = {metric: data.floor(metric) for metric in _SHOWN if metric in set(shown["metric"])}
-    wide, narrow = figures.render(scaling_figures.scaling_figure, shown, floors, look)
+    wide, narrow = render(scaling_figures.scaling_figure, shown, floors, look)
     caption = (
         f"Test metrics against training batch size, {rates_in_words(evidence, data, table)}. Bars: 95 % intervals for "
         "new seeds and new classes; dashed: frozen features. At equal epochs steps fall as the batch grows; at equal "
@@ -79,7 +81,7 @@ def _figure(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame, look
     return Figure(f"{data.name}-scaling", caption, f"{alt}.", wide, narrow, shown.drop(columns="dataset"))
 
 
-def _table(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame, look: figures.Looks) -> Table:
+def _table(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame, look: Looks) -> Table:
     metrics = [metric for metric in HEADLINE if not studied(evidence, data, metric).empty]
     keys = ["loss", "budget", "batch_size"]
     values = {metric: studied(evidence, data, metric).set_index(keys) for metric in metrics}
@@ -113,7 +115,7 @@ def _table(evidence: Evidence, data: DatasetEvidence, table: pd.DataFrame, look:
     )
 
 
-def _effects(data: DatasetEvidence, look: figures.Looks) -> list[Block]:
+def _effects(data: DatasetEvidence, look: Looks) -> list[Block]:
     table = data.scaling_effect[data.scaling_effect["metric"].isin(_SHOWN)]
     if table.empty:
         return []
@@ -153,7 +155,7 @@ def _effects(data: DatasetEvidence, look: figures.Looks) -> list[Block]:
     return [Table(f"{data.name}-scaling-effect", caption, columns, tuple(rows), frame, sortable=True, folded=True)]
 
 
-def _fits(data: DatasetEvidence, look: figures.Looks) -> list[Block]:
+def _fits(data: DatasetEvidence, look: Looks) -> list[Block]:
     table = data.scaling_fits[(data.scaling_fits["metric"] == AP) & data.scaling_fits["loss"].isin(list(look))]
     if table.empty:
         return []
@@ -205,14 +207,14 @@ def _fits(data: DatasetEvidence, look: figures.Looks) -> list[Block]:
     ]
 
 
-def _costs(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
+def _costs(evidence: Evidence, data: DatasetEvidence, look: Looks) -> list[Block]:
     """Time and memory of an update, of the losses that have several batch sizes on record."""
     costs = step_costs(data.runs, data.provenance)
     epochs = costs[costs["budget"] == "epochs"]
     varied = epochs[epochs.groupby("loss")["batch_size"].transform("nunique") > 2]
     if varied.empty:
         return [Paragraph("What an update costs at each batch size is not on record.")]
-    wide, narrow = figures.render(scaling_figures.cost_figure, varied, look)
+    wide, narrow = render(scaling_figures.cost_figure, varied, look)
     caption = (
         f"Time and memory of an update against training batch size, on the machines under How it was made, "
         f"{count(evidence.params.workers.processes, 'process', 'processes')} at a time. Time: median over runs of each "

@@ -13,8 +13,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 
 from suite.benchmarking.search import DRAWN, KNOBS
 from suite.files import atomic_file
-from suite.reporting.figures import NARROW, WIDE, Look, Plate, render, render_png
+from suite.reporting.looks import Look
 from suite.reporting.palette import LOSSES, light
+from suite.reporting.plates import NARROW, WIDE, Plate, render, render_png
 
 LOOKS = {
     "flat": Look("flat (exact)", light("frozen"), "D", "--"),

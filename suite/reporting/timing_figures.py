@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from suite.benchmarking.timings import FLOOR
-from suite.reporting.figures import NARROW, WIDE, Look, Looks, Plate
-from suite.reporting.looks import MARKERS
+from suite.reporting.looks import MARKERS, Look, Looks
 from suite.reporting.palette import LOSSES, light
+from suite.reporting.plates import NARROW, WIDE, Plate
 
 QUANTITIES = {"median_ms": "forward + backward", "peak_memory_bytes": "memory beyond inputs"}
 

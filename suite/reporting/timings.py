@@ -8,14 +8,16 @@ import pandas as pd
 
 from suite.benchmarking.goals import Goal, Outcome, amount, outcomes
 from suite.benchmarking.timings import FLOOR, SLOPES_FROM, slope_table, timing_table
-from suite.reporting import figures, timing_figures
+from suite.reporting import timing_figures
 from suite.reporting.evidence import Evidence
+from suite.reporting.looks import Looks
 from suite.reporting.model import Block, Cell, Column, Figure, Paragraph, Table, count, number
+from suite.reporting.plates import render
 
 QUANTITIES = {"median_ms": 1.0, "peak_memory_bytes": 1e6}
 
 
-def timings(evidence: Evidence, look: figures.Looks) -> list[Block]:
+def timings(evidence: Evidence, look: Looks) -> list[Block]:
     """Forward and backward of every loss against batch size, and what half precision costs them."""
     table = timing_table(evidence.benchmark)
     if table.empty:
@@ -60,7 +62,7 @@ def _how(benchmark: dict[str, Any]) -> str:
     )
 
 
-def _ratios(table: pd.DataFrame, look: figures.Looks) -> list[Block]:
+def _ratios(table: pd.DataFrame, look: Looks) -> list[Block]:
     found = [outcome for outcome in outcomes(table) if outcome.value is not None]
     if not found:
         return []
@@ -107,7 +109,7 @@ def _ratios(table: pd.DataFrame, look: figures.Looks) -> list[Block]:
     ]
 
 
-def _against(goal: Goal, look: figures.Looks) -> str:
+def _against(goal: Goal, look: Looks) -> str:
     other = look[goal.other].label if goal.other else ""
     return {
         "faster": f"time of {other} over its own",
@@ -128,7 +130,7 @@ def _bar(goal: Goal) -> str:
     return words.get(goal.kind, "runs").format(f"{goal.bar:g}")
 
 
-def _figures(table: pd.DataFrame, look: figures.Looks) -> list[Block]:
+def _figures(table: pd.DataFrame, look: Looks) -> list[Block]:
     words = {"median_ms": ("Time", "Median milliseconds"), "peak_memory_bytes": ("Peak memory", "Peak megabytes")}
     explained = (
         "both axes logarithmic. Hollow marks and broken lines: another implementation of the loss of that colour "
@@ -147,13 +149,13 @@ def _figures(table: pd.DataFrame, look: figures.Looks) -> list[Block]:
             f"{look[row.loss].label} at {row.batch_size} {amount(getattr(row, value) / unit)}"
             for row in largest.itertuples()
         )
-        wide, narrow = figures.render(timing_figures.growth_figure, known, value, look)
+        wide, narrow = render(timing_figures.growth_figure, known, value, look)
         caption = f"{what} of forward and backward against batch size, {explained}"
         blocks.append(Figure(name, caption, f"{alt}.", wide, narrow, known, detail=name == "memory"))
     return blocks
 
 
-def _slopes(table: pd.DataFrame, look: figures.Looks) -> list[Block]:
+def _slopes(table: pd.DataFrame, look: Looks) -> list[Block]:
     fitted = slope_table(table)
     if fitted.empty:
         return []
@@ -184,7 +186,7 @@ def _slopes(table: pd.DataFrame, look: figures.Looks) -> list[Block]:
     return [Table("slopes", caption, columns, rows, fitted, sortable=True, folded=True)]
 
 
-def _quantities(table: pd.DataFrame, look: figures.Looks, name: str, value: str, caption: str) -> Table:
+def _quantities(table: pd.DataFrame, look: Looks, name: str, value: str, caption: str) -> Table:
     sizes = sorted(table["batch_size"].unique())
     cells = table.dropna(subset=[value]).set_index(["loss", "batch_size"])[value] / QUANTITIES[value]
     rows = tuple(
@@ -210,7 +212,7 @@ def _quantities(table: pd.DataFrame, look: figures.Looks, name: str, value: str,
     )
 
 
-def _precision(table: pd.DataFrame, look: figures.Looks) -> list[Block]:
+def _precision(table: pd.DataFrame, look: Looks) -> list[Block]:
     if table.empty:
         return []
     first, errors = table.iloc[0], ("ranks_changed", "value_error", "gradient_error")

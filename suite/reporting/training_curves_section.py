@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from suite.reporting import figures
 from suite.reporting.evidence import DatasetEvidence, Evidence
+from suite.reporting.looks import Looks
 from suite.reporting.model import (
     Block,
     Cell,
@@ -22,13 +22,14 @@ from suite.reporting.model import (
     whole,
     with_interval,
 )
+from suite.reporting.plates import render
 from suite.reporting.training_figures import training_loss_figure, validation_figure
 from suite.statistics.intervals import t_interval
 
 CASE = ["loss", "batch_size"]
 
 
-def training_curves(evidence: Evidence, data: DatasetEvidence, look: figures.Looks) -> list[Block]:
+def training_curves(evidence: Evidence, data: DatasetEvidence, look: Looks) -> list[Block]:
     """Curves of the main runs and of those trained end to end; a sentence where no history is on record."""
     order = list(evidence.params.losses)
     curves = data.curves.sort_values("loss", key=lambda names: names.map(order.index), kind="stable")
@@ -49,7 +50,7 @@ def training_curves(evidence: Evidence, data: DatasetEvidence, look: figures.Loo
             "seeds on the same classes). See whether the curves have levelled off, and where they turn down: the state "
             "that is tested is the one of the highest point of each run. Losses stand a little aside of one another."
         )
-        wide, narrow = figures.render(validation_figure, validation, wholes, look)
+        wide, narrow = render(validation_figure, validation, wholes, look)
         blocks.append(
             Figure(
                 f"{data.name}-validation-curves",
@@ -66,7 +67,7 @@ def training_curves(evidence: Evidence, data: DatasetEvidence, look: figures.Loo
         "% interval, t over seeds. Every loss has a scale of its own: see the shape, and compare no heights between "
         "panels."
     )
-    wide, narrow = figures.render(training_loss_figure, training, look)
+    wide, narrow = render(training_loss_figure, training, look)
     blocks.append(
         Figure(
             f"{data.name}-training-loss",
@@ -171,7 +172,7 @@ def _span(epochs: pd.Series) -> str:
     return " to ".join(ends) if len(ends) > 1 else ""
 
 
-def _alt(validation: pd.DataFrame, look: figures.Looks) -> str:
+def _alt(validation: pd.DataFrame, look: Looks) -> str:
     parts = [
         f"{look[loss].label} ends at {with_interval(*rows[['mean', 'low', 'high']].iloc[-1])}"
         for loss, rows in validation.groupby("loss", sort=False)
@@ -179,7 +180,7 @@ def _alt(validation: pd.DataFrame, look: figures.Looks) -> str:
     return f"Validation mAP against epoch: {'; '.join(parts)}."
 
 
-def _ends(training: pd.DataFrame, look: figures.Looks) -> str:
+def _ends(training: pd.DataFrame, look: Looks) -> str:
     return "; ".join(
         f"{look[loss].label} from {number(rows['mean'].iloc[0])} to {number(rows['mean'].iloc[-1])}"
         for loss, rows in training.groupby("loss", sort=False)

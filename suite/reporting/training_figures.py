@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from suite.reporting.figures import NARROW, WIDE, Looks, Plate, legend, points
+from suite.reporting.looks import Looks
+from suite.reporting.marks import legend, points
+from suite.reporting.plates import NARROW, WIDE, Plate
 
 _ENDS = ("mean", "low", "high")
 

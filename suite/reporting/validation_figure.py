@@ -6,8 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from suite.reporting.figures import NARROW, WIDE, Plate
 from suite.reporting.palette import LOSSES, light
+from suite.reporting.plates import NARROW, WIDE, Plate
 from suite.validation.methods import TITLES
 from suite.validation.studies import DESIGNS, SEEDS
 

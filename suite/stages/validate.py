@@ -10,7 +10,7 @@ from suite.config import Params
 from suite.errors import SuiteError
 from suite.files import atomic_file
 from suite.recipes import RECIPES, validation_path
-from suite.reporting.figures import render_png
+from suite.reporting.plates import render_png
 from suite.reporting.validation_figure import coverage_figure
 from suite.validation.coverage import simulate
 from suite.validation.improvement import simulate_improvement

@@ -6,6 +6,7 @@ from suite.statistics.crossed import crossed_mean
 from suite.statistics.gap import decomposability_gap
 from suite.statistics.gap_interval import gap_interval
 from suite.statistics.gap_samplers import Hierarchical, MPerClass, RandomBatches
+from suite.statistics.groups import groups, letters
 from suite.statistics.improvement import effect_size, probability_of_improvement
 from suite.statistics.intervals import ratio_interval, t_interval
 from suite.statistics.measures import gap_plan, measure_gap
@@ -24,7 +25,9 @@ __all__ = [
     "effect_size",
     "gap_interval",
     "gap_plan",
+    "groups",
     "holm",
+    "letters",
     "measure_gap",
     "paired_comparison",
     "probability_of_improvement",

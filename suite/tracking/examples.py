@@ -10,6 +10,8 @@ import pandas as pd
 
 from suite.datasets.contact_sheet import Row, Tile, draw_sheet
 from suite.datasets.store import ImageStore
+from suite.reporting.model import worded
+from suite.reporting.retrieval import shared_level
 
 QUERIES, RESULTS = 10, 8
 # Captions say the same in words.
@@ -49,8 +51,5 @@ def draw_examples(root: Path, dataset: str, neighbours: Path, label: str, target
 
 def _verdict(items: pd.DataFrame, levels: list[str], query: int, item: int) -> tuple[str, str]:
     """The finest level at which a result has its query's label, in words, and the colour of its frame."""
-    for place, level in enumerate(levels):
-        label = items.at[query, level]
-        if not pd.isna(label) and label == items.at[item, level]:
-            return level.replace("_", " "), COARSE if place else RIGHT
-    return "wrong", WRONG
+    place = shared_level(items, levels, query, item)
+    return ("wrong", WRONG) if place < 0 else (worded(levels[place]), COARSE if place else RIGHT)

@@ -230,6 +230,7 @@ def test_the_contents_lead_to_sections_and_say_where_one_is(show: Show) -> None:
     last = links.nth(links.count() - 4)
     last.click()
     expect(last).to_have_attribute("aria-current", "location")
+    assert page.evaluate("location.hash") == last.get_attribute("href")
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
     expect(links.last).to_have_attribute("aria-current", "location")
     expect(page.locator("nav a[aria-current]")).to_have_count(1)

@@ -37,6 +37,7 @@ def test_other_statuses_are_one_clear_line(server: FaultyServer, tmp_path: Path,
 def test_server_out_of_reach_is_one_line(tmp_path: Path, server: FaultyServer):
     server.close()
     failure(server, tmp_path, SourceFile("a/data.bin"), r"given up after 4 attempts.*Connection refused")
+    assert contents(tmp_path) == {}
 
 
 @pytest.mark.parametrize("ranges", [True, False])
@@ -46,6 +47,7 @@ def test_content_length_too_long_is_refused(server: FaultyServer, tmp_path: Path
     server.head_faults.extend([Fault(status=405)] * 2)
     file = SourceFile("a/data.bin", size=stated)
     refusal(server, tmp_path, file, r"a/data\.bin: .*300500 bytes.*refused, nothing of it is kept")
+    assert contents(tmp_path) == {}
 
 
 def test_content_length_too_short_is_refused(server: FaultyServer, tmp_path: Path):
@@ -54,11 +56,13 @@ def test_content_length_too_short_is_refused(server: FaultyServer, tmp_path: Pat
     refusal(server, tmp_path, file, r"a/data\.bin: .*the server has 299500 bytes, but 300000 are stated; refused")
     file = SourceFile("a/data.bin", sha256=SHA256)
     refusal(server, tmp_path, file, rf"a/data\.bin: .*its sha256 is [0-9a-f]{{64}}, but {SHA256} is stated; refused")
+    assert contents(tmp_path) == {}
 
 
 def test_answer_longer_than_stated_is_cut_off(server: FaultyServer, tmp_path: Path):
     server.usual = Fault(chunked=True)
     refusal(server, tmp_path, SourceFile("a/data.bin", size=1000), "sends more than the 1000 bytes that are stated")
+    assert contents(tmp_path) == {}
 
 
 @pytest.mark.parametrize("kind", ["md5", "sha1", "sha256"])
@@ -112,6 +116,7 @@ def test_redirects_are_followed_and_checked(server: FaultyServer, tmp_path: Path
 def test_redirects_away_from_https_are_refused(server: FaultyServer, tmp_path: Path, location: str):
     server.usual = Fault(status=302, headers={"Location": location})
     refusal(server, tmp_path, SourceFile("a/data.bin", size=1), r"a/data\.bin: redirected to .*refused")
+    assert contents(tmp_path) == {}
 
 
 def test_endless_redirects_are_one_line(server: FaultyServer, tmp_path: Path):

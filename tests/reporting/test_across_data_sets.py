@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure as Plot
 from synthetic import Study, make_study
 
-from suite.reporting import figures
 from suite.reporting.across_section import across
 from suite.reporting.comparison_figures import critical_difference_figure, joined
 from suite.reporting.evidence import Evidence, read_evidence
-from suite.reporting.figures import looks
+from suite.reporting.looks import Look, looks
 from suite.reporting.model import AP, Figure, Paragraph, Table
+from suite.reporting.plates import render
 
 
 def recorded(root: Path, *datasets: str, losses: int = 4) -> Evidence:
@@ -95,7 +95,7 @@ def test_bars_join_all_ranks_within_the_difference_and_no_others(values: list[fl
 def test_nothing_of_the_diagram_is_cut_off_and_no_names_lie_on_another(six):
     evidence = six[1]
     longest = "Sup-AP + calibration, 0.3 and more"
-    look = {key: figures.Look(longest, one.colour, one.marker) for key, one in looks(evidence.params).items()}
+    look = {key: Look(longest, one.colour, one.marker) for key, one in looks(evidence.params).items()}
     ranks = pd.DataFrame({"loss": list(evidence.params.losses), "mean_rank": [1.0, 1.5, 3.5, 4.0]})
     drawn = []
 
@@ -103,7 +103,7 @@ def test_nothing_of_the_diagram_is_cut_off_and_no_names_lie_on_another(six):
         drawn.append(critical_difference_figure(*arguments))
         return drawn[-1]
 
-    figures.render(draw, ranks.assign(critical_difference=1.9), look)
+    render(draw, ranks.assign(critical_difference=1.9), look)
     for figure in drawn:
         texts = [text for axes in figure.axes for text in axes.texts]
         boxes = [text.get_window_extent() for text in texts]

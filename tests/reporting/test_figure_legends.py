@@ -3,15 +3,16 @@
 import pandas as pd
 import pytest
 
-from suite.reporting import figures, scaling_figures
+from suite.reporting import scaling_figures
+from suite.reporting.looks import Look
 
 LONG = "Sup-AP and calibration (ROADMAP)"
 
 
 @pytest.fixture
 def drawn():
-    look = {f"loss{place}": figures.Look(f"{LONG} {place}", "#0072b2", "o") for place in range(5)}
-    look["frozen"] = figures.Look("Frozen features", "#444444", "x", "--")
+    look = {f"loss{place}": Look(f"{LONG} {place}", "#0072b2", "o") for place in range(5)}
+    look["frozen"] = Look("Frozen features", "#444444", "x", "--")
     rows = [
         {"loss": loss, "metric": metric, "budget": "epochs", "batch_size": size, "mean": 0.3, "low": 0.2, "high": 0.4}
         for loss in look

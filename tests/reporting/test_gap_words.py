@@ -12,9 +12,9 @@ from synthetic import Study, make_study
 
 from suite.reporting import conclusions_gap
 from suite.reporting.evidence import DatasetEvidence, Evidence, read_evidence
-from suite.reporting.figures import looks
 from suite.reporting.gap_section import gap
 from suite.reporting.gap_training_section import over_seeds
+from suite.reporting.looks import looks
 from suite.reporting.model import Figure, Paragraph, Table
 
 

@@ -11,9 +11,9 @@ import pytest
 from synthetic import Study, make_study
 
 from suite.reporting.evidence import DatasetEvidence, Evidence, read_evidence
-from suite.reporting.figures import looks
 from suite.reporting.leaderboard_section import leaderboard
 from suite.reporting.levels_section import levels
+from suite.reporting.looks import looks
 from suite.reporting.model import AP, Figure, Paragraph, Runs, Table
 
 

@@ -13,9 +13,9 @@ from suite.datasets.protocols import Protocol
 from suite.reporting import conclusions
 from suite.reporting.data_cards import licences
 from suite.reporting.evidence import DatasetEvidence, Evidence, read_evidence
-from suite.reporting.figures import looks
 from suite.reporting.gap_section import gap
 from suite.reporting.leaderboard_section import leaderboard
+from suite.reporting.looks import looks
 from suite.reporting.method import trained_on
 from suite.reporting.model import Figure, Paragraph, Table
 from suite.reporting.retrieval import FROZEN, Between, gallery, marks

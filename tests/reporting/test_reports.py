@@ -19,8 +19,8 @@ from synthetic_runs import ARMS, LOSSES
 from suite.errors import SuiteError
 from suite.recipes import RECIPES
 from suite.reporting import write_reports
-from suite.reporting.figures import looks
 from suite.reporting.links import MLFLOW
+from suite.reporting.looks import looks
 from suite.reporting.references import catalogue
 
 FAILED = (("triplet", 2), ("supap", 1))

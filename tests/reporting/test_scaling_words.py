@@ -11,7 +11,7 @@ from synthetic import Study, make_study
 from suite.config import Params
 from suite.reporting import conclusions_ablations, conclusions_scaling
 from suite.reporting.evidence import DatasetEvidence, Evidence, read_evidence
-from suite.reporting.figures import looks
+from suite.reporting.looks import looks
 from suite.reporting.model import AP, Figure, Table
 from suite.reporting.scaling_section import scaling
 from suite.reporting.summary import findings

@@ -10,7 +10,7 @@ from synthetic import Study, make_study
 from suite.benchmarking.goals import outcomes
 from suite.benchmarking.timings import FLOOR, slope_table, timing_table
 from suite.reporting.evidence import read_evidence
-from suite.reporting.figures import looks
+from suite.reporting.looks import looks
 from suite.reporting.model import Figure, Paragraph, Table
 from suite.reporting.timing_figures import growth_figure, timed_looks
 from suite.reporting.timings import timings

@@ -13,9 +13,10 @@ from synthetic import Study, make_study, settings
 
 from suite.errors import SuiteError
 from suite.reporting.evidence import Evidence, read_evidence
-from suite.reporting.figures import looks, render
 from suite.reporting.histories import CURVES, read_curves
+from suite.reporting.looks import looks
 from suite.reporting.model import Figure, Paragraph, Table
+from suite.reporting.plates import render
 from suite.reporting.training_curves_section import best_validations, over_seeds, training_curves
 from suite.reporting.training_figures import validation_figure
 from suite.statistics import t_interval

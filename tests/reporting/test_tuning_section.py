@@ -12,7 +12,7 @@ from suite.config import Params
 from suite.errors import SuiteError
 from suite.recipes import trials_path
 from suite.reporting.evidence import Evidence, read_evidence
-from suite.reporting.figures import looks
+from suite.reporting.looks import looks
 from suite.reporting.model import Figure, Paragraph, Table
 from suite.reporting.scaling_section import scaling
 from suite.reporting.tuning import tuning

@@ -15,11 +15,10 @@ from browsing import browser, watched
 from PIL import Image
 from playwright.sync_api import Page, expect
 from store_contents import stored
-from tracking_servers import Server
+from tracking_servers import Server, synced_server
 
 from suite.reporting.links import run_link
 from suite.reporting.model import Runs
-from suite.tracking import sync
 
 pytestmark = pytest.mark.slow
 WAIT = 60_000
@@ -35,13 +34,8 @@ def served(tmp_path_factory, params, describe, record_run) -> Iterator[tuple[Pat
     for loss, value in (("supap", 0.41), ("smoothap", 0.38)):
         for seed in (0, 1):
             record_run(root, describe(loss, seed=seed), **{"test/level0/AP": value + seed / 100})
-    server = Server(root)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        sync(params, root)
-        server.start()
+    with synced_server(root, params) as server:
         yield root, server
-    server.kill()
 
 
 @pytest.fixture

@@ -12,11 +12,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from mlflow import MlflowClient
 from store_contents import stored
-from tracking_servers import Server
+from tracking_servers import Server, synced_server
 
 from suite.reporting.links import run_link
 from suite.reporting.model import Runs
-from suite.tracking import sync
 
 pytestmark = pytest.mark.slow
 
@@ -35,13 +34,8 @@ def served(tmp_path_factory, params, describe, record_run) -> Iterator[tuple[Pat
     record_run(root, describe(batch_size=32))
     record_run(root, describe() | {"budget": "steps", "role": "equal_steps", "fingerprint": "ab" * 8})
     record_run(root, describe("smoothap"), error="diverged")
-    server = Server(root)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        sync(params, root)
-        server.start()
+    with synced_server(root, params) as server:
         yield root, server
-    server.kill()
 
 
 def ask(server: Server, address: str) -> tuple[int, str, str]:

@@ -14,6 +14,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import pytest
+
+from suite.config import Params
+from suite.tracking import sync
+
 REPOSITORY = Path(__file__).parents[2]
 SERVE = (
     "import sys\n"
@@ -77,6 +82,18 @@ class Server:
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(timeout=30)
             self.process = None
+
+
+@contextmanager
+def synced_server(root: Path, params: Params) -> Iterator[Server]:
+    """A server over the store that the records under `root` make."""
+    server = Server(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        sync(params, root)
+        server.start()
+        yield server
+    server.kill()
 
 
 @contextmanager

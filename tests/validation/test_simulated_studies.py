@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from scipy import stats
 
 from suite.errors import SuiteError
-from suite.reporting.figures import render_png
+from suite.reporting.plates import render_png
 from suite.reporting.validation_figure import coverage_figure
 from suite.stages.validate import simulate_cells
 from suite.statistics.crossed import class_means, mean_squares

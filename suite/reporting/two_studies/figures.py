@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
+
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from suite.reporting.figures import NARROW, WIDE, Looks, Plate
-from suite.reporting.model import interval, number
+from suite.reporting.looks import Looks
+from suite.reporting.marks import dot
 from suite.reporting.palette import light
+from suite.reporting.plates import NARROW, WIDE, Plate
 
 
 def differences_figure(table: pd.DataFrame, by: str, titles: dict, axis: str, look: Looks, narrow: bool) -> Plate:
@@ -32,14 +34,8 @@ def differences_figure(table: pd.DataFrame, by: str, titles: dict, axis: str, lo
     for axes, (value, title) in zip(panels, titles.items(), strict=False):
         axes.axvline(0, color=light("line"), linewidth=0.9, zorder=1)
         for row in table[table[by] == value].dropna(subset=["difference"]).itertuples():
-            style, place = look[row.loss], losses.index(row.loss)
-            if np.isfinite(row.low):
-                axes.plot([row.low, row.high], [place, place], color=style.colour, linewidth=2, solid_capstyle="butt")
-            face = light("paper") if row.decision == "undecided" else style.colour
-            axes.plot([row.difference], [place], style.marker, markerfacecolor=face, color=style.colour, markersize=6)
-            ends = interval(row.low, row.high, sign=True)
-            told = f"{style.label}: {number(row.difference, sign=True)} {ends}".strip()
-            figure.note(axes, row.difference, place, f"{told}, {row.decision}")
+            style = replace(look[row.loss], hollow=row.decision == "undecided")
+            dot(axes, row, ("difference", "low", "high"), losses.index(row.loss), style, sign=True)
         axes.set_title(title)
         axes.grid(False, axis="y")
         axes.xaxis.set_major_locator(MaxNLocator(3))

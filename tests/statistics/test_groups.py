@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suite.reporting.groups import groups, letters
+from suite.statistics.groups import groups, letters
 
 
 @st.composite

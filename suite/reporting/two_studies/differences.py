@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from suite.datasets.arrays import load_items, load_labels
-from suite.reporting.comparing.studies import Study
+from suite.reporting.two_studies.studies import Study
 from suite.statistics.comparisons import holm, paired_comparison, verdict
 from suite.statistics.crossed import Crossed, class_means, crossed_classes
 from suite.statistics.gap_tables import chosen_heads

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from suite.reporting.build import write_files
-from suite.reporting.comparing import sections
-from suite.reporting.comparing.differences import differences
-from suite.reporting.comparing.studies import Study, opened
 from suite.reporting.looks import looks
 from suite.reporting.model import Finding, Report, Section, Summary
+from suite.reporting.two_studies import sections
+from suite.reporting.two_studies.differences import differences
+from suite.reporting.two_studies.studies import Study, opened
 
 NOTE = (
     "A is the first study named, B the second; differences are B minus A. Intervals are 95 %, each for itself: of "

@@ -43,7 +43,7 @@ KNOWN = {
 }
 
 
-def compared(evidence: Evidence) -> list[Block]:
+def losses(evidence: Evidence) -> list[Block]:
     """One table of the study's losses; those that serve an ablation alone are named as such."""
     params = evidence.params
     arms = {loss for ablation in params.ablations.values() for loss in ablation.arms}

@@ -18,11 +18,11 @@ from click.testing import CliRunner
 
 from suite.cli import main
 from suite.errors import SuiteError
-from suite.reporting.comparing import compare_studies
-from suite.reporting.comparing.build import build_comparison
-from suite.reporting.comparing.differences import Differences, differences
-from suite.reporting.comparing.studies import opened
 from suite.reporting.model import Paragraph, Report, Table
+from suite.reporting.two_studies import compare_studies
+from suite.reporting.two_studies.build import build_comparison
+from suite.reporting.two_studies.differences import Differences, differences
+from suite.reporting.two_studies.studies import opened
 
 sys.path.append(str(Path(__file__).parents[1] / "reporting"))
 from report_pages import parse

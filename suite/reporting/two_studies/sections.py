@@ -8,11 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from suite.reporting.comparing.differences import Differences
-from suite.reporting.comparing.figures import differences_figure
-from suite.reporting.comparing.studies import Study
 from suite.reporting.decisions import decided
-from suite.reporting.figures import Looks, render
+from suite.reporting.looks import Looks
 from suite.reporting.model import (
     AP,
     HEADLINE,
@@ -31,6 +28,10 @@ from suite.reporting.model import (
     p_value,
     whole,
 )
+from suite.reporting.plates import render
+from suite.reporting.two_studies.differences import Differences
+from suite.reporting.two_studies.figures import differences_figure
+from suite.reporting.two_studies.studies import Study
 
 WORDS = {"higher": "higher in B for", "lower": "lower in B for"}
 _NOTE = "Differences are B minus A."
