@@ -1,7 +1,11 @@
 """Shared by all tests: one thread and deterministic algorithms, as in every process of the suite."""
 
+from collections.abc import Iterator
+
 import pytest
+from browsing import browser
 from hypothesis import settings
+from playwright.sync_api import Browser
 
 from suite.workers import compute_deterministically, use_one_thread
 
@@ -17,3 +21,10 @@ def pytest_configure():
 @pytest.fixture(autouse=True, scope="session")
 def _deterministic() -> None:
     compute_deterministically()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One browser for a module's tests, closed after them: while it is open, no second one and no event loop can be."""
+    with browser() as opened:
+        yield opened

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from browsing import browser, watched
+from browsing import watched
 from playwright.sync_api import Browser, Page
 
 from suite.recipes import RECIPES
@@ -18,12 +18,6 @@ from suite.reporting import write_reports
 # The drawn study is that of the reports' own tests.
 sys.path.append(str(Path(__file__).parents[1] / "reporting"))
 from synthetic import Study, make_study, write_trials
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    with browser() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="session")

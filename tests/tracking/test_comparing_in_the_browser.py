@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from browsing import browser, watched
+from browsing import watched
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from store_contents import stored
 from tracking_servers import Server, synced_server
 
@@ -39,13 +39,13 @@ def served(tmp_path_factory, params, describe, record_run) -> Iterator[tuple[Pat
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
+def page(chromium: Browser) -> Iterator[Page]:
     """A page that keeps to this machine and whose errors end the test."""
-    with browser() as opened:
-        page = opened.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(WAIT)
-        with watched(page, lambda url: not url.startswith("http") or url.startswith("http://127.0.0.1"), EXPECTED):
-            yield page
+    page = chromium.new_page(viewport={"width": 1400, "height": 1000})
+    page.set_default_timeout(WAIT)
+    with watched(page, lambda url: not url.startswith("http") or url.startswith("http://127.0.0.1"), EXPECTED):
+        yield page
+    page.close()
 
 
 def compare(page: Page, root: Path, server: Server) -> None:

@@ -19,7 +19,7 @@ from suite.training.stage import train_stage
 
 pytestmark = pytest.mark.slow
 
-LONG = SETTINGS["training"] | {"epochs": 150}
+LONG = SETTINGS["training"] | {"epochs": 500}
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -72,22 +72,24 @@ def journal(root):
 
 
 class Listener:
-    """A tracker that does something once, when a run first tells of its steps."""
+    """A tracker that does something once, as soon as both nodes train."""
 
     def __init__(self, act=None):
-        self.act, self.heard = act, []
+        self.act, self.heard, self.running = act, [], set()
 
     def start(self, run):
         self.heard.append(("start", run["fingerprint"]))
-
-    def log(self, fingerprint, rows):
-        self.heard.append(("log", fingerprint))
-        if self.act is not None:
+        self.running.add(run["fingerprint"])
+        if self.act is not None and len(self.running) == 2:
             act, self.act = self.act, None
             act()
 
+    def log(self, fingerprint, rows):
+        self.heard.append(("log", fingerprint))
+
     def finish(self, fingerprint, run_directory):
         self.heard.append(("finish", fingerprint))
+        self.running.remove(fingerprint)
 
     def fail(self, fingerprint, error):
         self.heard.append(("fail", fingerprint))
