@@ -1,0 +1,226 @@
+"""Launches of the kernels on ranks: grids, memory, and the order of arguments."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+import triton
+from torch import Tensor
+
+from suite.kernels.fused.plan import RankPlan, SlotBlock
+from suite.kernels.fused.ranks import embedding_gradients_kernel, rank_sums_kernel
+from suite.kernels.fused.slots import slot_gradients_kernel, slot_scores_kernel, slot_sums_kernel
+from suite.kernels.fused.tuning import sizes
+
+StepConstants = tuple[int, float, float, float, float, float]
+
+HELD_SLOTS = 16
+"""Slots of a query up to which their sums stay in registers."""
+
+PART_ITEMS = 1024
+"""Least number of gallery items that a program goes over, so that few partial sums are written."""
+
+PAIRS = 1024
+"""Pairs of slots that a program compares at a time."""
+
+
+@dataclass(frozen=True)
+class RankTensors:
+    """What the kernels of one loss share.
+
+    Attributes:
+        queries: (Q, D), sorted as `plan` says.
+        gallery: (G, D), sorted likewise; the very tensor `queries` where they are their own gallery.
+        plan: who is a positive of whom.
+        ties: (G,) int32, equal for equal gallery rows; None where no step jumps.
+        relevances: (Q, L + 1), rel of items of each grade; None where H-rank is not asked for.
+        positive, negative: the steps, as `step_constants` gives them.
+        graded: relevance is the number of levels at which a query and an item agree.
+        self_ranked: a query in its own gallery takes a place in the ranks.
+        precision: how float32 products are made.
+    """
+
+    queries: Tensor
+    gallery: Tensor
+    plan: RankPlan
+    ties: Tensor | None
+    relevances: Tensor | None
+    positive: StepConstants
+    negative: StepConstants
+    graded: bool
+    self_ranked: bool
+    precision: str
+
+    def of_slots(self, parts: int | None = None) -> Tensor:
+        """Zeros, (slots,) or (parts, slots)."""
+        shape = (self.plan.slots,) if parts is None else (parts, self.plan.slots)
+        return self.queries.new_zeros(shape)
+
+    def tie_argument(self) -> Tensor:
+        """`ties`, or something that no kernel reads."""
+        return self.plan.own if self.ties is None else self.ties
+
+
+def on_device(tensor: Tensor) -> AbstractContextManager:
+    """Launches go to the current device, which need not be the tensor's."""
+    return torch.cuda.device(tensor.device) if tensor.device.type == "cuda" else nullcontext()
+
+
+def slot_scores(tensors: RankTensors) -> Tensor:
+    """(slots,): the score of each query with the items of its class."""
+    plan, queries, gallery = tensors.plan, tensors.queries, tensors.gallery
+    scores = tensors.of_slots()
+    tile, depth = 32, 32
+    with on_device(queries):
+        slot_scores_kernel[(triton.cdiv(len(queries), tile),)](
+            queries,
+            gallery,
+            plan.lows[-1],
+            plan.highs[-1],
+            plan.firsts,
+            scores,
+            len(queries),
+            len(gallery),
+            queries.shape[1],
+            ROWS=tile,
+            COLUMNS=tile,
+            DEPTH=depth,
+            PRECISION=tensors.precision,
+        )
+    return scores
+
+
+def rank_sums(tensors: RankTensors, scores: Tensor, slopes: bool) -> tuple[Tensor, Tensor]:
+    """(slots,) each: what items of other classes count against a slot, and the derivative by the differences."""
+    plan, queries, gallery = tensors.plan, tensors.queries, tensors.gallery
+    parts, part_items = _parts(len(queries), len(gallery), queries.device)
+    sums = tensors.of_slots(parts)
+    of_slopes = tensors.of_slots(parts) if slopes else sums
+    held = plan.widest <= HELD_SLOTS
+    with on_device(queries):
+        rank_sums_kernel[lambda shape: (triton.cdiv(len(queries), shape["ROWS"]), parts)](
+            queries,
+            gallery,
+            tensors.tie_argument(),
+            plan.lows[-1],
+            plan.highs[-1],
+            plan.counts,
+            plan.firsts,
+            scores,
+            sums,
+            of_slopes,
+            len(queries),
+            len(gallery),
+            plan.slots,
+            queries.shape[1],
+            part_items,
+            STEP=tensors.negative,
+            TIES=tensors.ties is not None,
+            SLOPES=slopes,
+            HELD=held,
+            SLOTS=plan.widest if held else HELD_SLOTS,
+            PRECISION=tensors.precision,
+            SIZES=sizes(len(queries), len(gallery)),
+        )
+    return sums.sum(0), of_slopes.sum(0)
+
+
+def slot_sums(tensors: RankTensors, scores: Tensor) -> tuple[Tensor, Tensor]:
+    """(slots,) each: `plus` and `extra`, see `suite.kernels.fused.slots`."""
+    plus, extra = tensors.of_slots(), tensors.of_slots()
+    for block in tensors.plan.blocks:
+        _on_slots(slot_sums_kernel, tensors, scores, block, (plus, extra))
+    return plus, extra
+
+
+def slot_gradients(
+    tensors: RankTensors, scores: Tensor, of_plus: Tensor, of_extra: Tensor, slopes: Tensor
+) -> Tensor:
+    """(slots,): d(loss) / d(scores), from the derivatives by `plus` and `extra`, and the sweep's `slopes`."""
+    of_scores = tensors.of_slots()
+    for block in tensors.plan.blocks:
+        _on_slots(slot_gradients_kernel, tensors, scores, block, (of_plus, of_extra, slopes, of_scores))
+    return of_scores
+
+
+def embedding_gradients(
+    tensors: RankTensors, scores: Tensor, of_sums: Tensor, of_scores: Tensor, of_queries: bool, of_gallery: bool
+) -> Tensor:
+    """Gradients by the queries, by the gallery, or, where that is they, by both together: like the embeddings."""
+    plan = tensors.plan
+    left, right = (tensors.queries, tensors.gallery) if of_queries else (tensors.gallery, tensors.queries)
+    out = torch.empty_like(left)
+
+    def grid(shape: dict[str, int]) -> tuple[int, int]:
+        return triton.cdiv(len(left), shape["ROWS"]), triton.cdiv(left.shape[1], shape["SPAN"])
+
+    with on_device(left):
+        embedding_gradients_kernel[grid](
+            left,
+            right,
+            tensors.tie_argument(),
+            plan.lows[-1],
+            plan.highs[-1],
+            plan.counts,
+            plan.firsts,
+            scores,
+            of_sums,
+            of_scores,
+            out,
+            len(left),
+            len(right),
+            left.shape[1],
+            STEP=tensors.negative,
+            TIES=tensors.ties is not None,
+            OF_ROWS=of_queries,
+            OF_COLUMNS=of_gallery,
+            PRECISION=tensors.precision,
+            SIZES=sizes(len(left), len(right)),
+        )
+    return out
+
+
+def _parts(queries: int, gallery: int, device: torch.device) -> tuple[int, int]:
+    """Into how many parts the gallery is cut so that every multiprocessor has work, and the items of a part."""
+    wanted = 1
+    if device.type == "cuda":
+        programs = triton.cdiv(queries, 128)
+        wanted = triton.cdiv(2 * torch.cuda.get_device_properties(device).multi_processor_count, programs)
+    parts = max(1, min(wanted, gallery // PART_ITEMS))
+    # Whole tiles of any shape.
+    items = triton.cdiv(triton.cdiv(gallery, parts), 256) * 256
+    return triton.cdiv(gallery, items), items
+
+
+def _on_slots(kernel, tensors: RankTensors, scores: Tensor, block: SlotBlock, more: tuple[Tensor, ...]) -> None:
+    """Run a kernel on the pairs of slots of one block."""
+    plan = tensors.plan
+    ranked = min(block.width, 32)
+    rows = max(1, PAIRS // ranked**2)
+    with on_device(scores):
+        kernel[(triton.cdiv(block.stop - block.start, rows), block.width // ranked)](
+            scores,
+            tensors.tie_argument(),
+            plan.lows,
+            plan.highs,
+            plan.firsts,
+            plan.own,
+            scores if tensors.relevances is None else tensors.relevances,
+            *more,
+            block.start,
+            block.stop,
+            len(tensors.queries),
+            WIDTH=block.width,
+            LEVELS=len(plan.lows),
+            POSITIVE=tensors.positive,
+            NEGATIVE=tensors.negative,
+            GRADED=tensors.graded,
+            WEIGHTED=tensors.relevances is not None,
+            SELF_RANKED=tensors.self_ranked,
+            TIES=tensors.ties is not None,
+            ROWS=rows,
+            RANKED=ranked,
+            ITEMS=ranked,
+        )

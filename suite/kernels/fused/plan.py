@@ -1,0 +1,145 @@
+"""Who is a positive of whom, as ranges: queries and gallery sorted by class, so that a query's positives are neighbours.
+
+Labels that nest (items of one class at a level are of one class at the next, coarser one) sort so that the classes of
+every level are ranges of the gallery: the relevance of an item to a query is the number of the query's ranges that it
+lies in. The items of the coarsest range are the query's *slots*; per slot the kernels keep a few numbers, and nothing
+is padded but a query's slots to the next power of two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class SlotBlock(NamedTuple):
+    """Queries `start` to `stop` of the sorted ones, whose slots have one width and begin at `first`."""
+
+    start: int
+    stop: int
+    width: int
+    first: int
+
+    def view(self, slots: Tensor) -> Tensor:
+        """(..., stop - start, width) of slots (..., slots)."""
+        rows = self.stop - self.start
+        part = slots[..., self.first : self.first + rows * self.width]
+        return part.view(*slots.shape[:-1], rows, self.width)
+
+
+@dataclass(frozen=True)
+class RankPlan:
+    """Where everything lies, for the kernels that count ranks.
+
+    Attributes:
+        query_order: (Q,), the queries sorted by class, small classes first.
+        gallery_order: (G,), the gallery likewise.
+        lows, highs: (L, Q) int32, the sorted gallery places of each sorted query's class at each level, finest first.
+        counts: (Q,) int32, slots of each sorted query; 0 for a query without positives.
+        firsts: (Q,) int64, where its slots begin.
+        own: (Q,) int32, its own place in the sorted gallery, or -1 where it has none or is one of its positives.
+        blocks: the sorted queries with positives by width of slots, which covers all slots.
+        slots: number of slots, padding included.
+        fits: (), whether other labels would give this very plan; None: the plan was made for its labels.
+    """
+
+    query_order: Tensor
+    gallery_order: Tensor
+    lows: Tensor
+    highs: Tensor
+    counts: Tensor
+    firsts: Tensor
+    own: Tensor
+    blocks: tuple[SlotBlock, ...]
+    slots: int
+
+    @property
+    def ranked(self) -> int:
+        """Number of queries that have positives: the last ones."""
+        return self.blocks[-1].stop - self.blocks[0].start if self.blocks else 0
+
+    @property
+    def widest(self) -> int:
+        """The greatest number of slots of a query, rounded up to a power of two."""
+        return max((block.width for block in self.blocks), default=1)
+
+
+def nested(query_labels: Tensor, labels: Tensor) -> bool:
+    """Whether items of one class at a level are of one class at all coarser ones: (Q, L) and (G, L), finest first."""
+    everyone = torch.cat([query_labels, labels]) if query_labels is not labels else labels
+    sizes = [len(torch.unique(everyone[:, level])) for level in range(everyone.shape[1])]
+    pairs = [len(torch.unique(everyone[:, level : level + 2], dim=0)) for level in range(everyone.shape[1] - 1)]
+    return sizes[:-1] == pairs
+
+
+def rank_plan(query_labels: Tensor, labels: Tensor, own_places: Tensor | None, counted: bool) -> RankPlan:
+    """The plan of labels (Q, L) and (G, L) that nest.
+
+    Args:
+        query_labels: of the queries, finest level first.
+        labels: of the gallery; the very tensor `query_labels` where the queries are their own gallery.
+        own_places: (Q,), the gallery place of each query, or None where queries are no gallery items.
+        counted: a query in its own gallery is one of its positives.
+    """
+    queries, device = len(query_labels), labels.device
+    same = query_labels is labels
+    everyone = labels if same else torch.cat([query_labels, labels])
+    of_gallery = slice(0, None) if same else slice(queries, None)
+    of_queries = slice(0, None) if same else slice(0, queries)
+    order = torch.arange(len(everyone), device=device)
+    for column in everyone.t():
+        order = order[column[order].argsort(stable=True)]
+    coarse = _dense(everyone[:, -1:], order)
+    sizes = torch.bincount(coarse[of_gallery], minlength=len(everyone))
+    # Small classes first: queries of one tile have about as many slots.
+    order = order[sizes[coarse[order]].argsort(stable=True)]
+    ids = torch.stack([_dense(everyone[:, level:], order) for level in range(everyone.shape[1])])
+    gallery_ids, query_ids = ids[:, of_gallery], ids[:, of_queries]
+    query_order = query_ids[0].argsort(stable=True)
+    gallery_order = query_order if same else gallery_ids[0].argsort(stable=True)
+    in_order, asked = gallery_ids[:, gallery_order].contiguous(), query_ids[:, query_order].contiguous()
+    lows, highs = torch.searchsorted(in_order, asked), torch.searchsorted(in_order, asked, right=True)
+    counts = highs[-1] - lows[-1]
+    own = torch.full_like(counts, -1)
+    if own_places is not None and not counted:
+        places = torch.empty_like(gallery_order)
+        places[gallery_order] = torch.arange(len(labels), device=device)
+        own = places[own_places[query_order]]
+    positives = counts - (own >= 0).long()
+    known = positives > 0
+    by_count = torch.where(known, counts, 0)
+    resorted = by_count.argsort(stable=True)
+    if not same:
+        # Queries without positives may stand between others: they come first.
+        query_order, by_count, own = query_order[resorted], by_count[resorted], own[resorted]
+        lows, highs = lows[:, resorted], highs[:, resorted]
+    highs = torch.where(by_count > 0, highs, lows)
+    firsts, blocks, slots = _blocks(by_count)
+    as_int = [some.to(torch.int32).contiguous() for some in (lows, highs, by_count, own)]
+    return RankPlan(query_order, gallery_order, *as_int[:3], firsts, as_int[3], blocks, slots)
+
+
+def _dense(columns: Tensor, order: Tensor) -> Tensor:
+    """(N,), numbers 0, 1, ... in the order of the runs of equal rows of `columns` in `order`."""
+    rows = columns[order]
+    starts = torch.zeros(len(order), dtype=torch.long, device=order.device)
+    starts[1:] = (rows[1:] != rows[:-1]).any(1)
+    ids = torch.empty_like(starts)
+    ids[order] = starts.cumsum(0)
+    return ids
+
+
+def _blocks(counts: Tensor) -> tuple[Tensor, tuple[SlotBlock, ...], int]:
+    """Where the slots of each query begin, the blocks of equal width, and the number of slots, from sorted counts."""
+    # Powers of two are exact in float64.
+    widths = torch.where(counts > 0, 2.0 ** counts.clamp(min=1).double().log2().ceil(), 0.0).long()
+    kinds, rows = torch.unique_consecutive(widths, return_counts=True)
+    blocks, row, slot = [], 0, 0
+    for width, size in zip(kinds.tolist(), rows.tolist(), strict=True):
+        if width:
+            blocks.append(SlotBlock(row, row + size, width, slot))
+        row, slot = row + size, slot + width * size
+    return widths.cumsum(0) - widths, tuple(blocks), slot

@@ -1,0 +1,79 @@
+"""Shapes of tiles: the candidates that Triton's tuner times on a device, once a kind of call, and keeps on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import triton
+
+from suite.kernels.fused.devices import interpreted
+
+# Warps and pipeline stages mean nothing to the interpreter; its tiles are small, so that small tests have several.
+_INTERPRETED = (32, 32, 32, 1, 1)
+
+# (rows, columns, depth, warps, stages). On 132 multiprocessors, 8 warps hold a tile of 128 x 128 in 64 registers a
+# thread; smaller ones leave room for two programs.
+_SWEEPS = (
+    (128, 128, 32, 8, 3),
+    (128, 128, 64, 8, 2),
+    (128, 64, 32, 4, 4),
+    (64, 128, 32, 4, 4),
+    (64, 64, 64, 4, 3),
+    (128, 256, 32, 8, 3),
+)
+# The same, and the dimensions of the gradient that a program holds: 64 x 512 numbers are 128 registers a thread.
+_GRADIENTS = (
+    (64, 64, 32, 8, 2, 512),
+    (64, 32, 32, 8, 3, 512),
+    (64, 32, 64, 4, 2, 256),
+    (128, 64, 32, 8, 2, 256),
+    (64, 64, 32, 4, 2, 256),
+    (128, 64, 32, 8, 3, 128),
+    (64, 64, 32, 4, 3, 128),
+    (64, 64, 32, 4, 3, 64),
+)
+
+
+def _config(shape: tuple[int, ...]) -> triton.Config:
+    rows, columns, depth, warps, stages, *span = shape
+    names = {"ROWS": rows, "COLUMNS": columns, "DEPTH": depth} | ({"SPAN": span[0]} if span else {})
+    return triton.Config(names, num_warps=warps, num_stages=stages)
+
+
+def _fitting(configs: list[triton.Config], arguments: dict[str, Any], **_: Any) -> list[triton.Config]:
+    """Those that hold no more dimensions than there are, or the ones that hold the fewest."""
+    spans = [config.kwargs["SPAN"] for config in configs]
+    most = max(triton.next_power_of_2(arguments["width"]), min(spans))
+    return [config for config, span in zip(configs, spans, strict=True) if span <= most]
+
+
+def tuned_sweep(kernel: Callable) -> Callable:
+    """A kernel with (ROWS, COLUMNS, DEPTH) found by timing, by the rounded sizes that it is called with."""
+    shapes = (_INTERPRETED,) if interpreted() else _SWEEPS
+    return triton.autotune([_config(shape) for shape in shapes], key=_key(kernel), cache_results=True)(kernel)
+
+
+def tuned_gradient(kernel: Callable) -> Callable:
+    """A kernel with SPAN dimensions a program as well."""
+    shapes = ((*_INTERPRETED, 32),) if interpreted() else _GRADIENTS
+    tuner = triton.autotune(
+        [_config(shape) for shape in shapes],
+        key=_key(kernel),
+        prune_configs_by={"early_config_prune": _fitting},
+        cache_results=True,
+    )
+    return tuner(kernel)
+
+
+def _key(kernel: Callable) -> list[str]:
+    known = ("SIZES", "width", "SLOTS", "HELD", "OF_ROWS", "OF_COLUMNS", "PRECISION", "STEP", "TIES")
+    return [name for name in known if name in kernel.arg_names]
+
+
+def sizes(*numbers: int) -> int:
+    """One number for sizes that share their shapes of tiles: all powers of two above them."""
+    code = 0
+    for number in numbers:
+        code = code * 64 + max(0, number - 1).bit_length()
+    return code
