@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from suite.kernels.capture import capturing
 from suite.kernels.gallery import SELF_MATCHES, Gallery
 from suite.kernels.graded import GradedGallery
 from suite.kernels.similarity import normalise
@@ -92,7 +93,7 @@ class RetrievalLoss(nn.Module):
                 result = self.compute(batch)
             else:
                 result = self.compute_indexed(batch, check_indices(indices_tuple, batch))
-        if not self._warned and not bool(result.counts.any()) and not batch.gallery.has_positives():
+        if not self._warned and not capturing() and not bool(result.counts.any()) and not batch.gallery.has_positives():
             self._warned = True
             warnings.warn(
                 f"{type(self).__name__}: no query of the batch has a positive, so the loss is 0; "
@@ -105,6 +106,8 @@ class RetrievalLoss(nn.Module):
         """The checked batch that the loss is computed on. Raises ValueError."""
         batch = prepare(embeddings, labels, ref_emb, ref_labels, self.level, self.self_match, self.graded)
         everyone = (batch.gallery.query_labels, batch.gallery.labels)
+        if capturing():
+            return batch
         if all(bool((some == everyone[0][0]).all()) for some in everyone) and batch.gallery.has_positives():
             raise ValueError(
                 f"labels: shape {tuple(labels.shape)} holds one class only at level {self.level}, so that no item "
@@ -158,7 +161,7 @@ def prepare(
             raise ValueError(
                 f"ref_labels: shape {tuple(ref_labels.shape)} and labels {tuple(labels.shape)} differ in levels"
             )
-        if own_gallery and not torch.equal(gallery_labels.to(query_labels), query_labels):
+        if own_gallery and not capturing() and not torch.equal(gallery_labels.to(query_labels), query_labels):
             raise ValueError(
                 f"ref_labels: shape {tuple(ref_labels.shape)} holds other values than labels, but ref_emb is embeddings"
             )
@@ -279,7 +282,7 @@ def _scalar(value: Any) -> Any:
 
 
 def _check_embeddings(name: str, embeddings: Any) -> float:
-    """The largest magnitude among checked embeddings."""
+    """The largest magnitude among checked embeddings; 0 in a CUDA graph, which cannot be told of a fault."""
     if not isinstance(embeddings, Tensor):
         raise ValueError(f"{name}: expected a tensor, found {type(embeddings).__name__}")
     shape = tuple(embeddings.shape)
@@ -287,6 +290,8 @@ def _check_embeddings(name: str, embeddings: Any) -> float:
         raise ValueError(f"{name}: expected a non-empty (items, dimensions) tensor, found shape {shape}")
     if not embeddings.is_floating_point():
         raise ValueError(f"{name}: expected floating point, found {embeddings.dtype} of shape {shape}")
+    if capturing():
+        return 0.0
     low, high = embeddings.detach().aminmax()
     bound = max(-float(low), float(high))
     if not math.isfinite(bound):

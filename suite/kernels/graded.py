@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from suite.kernels.differences import StepSums, Workspace, lowest
+from suite.kernels.dispatch import runs_fused
 from suite.kernels.gallery import Columns, Gallery, all_positives, gather_positives
 from suite.kernels.graded_heads import GradedHead
 from suite.kernels.sorted_steps import step_sums
@@ -48,6 +49,13 @@ class GradedGallery:
             total += queries[:, level, None] == self.labels[:, level]
         return total
 
+    def nests(self) -> bool:
+        """Whether items that agree in one column agree in all later ones."""
+        everyone = self.labels if self.self_match is not None else torch.cat([self.query_labels, self.labels])
+        columns = range(self.levels)
+        classes = [len(torch.unique(everyone[:, column])) for column in columns]
+        return classes == [len(torch.unique(everyone[:, column:], dim=0)) for column in columns]
+
     def has_positives(self) -> bool:
         """Whether any query has a positive."""
         columns = zip(self.query_labels.t().contiguous(), self.labels.t().contiguous(), strict=True)
@@ -78,6 +86,10 @@ def graded_rank_loss(
     Returns:
         The loss, and the number of queries in its mean.
     """
+    if runs_fused(queries, gallery.nests):
+        from suite.kernels.fused.entry import ranked
+
+        return ranked(queries, references, gallery, positive_step, negative_step, head)
     limit = BLOCK_BYTES if block_bytes is None else block_bytes
     block = _GradedBlock(gallery, positive_step, negative_step, head, limit)
     exact_ties = not (positive_step.continuous and negative_step.continuous)
@@ -171,7 +183,7 @@ class _Block:
         counts: Tensor,
     ):
         self.scores, self.relevance, self.grades, self.itself = scores, relevance, grades, itself
-        self.ideal = head.ideal(counts).to(scores.dtype)
+        self.ideal = head.ideal(counts, int(counts.sum(1).max())).to(scores.dtype)
         relevances = head.relevances(counts)
         self.relevances = None if relevances is None else relevances.to(scores.dtype)
         self.everyone = all_positives(grades > 0)

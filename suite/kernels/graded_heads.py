@@ -23,27 +23,32 @@ class GradedResult(NamedTuple):
 
 
 class GradedHead(Protocol):
-    """Turns the ranks of positives of one grade into gains."""
+    """Turns the ranks of positives into gains."""
 
-    def ideal(self, counts: Tensor) -> Tensor:
-        """(queries,) float64: the value of the ideal ranking; 1 where there are no positives."""
+    def ideal(self, counts: Tensor, most: int) -> Tensor:
+        """(queries,) float64: the value of the ideal ranking; 1 where there are no positives.
+
+        No query has more than `most` positives.
+        """
         ...
 
     def relevances(self, counts: Tensor) -> Tensor | None:
         """(queries, L + 1) float64: rel of items of grades 0..L; None where the head takes no H-rank."""
         ...
 
-    def __call__(self, rank: Tensor, h_rank: Tensor | None, grade: int, ideal: Tensor) -> GradedResult: ...
+    def __call__(self, rank: Tensor, h_rank: Tensor | None, grade: int | Tensor, ideal: Tensor) -> GradedResult:
+        """Gains of positives of one grade, or of the grade given for each."""
+        ...
 
 
 @dataclass(frozen=True)
 class NDCGHead:
     """(2^g - 1) / log2(1 + rank) over the ideal DCG."""
 
-    def ideal(self, counts: Tensor) -> Tensor:
+    def ideal(self, counts: Tensor, most: int) -> Tensor:
         # An ideal ranking lists the highest grade first: each grade takes the next places.
         last = counts.flip(1).cumsum(1).flip(1)
-        places = torch.arange(1, int(last.max()) + 1, dtype=torch.float64, device=counts.device)
+        places = torch.arange(1, most + 1, dtype=torch.float64, device=counts.device)
         discounts = torch.cat([places.new_zeros(1), (1.0 / torch.log2(1.0 + places)).cumsum(0)])
         gains = 2.0 ** torch.arange(1, counts.shape[1] + 1, dtype=torch.float64, device=counts.device) - 1.0
         value = ((discounts[last] - discounts[last - counts]) * gains).sum(1)
@@ -52,7 +57,7 @@ class NDCGHead:
     def relevances(self, counts: Tensor) -> None:
         return None
 
-    def __call__(self, rank: Tensor, h_rank: Tensor | None, grade: int, ideal: Tensor) -> GradedResult:
+    def __call__(self, rank: Tensor, h_rank: Tensor | None, grade: int | Tensor, ideal: Tensor) -> GradedResult:
         discount = 1.0 / torch.log2(1.0 + rank)
         gains = (2.0**grade - 1.0) / ideal * discount
         return GradedResult(gains, -gains * discount / ((1.0 + rank) * math.log(2.0)), None)
@@ -73,14 +78,14 @@ class HierarchicalAPHead:
         highest = (grades * (counts > 0)).amax(1, keepdim=True).clamp(min=1.0)
         return (grades / highest).clamp(max=1.0) ** self.alpha
 
-    def ideal(self, counts: Tensor) -> Tensor:
+    def ideal(self, counts: Tensor, most: int) -> Tensor:
         value = (self._grades(counts) * (counts > 0)).sum(1)
         return torch.where(value > 0, value, 1.0)
 
     def relevances(self, counts: Tensor) -> Tensor:
         return torch.nn.functional.pad(self._grades(counts) / counts.clamp(min=1), (1, 0))
 
-    def __call__(self, rank: Tensor, h_rank: Tensor | None, grade: int, ideal: Tensor) -> GradedResult:
+    def __call__(self, rank: Tensor, h_rank: Tensor | None, grade: int | Tensor, ideal: Tensor) -> GradedResult:
         of_h_rank = 1.0 / (ideal * rank)
         gains = h_rank * of_h_rank
         return GradedResult(gains, -gains / rank, of_h_rank)

@@ -55,7 +55,8 @@ class RecallHead:
     clip: bool
 
     def __call__(self, plus: Tensor, minus: Tensor, count: Tensor, valid: Tensor | None) -> HeadResult:
-        ks = torch.tensor(self.ks, dtype=plus.dtype, device=plus.device)
+        # Filled in on the device: a copy from the host could not be captured in a CUDA graph.
+        ks = torch.stack([plus.new_full((), k) for k in self.ks])
         inside = ((ks - (plus + minus)[..., None]) * (1.0 / self.temperature)).sigmoid_()
         slopes = inside - inside * inside
         if valid is not None:

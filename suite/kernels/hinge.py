@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from suite.kernels.dispatch import runs_fused
 from suite.kernels.gallery import Gallery
 from suite.kernels.similarity import hinge, similarity, similarity_and_slope
 from suite.kernels.sweep import BlockResult, Swept, sweep
@@ -39,6 +40,10 @@ def pair_hinge(
     Returns:
         The loss, and the numbers of positive and of negative pairs in it.
     """
+    if runs_fused(queries):
+        from suite.kernels.fused.entry import hinged
+
+        return hinged(queries, references, gallery, pos_bound, neg_bound, distance)
     return sweep(queries, references, _HingeBlock(gallery, pos_bound, neg_bound, distance), (1.0, 1.0), block_bytes)
 
 

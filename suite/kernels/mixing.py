@@ -71,6 +71,11 @@ class PairMixing:
             yield self._originals[first], self._originals[last], self._items[first], self._items[last]
             first = last
 
+    def embeddings(self, queries: Tensor) -> Tensor:
+        """(V, D): all items, from the sorted batch (B, D), with a graph."""
+        weight = self.weight[:, None]
+        return weight * queries[self.left] + (1.0 - weight) * queries[self.right]
+
     def expand(self, scores: Tensor, start: int, stop: int) -> Tensor:
         """(stop - start, V) scores of the items from `start` to `stop`.
 

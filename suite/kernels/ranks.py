@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from suite.kernels.differences import StepSums, Workspace, lowest
+from suite.kernels.dispatch import runs_fused
 from suite.kernels.gallery import Columns, Gallery
 from suite.kernels.heads import Head
 from suite.kernels.sorted_steps import step_sums
@@ -48,6 +49,10 @@ def rank_loss(
     Returns:
         The loss, and the number of queries in its mean.
     """
+    if runs_fused(queries):
+        from suite.kernels.fused.entry import ranked
+
+        return ranked(queries, references, gallery, positive_step, negative_step, head, mixing)
     block = _RankBlock(gallery, positive_step, negative_step, head, BLOCK_BYTES if block_bytes is None else block_bytes)
     exact_ties = not (positive_step.continuous and negative_step.continuous)
     return sweep(queries, references, block, block_bytes=block_bytes, exact_ties=exact_ties, mixing=mixing)

@@ -57,6 +57,10 @@ class Swept(NamedTuple):
 class Mixing(Protocol):
     """Items made from others, whose scores are the same mixture of scores (see `suite.kernels.mixing`)."""
 
+    def embeddings(self, queries: Tensor) -> Tensor:
+        """The items themselves, for kernels that do not mix scores."""
+        ...
+
     def blocks(self, limit: int, item_bytes: int) -> Iterator[tuple[int, int, int, int]]:
         """Bounds (start, stop) of blocks of queries, and of the items made from them."""
         ...

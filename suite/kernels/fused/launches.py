@@ -95,7 +95,7 @@ def slot_scores(tensors: RankTensors) -> Tensor:
 def rank_sums(tensors: RankTensors, scores: Tensor, slopes: bool) -> tuple[Tensor, Tensor]:
     """(slots,) each: what items of other classes count against a slot, and the derivative by the differences."""
     plan, queries, gallery = tensors.plan, tensors.queries, tensors.gallery
-    parts, part_items = _parts(len(queries), len(gallery), queries.device)
+    parts, part_items = gallery_parts(len(queries), len(gallery), queries.device)
     sums = tensors.of_slots(parts)
     of_slopes = tensors.of_slots(parts) if slopes else sums
     held = plan.widest <= HELD_SLOTS
@@ -182,7 +182,7 @@ def embedding_gradients(
     return out
 
 
-def _parts(queries: int, gallery: int, device: torch.device) -> tuple[int, int]:
+def gallery_parts(queries: int, gallery: int, device: torch.device) -> tuple[int, int]:
     """Into how many parts the gallery is cut so that every multiprocessor has work, and the items of a part."""
     wanted = 1
     if device.type == "cuda":

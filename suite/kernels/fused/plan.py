@@ -41,9 +41,9 @@ class RankPlan:
         counts: (Q,) int32, slots of each sorted query; 0 for a query without positives.
         firsts: (Q,) int64, where its slots begin.
         own: (Q,) int32, its own place in the sorted gallery, or -1 where it has none or is one of its positives.
+        runs: (L, G), where the class of each sorted gallery item begins, at each level.
         blocks: the sorted queries with positives by width of slots, which covers all slots.
         slots: number of slots, padding included.
-        fits: (), whether other labels would give this very plan; None: the plan was made for its labels.
     """
 
     query_order: Tensor
@@ -53,6 +53,7 @@ class RankPlan:
     counts: Tensor
     firsts: Tensor
     own: Tensor
+    runs: Tensor
     blocks: tuple[SlotBlock, ...]
     slots: int
 
@@ -65,14 +66,6 @@ class RankPlan:
     def widest(self) -> int:
         """The greatest number of slots of a query, rounded up to a power of two."""
         return max((block.width for block in self.blocks), default=1)
-
-
-def nested(query_labels: Tensor, labels: Tensor) -> bool:
-    """Whether items of one class at a level are of one class at all coarser ones: (Q, L) and (G, L), finest first."""
-    everyone = torch.cat([query_labels, labels]) if query_labels is not labels else labels
-    sizes = [len(torch.unique(everyone[:, level])) for level in range(everyone.shape[1])]
-    pairs = [len(torch.unique(everyone[:, level : level + 2], dim=0)) for level in range(everyone.shape[1] - 1)]
-    return sizes[:-1] == pairs
 
 
 def rank_plan(query_labels: Tensor, labels: Tensor, own_places: Tensor | None, counted: bool) -> RankPlan:
@@ -119,7 +112,33 @@ def rank_plan(query_labels: Tensor, labels: Tensor, own_places: Tensor | None, c
     highs = torch.where(by_count > 0, highs, lows)
     firsts, blocks, slots = _blocks(by_count)
     as_int = [some.to(torch.int32).contiguous() for some in (lows, highs, by_count, own)]
-    return RankPlan(query_order, gallery_order, *as_int[:3], firsts, as_int[3], blocks, slots)
+    runs = torch.searchsorted(in_order, in_order)
+    return RankPlan(query_order, gallery_order, *as_int[:3], firsts, as_int[3], runs, blocks, slots)
+
+
+def plan_fits(plan: RankPlan, query_labels: Tensor, labels: Tensor, own: bool) -> Tensor:
+    """() bool: whether labels, which may be others than those of the plan, would give the same; nothing is read.
+
+    Args:
+        plan: made of labels of these shapes.
+        query_labels: (Q, L).
+        labels: (G, L).
+        own: every query is an item of the gallery.
+    """
+    fits = torch.ones((), dtype=torch.bool, device=labels.device)
+    for level, starts in enumerate(plan.runs):
+        in_order = labels[plan.gallery_order, level]
+        heads = in_order[starts]
+        # Every class is one run: its labels are equal, and none comes back in a later run.
+        distinct = heads.sort().values
+        fits &= (in_order == heads).all()
+        fits &= (distinct[1:] != distinct[:-1]).sum() == (starts[1:] != starts[:-1]).sum()
+        if not own:
+            asked = query_labels[plan.query_order, level]
+            found = in_order[plan.lows[level].long().clamp(max=len(labels) - 1)] == asked
+            there = plan.highs[level] > plan.lows[level]
+            fits &= torch.where(there, found, ~torch.isin(asked, in_order)).all()
+    return fits
 
 
 def _dense(columns: Tensor, order: Tensor) -> Tensor:

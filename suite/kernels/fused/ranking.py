@@ -55,7 +55,7 @@ class _Ranking(torch.autograd.Function):
         with torch.autocast(queries.device.type, enabled=False):
             ranks = _Ranks(ranked_queries, ranked_gallery, plan, ranking)
             losses = ranks.losses(needs_gradient)
-            totals = torch.stack([losses, losses.new_tensor(float(plan.ranked))])
+            totals = torch.stack([losses, losses.new_full((), plan.ranked)])
             if share is not None:
                 share.add_up(totals)
             scale = 1.0 / totals[1].clamp(min=1.0)
@@ -96,7 +96,7 @@ class _Ranks:
         relevances = None
         if ranking.graded:
             counts = _grade_counts(plan)
-            self.ideal = ranking.head.ideal(counts).to(queries.dtype)
+            self.ideal = ranking.head.ideal(counts, plan.widest).to(queries.dtype)
             relevances = ranking.head.relevances(counts)
             relevances = None if relevances is None else relevances.to(queries.dtype).contiguous()
         self.tensors = launches.RankTensors(

@@ -9,14 +9,13 @@ from torch import Tensor
 def tie_groups(rows: Tensor) -> Tensor:
     """(N,) int32: rows (N, D) have the same number where all their bits agree (0.0 and -0.0 count as one).
 
-    Rows are told apart by a 64-bit sum of their bits with fixed odd weights: of N rows that differ, two share a
+    Rows are told apart by a 64-bit sum of their bits with fixed weights: of N rows that differ, two share a
     number with a probability of about N^2 / 2^65. No value travels to the host.
     """
     # Zero has two bit patterns; adding zero leaves one.
     bits = (rows + 0.0).view(torch.int32 if rows.dtype == torch.float32 else torch.int64).long()
-    generator = torch.Generator().manual_seed(0)
-    weights = torch.randint(-(2**62), 2**62, (rows.shape[1],), generator=generator).mul_(2).add_(1)
-    keys = (_scrambled(bits) * weights.to(rows.device)).sum(1)
+    weights = _scrambled(torch.arange(1, rows.shape[1] + 1, device=rows.device)) | 1
+    keys = (_scrambled(bits) * weights).sum(1)
     order = keys.argsort(stable=True)
     in_order = keys[order]
     starts = torch.zeros(len(rows), dtype=torch.int32, device=rows.device)

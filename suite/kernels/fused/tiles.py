@@ -1,6 +1,6 @@
 """Tiles of scores and their products on the matrix units: what every fused kernel begins or ends with.
 
-Float32 operands are multiplied in one of `PRECISIONS`:
+Float32 operands are multiplied in one of four ways:
 
     ieee     float32 multiplications, no matrix unit; the only one for float64 (whose matrix units are exact).
     tf32x3   each operand as the sum of two tf32 numbers, three products: as good as float32.
@@ -16,8 +16,6 @@ import triton
 import triton.language as tl
 
 from suite.kernels.fused.devices import interpreted
-
-PRECISIONS = ("tf32x3", "bf16x3", "ieee", "tf32")
 
 # The interpreter keeps bfloat16 as raw bits, which its matrix product would take for integers.
 _WIDEN = tl.constexpr(interpreted())

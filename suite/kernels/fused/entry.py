@@ -1,0 +1,103 @@
+"""From a loss of the blockwise kernels to its fused form: the same arguments, the plan of its labels, its share."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from suite.kernels.capture import capturing
+from suite.kernels.dispatch import precision_for
+from suite.kernels.fused.hinging import FusedHinge, fused_hinge
+from suite.kernels.fused.plan import RankPlan, plan_fits, rank_plan
+from suite.kernels.fused.ranking import FusedRanking, fused_rank_loss
+from suite.kernels.gallery import Gallery
+from suite.kernels.graded import GradedGallery
+from suite.kernels.graded_heads import GradedHead
+from suite.kernels.heads import Head
+from suite.kernels.sharing import query_share
+from suite.kernels.steps import Step
+from suite.kernels.sweep import Mixing, Swept
+
+_KEPT = 8
+_plans: OrderedDict[tuple, RankPlan] = OrderedDict()
+
+
+class _Part(NamedTuple):
+    """This process's queries, their gallery, the plan of both, and whether the labels are those of the plan."""
+
+    queries: Tensor
+    references: Tensor | None
+    plan: RankPlan
+    fits: Tensor | None
+
+
+@torch.compiler.disable
+def ranked(
+    queries: Tensor,
+    references: Tensor | None,
+    gallery: Gallery | GradedGallery,
+    positive_step: Step,
+    negative_step: Step,
+    head: Head | GradedHead,
+    mixing: Mixing | None = None,
+) -> Swept:
+    """`suite.kernels.ranks.rank_loss`, or `suite.kernels.graded.graded_rank_loss` for a graded gallery."""
+    if mixing is not None:
+        queries = mixing.embeddings(queries)
+    graded = isinstance(gallery, GradedGallery)
+    part = _part(queries, references, gallery, gallery.self_match == "positive")
+    self_ranked = gallery.self_match == "rank_only"
+    precision = precision_for(queries)
+    ranking = FusedRanking(positive_step, negative_step, head, graded, self_ranked, precision)
+    return _unless_other(fused_rank_loss(part.queries, part.references, part.plan, ranking), part.fits)
+
+
+@torch.compiler.disable
+def hinged(
+    queries: Tensor, references: Tensor | None, gallery: Gallery, pos_bound: float, neg_bound: float, distance: str
+) -> Swept:
+    """`suite.kernels.hinge.pair_hinge`."""
+    part = _part(queries, references, gallery, False)
+    hinge = FusedHinge(pos_bound, neg_bound, distance == "euclidean", precision_for(queries))
+    return _unless_other(fused_hinge(part.queries, part.references, part.plan, hinge), part.fits)
+
+
+def _part(
+    queries: Tensor, references: Tensor | None, gallery: Gallery | GradedGallery, counted: bool
+) -> _Part:
+    labels = [gallery.query_labels, gallery.labels]
+    if gallery.query_labels.dim() == 1:
+        labels = [some[:, None] for some in labels]
+    query_labels, gallery_labels = labels
+    own = gallery.self_match is not None
+    share = query_share()
+    if share is None and references is None:
+        gallery_labels = query_labels
+    elif share is not None:
+        rows = slice(*share.part(len(queries)))
+        references = queries if references is None else references
+        queries, query_labels = queries[rows], query_labels[rows]
+    key = (len(queries), len(gallery_labels), gallery_labels.shape[1], own, counted, share and share.rank, queries.device)
+    if capturing():
+        if key not in _plans:
+            raise RuntimeError("CUDA graph: call the loss once on a batch of these labels before the capture begins")
+        return _Part(queries, references, _plans[key], plan_fits(_plans[key], query_labels, gallery_labels, own))
+    places = None
+    if own:
+        first = 0 if share is None else rows.start
+        places = torch.arange(first, first + len(queries), device=queries.device)
+    plan = rank_plan(query_labels, gallery_labels, places, counted)
+    _plans[key] = plan
+    while len(_plans) > _KEPT:
+        _plans.popitem(last=False)
+    return _Part(queries, references, plan, None)
+
+
+def _unless_other(swept: Swept, fits: Tensor | None) -> Swept:
+    """NaN, with NaN gradients, where a captured graph is replayed on labels of another structure."""
+    if fits is None:
+        return swept
+    return Swept(swept.value * torch.where(fits, 1.0, torch.nan).to(swept.value), swept.counts)

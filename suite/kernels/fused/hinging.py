@@ -1,0 +1,133 @@
+"""The pair hinge in linear memory: launches and gradients of `suite.kernels.fused.hinges`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import triton
+from torch import Tensor
+
+from suite.kernels.fused.hinges import hinge_gradients_kernel, hinge_sums_kernel
+from suite.kernels.fused.launches import gallery_parts, on_device
+from suite.kernels.fused.plan import RankPlan
+from suite.kernels.fused.tuning import sizes
+from suite.kernels.sharing import query_share
+from suite.kernels.similarity import same_within
+from suite.kernels.sweep import Swept, once
+
+
+@dataclass(frozen=True)
+class FusedHinge:
+    """The bounds of `suite.kernels.hinge.pair_hinge`, its distance, and how float32 products are made."""
+
+    pos_bound: float
+    neg_bound: float
+    euclidean: bool
+    precision: str
+
+
+def fused_hinge(queries: Tensor, references: Tensor | None, plan: RankPlan, hinge: FusedHinge) -> Swept:
+    """The loss of queries (Q, D) against `references` (G, D) or themselves, and the counts of its two means.
+
+    Raises:
+        RuntimeError: on differentiating the gradient again.
+    """
+    value, counts = _Hinge.apply(queries, references, plan, hinge, torch.is_grad_enabled())
+    return Swept(value, counts)
+
+
+class _Hinge(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, queries, references, plan, hinge, grad_enabled):
+        needed = [grad_enabled and need for need in ctx.needs_input_grad[:2]]
+        own_gallery = references is None
+        sides = [queries.detach()[plan.query_order]]
+        sides.append(sides[0] if own_gallery else references.detach()[plan.gallery_order])
+        share = query_share()
+        with torch.autocast(queries.device.type, enabled=False):
+            totals = _sums(*sides, plan, hinge)
+            if share is not None:
+                share.add_up(totals)
+            sums, counts = totals[:2], totals[2:]
+            scales = 1.0 / counts.clamp(min=1.0)
+            value = (sums * scales).sum().to(queries.dtype)
+            gradients = []
+            if any(needed):
+                # In a gallery of their own s_ik and s_ki are one number, and pay twice.
+                scales = (scales * (2.0 if own_gallery else 1.0)).to(queries.dtype)
+                orders = (plan.query_order, plan.gallery_order)
+                for turn, (order, need) in enumerate(zip(orders, needed, strict=True)):
+                    gradients.append(None)
+                    if need:
+                        gradients[-1] = torch.empty_like(sides[turn])
+                        gradients[-1][order] = _gradient(sides, plan, hinge, scales, of_queries=turn == 0)
+                ctx.save_for_backward(queries, references, *gradients)
+        ctx.mark_non_differentiable(counts)
+        return value, counts
+
+    @staticmethod
+    def backward(ctx, of_value, _of_counts):
+        queries, references, of_queries, of_references = ctx.saved_tensors
+        gradients = [
+            None if gradient is None else once(gradient * of_value, embeddings)
+            for embeddings, gradient in ((queries, of_queries), (references, of_references))
+        ]
+        return *gradients, None, None, None
+
+
+def _sums(queries: Tensor, gallery: Tensor, plan: RankPlan, hinge: FusedHinge) -> Tensor:
+    """(4,) float64: hinges of positives and of negatives, and how many of each are not zero."""
+    parts, part_items = gallery_parts(len(queries), len(gallery), queries.device)
+    sums = queries.new_zeros(parts, 4, len(queries))
+    with on_device(queries):
+        hinge_sums_kernel[lambda shape: (triton.cdiv(len(queries), shape["ROWS"]), parts)](
+            queries,
+            gallery,
+            plan.lows[-1],
+            plan.highs[-1],
+            plan.own,
+            sums,
+            len(queries),
+            len(gallery),
+            queries.shape[1],
+            part_items,
+            **_constants(queries, gallery, hinge),
+        )
+    return sums.sum((0, 2), dtype=torch.float64)
+
+
+def _gradient(sides: list[Tensor], plan: RankPlan, hinge: FusedHinge, scales: Tensor, of_queries: bool) -> Tensor:
+    left, right = sides if of_queries else reversed(sides)
+    out = torch.empty_like(left)
+
+    def grid(shape: dict[str, int]) -> tuple[int, int]:
+        return triton.cdiv(len(left), shape["ROWS"]), triton.cdiv(left.shape[1], shape["SPAN"])
+
+    with on_device(left):
+        hinge_gradients_kernel[grid](
+            left,
+            right,
+            plan.lows[-1],
+            plan.highs[-1],
+            plan.own,
+            scales,
+            out,
+            len(left),
+            len(right),
+            left.shape[1],
+            OF_ROWS=of_queries,
+            **_constants(left, right, hinge),
+        )
+    return out
+
+
+def _constants(left: Tensor, right: Tensor, hinge: FusedHinge) -> dict[str, float | bool | int | str]:
+    return {
+        "POS_BOUND": hinge.pos_bound,
+        "NEG_BOUND": hinge.neg_bound,
+        "EUCLIDEAN": hinge.euclidean,
+        "SAME_WITHIN": same_within(left.dtype),
+        "PRECISION": hinge.precision,
+        "SIZES": sizes(len(left), len(right)),
+    }
