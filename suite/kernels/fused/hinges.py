@@ -142,8 +142,8 @@ def hinge_gradients_kernel(
             positive, negative = _pairs(rows, left_count, low, high, place, 0)
         pays = tl.where(positive & (POS_BOUND - similar > SAME_WITHIN / 2), -of_positive, 0.0)
         gradient = tl.where(negative & (similar - NEG_BOUND > SAME_WITHIN / 2), of_negative, pays) * slope
-        place = right + columns.to(tl.int64)[:, None] * width + span[None, :]
+        place = right + columns[:, None] * width + span[None, :]
         embeddings = tl.load(place, mask=there[:, None] & (span < width)[None, :], other=0.0)
         total = add_product(gradient, embeddings, total, PRECISION)
-    place = out + rows.to(tl.int64)[:, None] * width + span[None, :]
+    place = out + rows[:, None] * width + span[None, :]
     tl.store(place, total, mask=known[:, None] & (span < width)[None, :])

@@ -37,9 +37,9 @@ class RankPlan:
     Attributes:
         query_order: (Q,), the queries sorted by class, small classes first.
         gallery_order: (G,), the gallery likewise.
-        lows, highs: (L, Q) int32, the sorted gallery places of each sorted query's class at each level, finest first.
-        counts: (Q,) int32, slots of each sorted query; 0 for a query without positives.
-        firsts: (Q,) int64, where its slots begin.
+        lows, highs: (L, Q) int32, the sorted gallery places of each sorted query's class at each level, finest first; empty
+            for a query without positives.
+        firsts: (Q,) int32, where the slots of each sorted query begin: as many as its coarsest class has items.
         own: (Q,) int32, its own place in the sorted gallery, or -1 where it has none or is one of its positives.
         runs: (L, G), where the class of each sorted gallery item begins, at each level.
         blocks: the sorted queries with positives by width of slots, which covers all slots.
@@ -50,7 +50,6 @@ class RankPlan:
     gallery_order: Tensor
     lows: Tensor
     highs: Tensor
-    counts: Tensor
     firsts: Tensor
     own: Tensor
     runs: Tensor
@@ -111,9 +110,8 @@ def rank_plan(query_labels: Tensor, labels: Tensor, own_places: Tensor | None, c
         lows, highs = lows[:, resorted], highs[:, resorted]
     highs = torch.where(by_count > 0, highs, lows)
     firsts, blocks, slots = _blocks(by_count)
-    as_int = [some.to(torch.int32).contiguous() for some in (lows, highs, by_count, own)]
-    runs = torch.searchsorted(in_order, in_order)
-    return RankPlan(query_order, gallery_order, *as_int[:3], firsts, as_int[3], runs, blocks, slots)
+    as_int = [some.to(torch.int32).contiguous() for some in (lows, highs, firsts, own)]
+    return RankPlan(query_order, gallery_order, *as_int, torch.searchsorted(in_order, in_order), blocks, slots)
 
 
 def plan_fits(plan: RankPlan, query_labels: Tensor, labels: Tensor, own: bool) -> Tensor:

@@ -180,5 +180,5 @@ def _grade_counts(plan: RankPlan) -> Tensor:
     smaller = torch.cat([torch.zeros_like(sizes[:1]), sizes[:-1]])
     # The finest class has the highest grade, and holds the query itself.
     counts = (sizes - smaller).flip(0).t().contiguous()
-    counts[:, -1] -= ((plan.own >= 0) & (plan.counts > 0)).long()
+    counts[:, -1] -= ((plan.own >= 0) & (sizes[-1] > 0)).long()
     return counts

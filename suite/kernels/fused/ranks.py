@@ -17,9 +17,7 @@ from suite.kernels.fused.tuning import tuned_gradient, tuned_sweep
 
 
 @triton.jit
-def _slot_difference(
-    tile, item_ties, scores, ties, low, first, count, nth, ACROSS: tl.constexpr, TIES: tl.constexpr
-):
+def _slot_difference(tile, item_ties, scores, ties, low, first, count, nth, ACROSS: tl.constexpr, TIES: tl.constexpr):
     """tile - score of the nth slot of each row, or of each column if ACROSS; 0 where the items are equal."""
     there = nth < count
     score = tl.load(scores + first + nth, mask=there, other=0.0)
@@ -38,7 +36,6 @@ def rank_sums_kernel(
     ties,
     lows,
     highs,
-    counts,
     firsts,
     scores,
     sums,
@@ -68,12 +65,13 @@ def rank_sums_kernel(
     known = rows < query_count
     low = tl.load(lows + rows, mask=known, other=0)
     high = tl.load(highs + rows, mask=known, other=0)
-    count = tl.load(counts + rows, mask=known, other=0)
     first = tl.load(firsts + rows, mask=known, other=0)
+    count = high - low
     most = tl.max(count, 0)
     nth = tl.arange(0, SLOTS)
     part = tl.program_id(1)
-    home = first + part.to(tl.int64) * slot_count
+    sums += part.to(tl.int64) * slot_count
+    slopes += part.to(tl.int64) * slot_count
     held_sums = tl.zeros((ROWS, SLOTS), dtype=queries.dtype.element_ty)
     held_slopes = tl.zeros((ROWS, SLOTS), dtype=queries.dtype.element_ty)
     begin = part * part_items
@@ -103,7 +101,7 @@ def rank_sums_kernel(
                     if SLOPES:
                         held_slopes += tl.where(chosen, tl.sum(tl.where(outside, slope, 0.0), 1)[:, None], 0.0)
                 if not HELD:
-                    place = home[:, None] + begin_slot + nth[None, :]
+                    place = first[:, None] + begin_slot + nth[None, :]
                     there = (begin_slot + nth)[None, :] < count[:, None]
                     # Nothing is read before the first tile: a tuner runs a kernel many times.
                     before = there & (start + 0 * nth > begin)[None, :]
@@ -114,7 +112,7 @@ def rank_sums_kernel(
                     # Another thread may hold this place in the next round.
                     tl.debug_barrier()
     if HELD:
-        place = home[:, None] + nth[None, :]
+        place = first[:, None] + nth[None, :]
         there = nth[None, :] < count[:, None]
         tl.store(sums + place, held_sums, mask=there)
         if SLOPES:
@@ -126,11 +124,9 @@ def _score_gradients(
     tile,
     item_ties,
     items,
-    item_count,
     ties,
     low,
     high,
-    count,
     first,
     scores,
     of_sums,
@@ -140,16 +136,20 @@ def _score_gradients(
     ACROSS: tl.constexpr,
 ):
     """d(loss) / d(tile) from the rankings of its rows, or of its columns if ACROSS is 0."""
-    item = tl.expand_dims(items, 1 - ACROSS)
-    begin, end = tl.expand_dims(low, ACROSS), tl.expand_dims(high, ACROSS)
+    count = high - low
     total = tl.zeros_like(tile)
     for nth in range(0, tl.max(count, 0)):
         x, there = _slot_difference(tile, item_ties, scores, ties, low, first, count, nth, ACROSS, TIES)
         of_sum = tl.load(of_sums + first + nth, mask=there, other=0.0)
         total += tl.expand_dims(of_sum, ACROSS) * step_slope(x, STEP)
-    inside = (item >= begin) & (item < end)
-    own = tl.load(of_scores + (tl.expand_dims(first, ACROSS) + (item - begin)), mask=inside, other=0.0)
-    return tl.where(inside, own, tl.where(item < item_count, total, 0.0))
+    # Classes are ranges of the sorted items: few tiles hold an item of a query's own class.
+    begin = tl.min(tl.where(count > 0, low, 2147483647), 0)
+    if (begin <= tl.max(items, 0)) & (tl.max(high, 0) > tl.min(items, 0)):
+        slot = tl.expand_dims(items, 1 - ACROSS) - tl.expand_dims(low, ACROSS)
+        inside = (slot >= 0) & (slot < tl.expand_dims(count, ACROSS))
+        own = tl.load(of_scores + (tl.expand_dims(first, ACROSS) + slot), mask=inside, other=0.0)
+        total = tl.where(inside, own, total)
+    return total
 
 
 @tuned_gradient
@@ -160,7 +160,6 @@ def embedding_gradients_kernel(
     ties,
     lows,
     highs,
-    counts,
     firsts,
     scores,
     of_sums,
@@ -191,7 +190,6 @@ def embedding_gradients_kernel(
     if OF_ROWS:
         low = tl.load(lows + rows, mask=known, other=0)
         high = tl.load(highs + rows, mask=known, other=0)
-        count = tl.load(counts + rows, mask=known, other=0)
         first = tl.load(firsts + rows, mask=known, other=0)
     row_ties = rows
     if TIES and OF_COLUMNS:
@@ -207,20 +205,19 @@ def embedding_gradients_kernel(
             if TIES:
                 column_ties = tl.load(ties + columns, mask=there, other=-2)
             gradient += _score_gradients(
-                tile, column_ties, columns, right_count, ties, low, high, count, first, scores, of_sums, of_scores,
-                STEP, TIES, 1,
+                tile, column_ties, columns, ties, low, high, first, scores, of_sums, of_scores, STEP, TIES, 1
+           
             )
         if OF_COLUMNS:
             column_low = tl.load(lows + columns, mask=there, other=0)
             column_high = tl.load(highs + columns, mask=there, other=0)
-            column_count = tl.load(counts + columns, mask=there, other=0)
             column_first = tl.load(firsts + columns, mask=there, other=0)
             gradient += _score_gradients(
-                tile, row_ties, rows, left_count, ties, column_low, column_high, column_count, column_first, scores,
-                of_sums, of_scores, STEP, TIES, 0,
+                tile, row_ties, rows, ties, column_low, column_high, column_first, scores, of_sums, of_scores,
+                STEP, TIES, 0,
             )
-        place = right + columns.to(tl.int64)[:, None] * width + span[None, :]
+        place = right + columns[:, None] * width + span[None, :]
         embeddings = tl.load(place, mask=there[:, None] & (span < width)[None, :], other=0.0)
         total = add_product(gradient, embeddings, total, PRECISION)
-    place = out + rows.to(tl.int64)[:, None] * width + span[None, :]
+    place = out + rows[:, None] * width + span[None, :]
     tl.store(place, total, mask=known[:, None] & (span < width)[None, :])

@@ -62,8 +62,8 @@ def score_tile(
 ):
     """(ROWS, COLUMNS) of left[rows] @ right[columns].T, zero beyond either; both are contiguous, `width` wide."""
     total = tl.zeros((ROWS, COLUMNS), dtype=left.dtype.element_ty)
-    row_start = left + rows.to(tl.int64)[:, None] * width
-    column_start = right + columns.to(tl.int64)[None, :] * width
+    row_start = left + rows[:, None] * width
+    column_start = right + columns[None, :] * width
     for start in range(0, width, DEPTH):
         depth = start + tl.arange(0, DEPTH)
         known = depth < width
