@@ -16,6 +16,9 @@ from suite.kernels.fused.devices import obstacle
 
 CHOICES = ("auto", "blockwise", "fused")
 PRECISIONS = ("tf32x3", "bf16x3", "ieee", "tf32")
+MOST_NUMBERS = 2**31 - 1
+"""The fused kernels count with 32 bits."""
+
 VARIABLE, PRECISION_VARIABLE = "RANKSUITE_KERNELS", "RANKSUITE_PRECISION"
 
 
@@ -56,14 +59,18 @@ def kernel_choice() -> KernelChoice:
     if chosen is not None:
         return chosen
     names = os.environ.get(VARIABLE, "auto"), os.environ.get(PRECISION_VARIABLE, "tf32x3")
-    return _checked(*names, VARIABLE, PRECISION_VARIABLE)
+    return _checked(*names, MOST_NUMBERS = 2**31 - 1
+"""The fused kernels count with 32 bits."""
+
+VARIABLE, PRECISION_VARIABLE)
 
 
-def runs_fused(queries: Tensor, nests: Callable[[], bool] | None = None) -> bool:
+def runs_fused(queries: Tensor, references: Tensor | None, nests: Callable[[], bool] | None = None) -> bool:
     """Whether a loss with a fused form runs on it.
 
     Args:
-        queries: the embeddings.
+        queries: (Q, D).
+        references: (G, D), or None when the queries are their own gallery.
         nests: tells whether the levels of the labels nest, without which there is no fused form; None: one level.
 
     Raises:
@@ -75,6 +82,8 @@ def runs_fused(queries: Tensor, nests: Callable[[], bool] | None = None) -> bool
     if kernels == "auto" and (queries.device.type != "cuda" or queries.dtype != torch.float32):
         return False
     hindrance = obstacle(queries)
+    if max(queries.numel(), 0 if references is None else references.numel()) > MOST_NUMBERS:
+        hindrance = f"embeddings of more than {MOST_NUMBERS} numbers"
     # A captured graph is replayed on the labels it was planned for, and reads none now.
     if hindrance is None and nests is not None and not capturing() and not nests():
         hindrance = "the levels of the labels do not nest"

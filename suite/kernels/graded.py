@@ -86,7 +86,7 @@ def graded_rank_loss(
     Returns:
         The loss, and the number of queries in its mean.
     """
-    if runs_fused(queries, gallery.nests):
+    if runs_fused(queries, references, gallery.nests):
         from suite.kernels.fused.entry import ranked
 
         return ranked(queries, references, gallery, positive_step, negative_step, head)

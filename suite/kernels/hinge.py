@@ -40,7 +40,7 @@ def pair_hinge(
     Returns:
         The loss, and the numbers of positive and of negative pairs in it.
     """
-    if runs_fused(queries):
+    if runs_fused(queries, references):
         from suite.kernels.fused.entry import hinged
 
         return hinged(queries, references, gallery, pos_bound, neg_bound, distance)

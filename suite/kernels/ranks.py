@@ -49,7 +49,7 @@ def rank_loss(
     Returns:
         The loss, and the number of queries in its mean.
     """
-    if runs_fused(queries):
+    if runs_fused(queries, references):
         from suite.kernels.fused.entry import ranked
 
         return ranked(queries, references, gallery, positive_step, negative_step, head, mixing)

@@ -65,9 +65,7 @@ def hinged(
     return _unless_other(fused_hinge(part.queries, part.references, part.plan, hinge), part.fits)
 
 
-def _part(
-    queries: Tensor, references: Tensor | None, gallery: Gallery | GradedGallery, counted: bool
-) -> _Part:
+def _part(queries: Tensor, references: Tensor | None, gallery: Gallery | GradedGallery, counted: bool) -> _Part:
     labels = [gallery.query_labels, gallery.labels]
     if gallery.query_labels.dim() == 1:
         labels = [some[:, None] for some in labels]
@@ -80,7 +78,15 @@ def _part(
         rows = slice(*share.part(len(queries)))
         references = queries if references is None else references
         queries, query_labels = queries[rows], query_labels[rows]
-    key = (len(queries), len(gallery_labels), gallery_labels.shape[1], own, counted, share and share.rank, queries.device)
+    key = (
+        len(queries),
+        len(gallery_labels),
+        gallery_labels.shape[1],
+        own,
+        counted,
+        share and share.rank,
+        queries.device,
+    )
     if capturing():
         if key not in _plans:
             raise RuntimeError("CUDA graph: call the loss once on a batch of these labels before the capture begins")

@@ -134,9 +134,7 @@ def slot_sums(tensors: RankTensors, scores: Tensor) -> tuple[Tensor, Tensor]:
     return plus, extra
 
 
-def slot_gradients(
-    tensors: RankTensors, scores: Tensor, of_plus: Tensor, of_extra: Tensor, slopes: Tensor
-) -> Tensor:
+def slot_gradients(tensors: RankTensors, scores: Tensor, of_plus: Tensor, of_extra: Tensor, slopes: Tensor) -> Tensor:
     """(slots,): d(loss) / d(scores), from the derivatives by `plus` and `extra`, and the sweep's `slopes`."""
     of_scores = tensors.of_slots()
     for block in tensors.plan.blocks:
@@ -210,7 +208,6 @@ def _on_slots(kernel, tensors: RankTensors, scores: Tensor, block: SlotBlock, mo
             block.start,
             block.stop,
             len(tensors.queries),
-            WIDTH=block.width,
             LEVELS=len(plan.lows),
             POSITIVE=tensors.positive,
             NEGATIVE=tensors.negative,

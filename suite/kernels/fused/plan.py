@@ -14,6 +14,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from suite.kernels.dispatch import MOST_NUMBERS
+
 
 class SlotBlock(NamedTuple):
     """Queries `start` to `stop` of the sorted ones, whose slots have one width and begin at `first`."""
@@ -75,6 +77,9 @@ def rank_plan(query_labels: Tensor, labels: Tensor, own_places: Tensor | None, c
         labels: of the gallery; the very tensor `query_labels` where the queries are their own gallery.
         own_places: (Q,), the gallery place of each query, or None where queries are no gallery items.
         counted: a query in its own gallery is one of its positives.
+
+    Raises:
+        ValueError: more slots than the kernels count.
     """
     queries, device = len(query_labels), labels.device
     same = query_labels is labels
@@ -110,6 +115,8 @@ def rank_plan(query_labels: Tensor, labels: Tensor, own_places: Tensor | None, c
         lows, highs = lows[:, resorted], highs[:, resorted]
     highs = torch.where(by_count > 0, highs, lows)
     firsts, blocks, slots = _blocks(by_count)
+    if slots > MOST_NUMBERS:
+        raise ValueError(f"labels: {slots} pairs of one class are more than the fused kernels count; choose blockwise")
     as_int = [some.to(torch.int32).contiguous() for some in (lows, highs, firsts, own)]
     return RankPlan(query_order, gallery_order, *as_int, torch.searchsorted(in_order, in_order), blocks, slots)
 

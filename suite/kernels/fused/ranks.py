@@ -206,15 +206,25 @@ def embedding_gradients_kernel(
                 column_ties = tl.load(ties + columns, mask=there, other=-2)
             gradient += _score_gradients(
                 tile, column_ties, columns, ties, low, high, first, scores, of_sums, of_scores, STEP, TIES, 1
-           
             )
         if OF_COLUMNS:
             column_low = tl.load(lows + columns, mask=there, other=0)
             column_high = tl.load(highs + columns, mask=there, other=0)
             column_first = tl.load(firsts + columns, mask=there, other=0)
             gradient += _score_gradients(
-                tile, row_ties, rows, ties, column_low, column_high, column_first, scores, of_sums, of_scores,
-                STEP, TIES, 0,
+                tile,
+                row_ties,
+                rows,
+                ties,
+                column_low,
+                column_high,
+                column_first,
+                scores,
+                of_sums,
+                of_scores,
+                STEP,
+                TIES,
+                0,
             )
         place = right + columns[:, None] * width + span[None, :]
         embeddings = tl.load(place, mask=there[:, None] & (span < width)[None, :], other=0.0)

@@ -56,8 +56,19 @@ def slot_scores_kernel(
 
 @triton.jit
 def _load_slots(
-    scores, ties, lows, highs, relevances, rows, known, first, nth, query_count, LEVELS: tl.constexpr,
-    WEIGHTED: tl.constexpr, TIES: tl.constexpr,
+    scores,
+    ties,
+    lows,
+    highs,
+    relevances,
+    rows,
+    known,
+    first,
+    nth,
+    query_count,
+    LEVELS: tl.constexpr,
+    WEIGHTED: tl.constexpr,
+    TIES: tl.constexpr,
 ):
     """(ROWS, nth) scores, tie groups, grades and relevances of slots; a grade of 0 says that there is no slot."""
     coarse = (LEVELS - 1) * query_count
@@ -133,7 +144,6 @@ def slot_sums_kernel(
     row_start,
     row_stop,
     query_count,
-    WIDTH: tl.constexpr,
     LEVELS: tl.constexpr,
     POSITIVE: tl.constexpr,
     NEGATIVE: tl.constexpr,
@@ -151,13 +161,15 @@ def slot_sums_kernel(
     first = tl.load(firsts + rows, mask=known, other=0)
     place = tl.load(own + rows, mask=known, other=-1)
     low = tl.load(lows + (LEVELS - 1) * query_count + rows, mask=known, other=0)
+    high = tl.load(highs + (LEVELS - 1) * query_count + rows, mask=known, other=0)
+    most = tl.max(high - low, 0)
     ranked = tl.program_id(1) * RANKED + tl.arange(0, RANKED)
     score, tie, grade, relevance = _load_slots(
         scores, ties, lows, highs, relevances, rows, known, first, ranked, query_count, LEVELS, WEIGHTED, TIES
     )
     plus_total = tl.zeros_like(score)
     extra_total = tl.zeros_like(score)
-    for start in range(0, WIDTH, ITEMS):
+    for start in range(0, most, ITEMS):
         items = start + tl.arange(0, ITEMS)
         item_score, item_tie, item_grade, item_relevance = _load_slots(
             scores, ties, lows, highs, relevances, rows, known, first, items, query_count, LEVELS, WEIGHTED, TIES
@@ -205,7 +217,6 @@ def slot_gradients_kernel(
     row_start,
     row_stop,
     query_count,
-    WIDTH: tl.constexpr,
     LEVELS: tl.constexpr,
     POSITIVE: tl.constexpr,
     NEGATIVE: tl.constexpr,
@@ -227,6 +238,8 @@ def slot_gradients_kernel(
     first = tl.load(firsts + rows, mask=known, other=0)
     place = tl.load(own + rows, mask=known, other=-1)
     low = tl.load(lows + (LEVELS - 1) * query_count + rows, mask=known, other=0)
+    high = tl.load(highs + (LEVELS - 1) * query_count + rows, mask=known, other=0)
+    most = tl.max(high - low, 0)
     ranked = tl.program_id(1) * RANKED + tl.arange(0, RANKED)
     score, tie, grade, relevance = _load_slots(
         scores, ties, lows, highs, relevances, rows, known, first, ranked, query_count, LEVELS, WEIGHTED, TIES
@@ -237,7 +250,7 @@ def slot_gradients_kernel(
     own_extra = tl.load(of_extra + slot, mask=there, other=0.0)
     total = -own_extra * tl.load(slopes + slot, mask=there, other=0.0)
     ranked_itself = (low[:, None] + ranked[None, :]) == place[:, None]
-    for start in range(0, WIDTH, ITEMS):
+    for start in range(0, most, ITEMS):
         items = start + tl.arange(0, ITEMS)
         item_score, item_tie, item_grade, item_relevance = _load_slots(
             scores, ties, lows, highs, relevances, rows, known, first, items, query_count, LEVELS, WEIGHTED, TIES
