@@ -59,10 +59,7 @@ def kernel_choice() -> KernelChoice:
     if chosen is not None:
         return chosen
     names = os.environ.get(VARIABLE, "auto"), os.environ.get(PRECISION_VARIABLE, "tf32x3")
-    return _checked(*names, MOST_NUMBERS = 2**31 - 1
-"""The fused kernels count with 32 bits."""
-
-VARIABLE, PRECISION_VARIABLE)
+    return _checked(*names, VARIABLE, PRECISION_VARIABLE)
 
 
 def runs_fused(queries: Tensor, references: Tensor | None, nests: Callable[[], bool] | None = None) -> bool:

@@ -1,4 +1,4 @@
-"""Hinges on all pairs, and their gradients: see `suite.kernels.hinge`. The tiles are those of `suite.kernels.fused.ranks`."""
+"""Hinges on all pairs, and their gradients: see `suite.kernels.hinge`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is a positive of whom, as ranges: queries and gallery sorted by class, so that a query's positives are neighbours.
+"""Who is a positive of whom: queries and gallery are sorted by class, so that a query's positives are neighbours.
 
 Labels that nest (items of one class at a level are of one class at the next, coarser one) sort so that the classes of
 every level are ranges of the gallery: the relevance of an item to a query is the number of the query's ranges that it
@@ -39,8 +39,8 @@ class RankPlan:
     Attributes:
         query_order: (Q,), the queries sorted by class, small classes first.
         gallery_order: (G,), the gallery likewise.
-        lows, highs: (L, Q) int32, the sorted gallery places of each sorted query's class at each level, finest first; empty
-            for a query without positives.
+        lows, highs: (L, Q) int32, the sorted gallery places of each sorted query's class at each level, finest
+            first; empty for a query without positives.
         firsts: (Q,) int32, where the slots of each sorted query begin: as many as its coarsest class has items.
         own: (Q,) int32, its own place in the sorted gallery, or -1 where it has none or is one of its positives.
         runs: (L, G), where the class of each sorted gallery item begins, at each level.

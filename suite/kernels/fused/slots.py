@@ -107,19 +107,13 @@ def _pair_terms(
     SLOPE: tl.constexpr,
 ):
     """What items add to `plus` and to `extra` of ranked slots, or the derivatives of both by x."""
-    if SLOPE:
-        positive = step_slope(x, POSITIVE)
-    else:
-        positive = step_value(x, POSITIVE)
+    positive = step_slope(x, POSITIVE) if SLOPE else step_value(x, POSITIVE)
     others = counted & (itself == 0)
     ranking = counted
     if not SELF_RANKED:
         ranking = others
     if GRADED:
-        if SLOPE:
-            negative = step_slope(x, NEGATIVE)
-        else:
-            negative = step_value(x, NEGATIVE)
+        negative = step_slope(x, NEGATIVE) if SLOPE else step_value(x, NEGATIVE)
         extra = tl.where((item_grade >= ranked_grade) | itself, positive, negative)
         extra = tl.where(ranking, extra, 0.0)
     else:

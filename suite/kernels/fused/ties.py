@@ -31,7 +31,7 @@ def tie_groups(rows: Tensor) -> Tensor:
 
 @triton.jit
 def scrambled(bits):
-    """A one-to-one map of 64-bit integers, under which sums of few bits do not cancel (the finaliser of MurmurHash3)."""
+    """A one-to-one map of 64-bit integers under which sums do not cancel: the finaliser of MurmurHash3."""
     # The shift is arithmetic: without the mask the sign would be lost.
     bits = (bits ^ ((bits >> 33) & 0x7FFFFFFF)) * -49064778989728563
     bits = (bits ^ ((bits >> 33) & 0x7FFFFFFF)) * -4265267296055464877
