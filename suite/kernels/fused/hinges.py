@@ -99,6 +99,7 @@ def hinge_gradients_kernel(
     highs,
     own,
     scales,
+    order,
     out,
     left_count,
     right_count,
@@ -115,7 +116,7 @@ def hinge_gradients_kernel(
     PRECISION: tl.constexpr,
     SIZES: tl.constexpr,
 ):
-    """out = d(loss) / d(scores) @ right, with scales[0] a positive that pays and scales[1] a negative.
+    """out[order] = d(loss) / d(scores) @ right, with scales[0] a positive that pays and scales[1] a negative.
 
     OF_ROWS: the rows `left` are queries, `right` their gallery; otherwise the other way round.
     """
@@ -145,5 +146,6 @@ def hinge_gradients_kernel(
         place = right + columns[:, None] * width + span[None, :]
         embeddings = tl.load(place, mask=there[:, None] & (span < width)[None, :], other=0.0)
         total = add_product(gradient, embeddings, total, PRECISION)
-    place = out + rows[:, None] * width + span[None, :]
+    place = tl.load(order + rows, mask=known, other=0)
+    place = out + place[:, None] * width + span[None, :]
     tl.store(place, total, mask=known[:, None] & (span < width)[None, :])

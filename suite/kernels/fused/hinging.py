@@ -52,16 +52,13 @@ class _Hinge(torch.autograd.Function):
             sums, counts = totals[:2], totals[2:]
             scales = 1.0 / counts.clamp(min=1.0)
             value = (sums * scales).sum().to(queries.dtype)
-            gradients = []
             if any(needed):
                 # In a gallery of their own s_ik and s_ki are one number, and pay twice.
                 scales = (scales * (2.0 if own_gallery else 1.0)).to(queries.dtype)
-                orders = (plan.query_order, plan.gallery_order)
-                for turn, (order, need) in enumerate(zip(orders, needed, strict=True)):
-                    gradients.append(None)
-                    if need:
-                        gradients[-1] = torch.empty_like(sides[turn])
-                        gradients[-1][order] = _gradient(sides, plan, hinge, scales, of_queries=turn == 0)
+                gradients = [
+                    _gradient(sides, plan, hinge, scales, of_queries) if need else None
+                    for of_queries, need in zip((True, False), needed, strict=True)
+                ]
                 ctx.save_for_backward(queries, references, *gradients)
         ctx.mark_non_differentiable(counts)
         return value, counts
@@ -98,6 +95,7 @@ def _sums(queries: Tensor, gallery: Tensor, plan: RankPlan, hinge: FusedHinge) -
 
 
 def _gradient(sides: list[Tensor], plan: RankPlan, hinge: FusedHinge, scales: Tensor, of_queries: bool) -> Tensor:
+    """Gradients by the queries or by the gallery, in the order in which they came."""
     left, right = sides if of_queries else reversed(sides)
     out = torch.empty_like(left)
 
@@ -112,6 +110,7 @@ def _gradient(sides: list[Tensor], plan: RankPlan, hinge: FusedHinge, scales: Te
             plan.highs[-1],
             plan.own,
             scales,
+            plan.query_order if of_queries else plan.gallery_order,
             out,
             len(left),
             len(right),

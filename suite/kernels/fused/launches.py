@@ -145,7 +145,8 @@ def slot_gradients(tensors: RankTensors, scores: Tensor, of_plus: Tensor, of_ext
 def embedding_gradients(
     tensors: RankTensors, scores: Tensor, of_sums: Tensor, of_scores: Tensor, of_queries: bool, of_gallery: bool
 ) -> Tensor:
-    """Gradients by the queries, by the gallery, or, where that is they, by both together: like the embeddings."""
+    """Gradients by the queries, by the gallery, or, where that is they, by both together: in the order in which
+    the embeddings came."""
     plan = tensors.plan
     left, right = (tensors.queries, tensors.gallery) if of_queries else (tensors.gallery, tensors.queries)
     out = torch.empty_like(left)
@@ -164,6 +165,7 @@ def embedding_gradients(
             scores,
             of_sums,
             of_scores,
+            plan.query_order if of_queries else plan.gallery_order,
             out,
             len(left),
             len(right),

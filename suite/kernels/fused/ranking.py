@@ -61,8 +61,7 @@ class _Ranking(torch.autograd.Function):
             scale = 1.0 / totals[1].clamp(min=1.0)
             value = (totals[0] * scale).to(queries.dtype)
             if needs_gradient:
-                of_queries, of_gallery = ranks.gradients(scale, *ctx.needs_input_grad[:2])
-                gradients = (_restored(of_queries, plan.query_order), _restored(of_gallery, plan.gallery_order))
+                gradients = ranks.gradients(scale, *ctx.needs_input_grad[:2])
                 ctx.save_for_backward(queries, references, *gradients)
         counts = totals[1:]
         ctx.mark_non_differentiable(counts)
@@ -76,15 +75,6 @@ class _Ranking(torch.autograd.Function):
             for embeddings, gradient in ((queries, of_queries), (references, of_references))
         ]
         return *gradients, None, None, None
-
-
-def _restored(gradient: Tensor | None, order: Tensor) -> Tensor | None:
-    """Rows of a gradient in the order in which the embeddings came."""
-    if gradient is None:
-        return None
-    restored = torch.empty_like(gradient)
-    restored[order] = gradient
-    return restored
 
 
 class _Ranks:
@@ -129,7 +119,7 @@ class _Ranks:
         return total
 
     def gradients(self, scale: Tensor, of_queries: bool, of_gallery: bool) -> tuple[Tensor | None, Tensor | None]:
-        """Gradients of `scale` times the losses, in sorted order; where the gallery is the queries, one for both."""
+        """Gradients of `scale` times the losses; where the gallery is the queries, one for both."""
         tensors, scale = self.tensors, scale.to(self.scores.dtype)
         of_plus, of_ranks = self.of_plus.mul_(scale), self.of_ranks.mul_(scale)
         of_scores = launches.slot_gradients(tensors, self.scores, of_plus, of_ranks, self.slopes)

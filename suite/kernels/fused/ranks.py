@@ -164,6 +164,7 @@ def embedding_gradients_kernel(
     scores,
     of_sums,
     of_scores,
+    order,
     out,
     left_count,
     right_count,
@@ -179,7 +180,7 @@ def embedding_gradients_kernel(
     PRECISION: tl.constexpr,
     SIZES: tl.constexpr,
 ):
-    """out[rows] = d(loss) / d(scores) @ right; a program takes ROWS rows, and SPAN of their dimensions.
+    """out[order[rows]] = d(loss) / d(scores) @ right; a program takes ROWS rows, and SPAN of their dimensions.
 
     OF_ROWS: the rows `left` are queries, `right` their gallery. OF_COLUMNS: the other way round. Both: the queries are
     their own gallery, s_ik and s_ki are one product, and a tile serves both.
@@ -229,5 +230,6 @@ def embedding_gradients_kernel(
         place = right + columns[:, None] * width + span[None, :]
         embeddings = tl.load(place, mask=there[:, None] & (span < width)[None, :], other=0.0)
         total = add_product(gradient, embeddings, total, PRECISION)
-    place = out + rows[:, None] * width + span[None, :]
+    place = tl.load(order + rows, mask=known, other=0)
+    place = out + place[:, None] * width + span[None, :]
     tl.store(place, total, mask=known[:, None] & (span < width)[None, :])
