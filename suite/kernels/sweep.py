@@ -281,15 +281,18 @@ class _Sweep(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, of_value, _of_counts):
-        queries, references, of_queries, of_references = ctx.saved_tensors
-        gradients = []
-        for embeddings, gradient in ((queries, of_queries), (references, of_references)):
-            if gradient is None:
-                gradients.append(None)
-                continue
-            scaled = gradient * of_value
-            gradients.append(once(scaled, embeddings))
-        return *gradients, None, None, None, None, None, None
+        return *scaled_gradients(ctx.saved_tensors, of_value), None, None, None, None, None, None
+
+
+def scaled_gradients(saved: tuple[Tensor | None, ...], of_value: Tensor) -> list[Tensor | None]:
+    """Gradients by queries and gallery, times that of the loss.
+
+    Args:
+        saved: queries, gallery, and the gradient by each, or None.
+        of_value: (), the gradient by the loss.
+    """
+    pairs = zip(saved[:2], saved[2:], strict=True)
+    return [None if gradient is None else once(gradient * of_value, embeddings) for embeddings, gradient in pairs]
 
 
 def once(gradient: Tensor, embeddings: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from suite.kernels.fused.plan import RankPlan
 from suite.kernels.fused.tuning import sizes
 from suite.kernels.sharing import query_share
 from suite.kernels.similarity import same_within
-from suite.kernels.sweep import Swept, once
+from suite.kernels.sweep import Swept, scaled_gradients
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,7 @@ class _Hinge(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, of_value, _of_counts):
-        queries, references, of_queries, of_references = ctx.saved_tensors
-        gradients = [
-            None if gradient is None else once(gradient * of_value, embeddings)
-            for embeddings, gradient in ((queries, of_queries), (references, of_references))
-        ]
-        return *gradients, None, None, None
+        return *scaled_gradients(ctx.saved_tensors, of_value), None, None, None
 
 
 def _sums(queries: Tensor, gallery: Tensor, plan: RankPlan, hinge: FusedHinge) -> Tensor:

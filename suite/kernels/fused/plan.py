@@ -15,6 +15,10 @@ import torch
 from torch import Tensor
 
 from suite.kernels.dispatch import MOST_NUMBERS
+from suite.kernels.sweep import row_blocks
+
+BLOCK_SLOTS = 1 << 22
+"""Most slots of a block: heads take a few buffers of that size."""
 
 
 class SlotBlock(NamedTuple):
@@ -164,6 +168,7 @@ def _blocks(counts: Tensor) -> tuple[Tensor, tuple[SlotBlock, ...], int]:
     blocks, row, slot = [], 0, 0
     for width, size in zip(kinds.tolist(), rows.tolist(), strict=True):
         if width:
-            blocks.append(SlotBlock(row, row + size, width, slot))
+            for start, stop in row_blocks(size, max(1, BLOCK_SLOTS // width)):
+                blocks.append(SlotBlock(row + start, row + stop, width, slot + start * width))
         row, slot = row + size, slot + width * size
     return widths.cumsum(0) - widths, tuple(blocks), slot

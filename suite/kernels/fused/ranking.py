@@ -15,7 +15,7 @@ from suite.kernels.graded_heads import GradedHead
 from suite.kernels.heads import Head
 from suite.kernels.sharing import query_share
 from suite.kernels.steps import Step
-from suite.kernels.sweep import Swept, once
+from suite.kernels.sweep import Swept, scaled_gradients
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,7 @@ class _Ranking(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, of_value, _of_counts):
-        queries, references, of_queries, of_references = ctx.saved_tensors
-        gradients = [
-            None if gradient is None else once(gradient * of_value, embeddings)
-            for embeddings, gradient in ((queries, of_queries), (references, of_references))
-        ]
-        return *gradients, None, None, None
+        return *scaled_gradients(ctx.saved_tensors, of_value), None, None, None
 
 
 class _Ranks:
