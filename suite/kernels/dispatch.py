@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from suite.kernels.capture import capturing
@@ -76,7 +75,7 @@ def runs_fused(queries: Tensor, references: Tensor | None, nests: Callable[[], b
     kernels = kernel_choice().kernels
     if kernels == "blockwise":
         return False
-    if kernels == "auto" and (queries.device.type != "cuda" or queries.dtype != torch.float32):
+    if kernels == "auto" and queries.device.type != "cuda":
         return False
     hindrance = obstacle(queries)
     if max(queries.numel(), 0 if references is None else references.numel()) > MOST_NUMBERS:

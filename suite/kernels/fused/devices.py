@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 
+import torch
 from torch import Tensor
 
 
@@ -17,6 +18,8 @@ def obstacle(tensor: Tensor) -> str | None:
     """Why the fused kernels cannot take a tensor, in words; None if they can."""
     if importlib.util.find_spec("triton") is None:
         return "triton is not installed"
-    if interpreted() or tensor.device.type == "cuda":
+    if interpreted():
         return None
+    if tensor.device.type == "cuda":
+        return "float64 is multiplied blockwise on a GPU" if tensor.dtype == torch.float64 else None
     return f"embeddings on {tensor.device.type} need Triton's interpreter, TRITON_INTERPRET=1"
