@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import torch
@@ -41,6 +42,17 @@ class GradedHead(Protocol):
         ...
 
 
+@lru_cache(maxsize=64)
+def _discount_sums(most: int, device: torch.device) -> Tensor:
+    """(most + 1,) float64: sums of the discounts of the first 0, 1, ... places.
+
+    Summed on the CPU, since running sums have no deterministic algorithm on a GPU; kept, since a copy to a device could
+    not be captured in a CUDA graph.
+    """
+    places = torch.arange(1, most + 1, dtype=torch.float64)
+    return torch.cat([places.new_zeros(1), (1.0 / torch.log2(1.0 + places)).cumsum(0)]).to(device)
+
+
 @dataclass(frozen=True)
 class NDCGHead:
     """(2^g - 1) / log2(1 + rank) over the ideal DCG."""
@@ -48,8 +60,7 @@ class NDCGHead:
     def ideal(self, counts: Tensor, most: int) -> Tensor:
         # An ideal ranking lists the highest grade first: each grade takes the next places.
         last = counts.flip(1).cumsum(1).flip(1)
-        places = torch.arange(1, most + 1, dtype=torch.float64, device=counts.device)
-        discounts = torch.cat([places.new_zeros(1), (1.0 / torch.log2(1.0 + places)).cumsum(0)])
+        discounts = _discount_sums(1 << most.bit_length(), counts.device)
         gains = 2.0 ** torch.arange(1, counts.shape[1] + 1, dtype=torch.float64, device=counts.device) - 1.0
         value = ((discounts[last] - discounts[last - counts]) * gains).sum(1)
         return torch.where(value > 0, value, 1.0)

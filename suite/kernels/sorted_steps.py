@@ -20,8 +20,9 @@ SORT_FROM = 96
 
 
 def step_sums(step: Step, items: Tensor, ranked: Tensor, workspace: Workspace, limit: int) -> StepSums | SortedStepSums:
-    """`StepSums` with weight 1, or the same sums from sorted items where that is faster."""
-    if isinstance(step, SupRankStep) and ranked.shape[1] >= SORT_FROM:
+    """`StepSums` with weight 1, or the same sums from sorted items where that is faster and possible."""
+    # Running sums of floating point numbers have no deterministic algorithm on a GPU.
+    if isinstance(step, SupRankStep) and ranked.shape[1] >= SORT_FROM and items.device.type == "cpu":
         return SortedStepSums(step, items, ranked, workspace, limit)
     return StepSums(step, items, ranked, workspace, limit)
 
