@@ -1,8 +1,10 @@
 """Shared by all tests: one thread and deterministic algorithms, as in every process of the suite."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
+import torch
 from browsing import browser
 from hypothesis import settings
 from playwright.sync_api import Browser
@@ -12,6 +14,10 @@ from suite.workers import compute_deterministically, use_one_thread
 # Examples are drawn the same way each time, and no deadline: a busy machine is no failure.
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
+
+# Triton chooses between its interpreter and a device when it is first imported, by whichever test.
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 
 def pytest_configure():

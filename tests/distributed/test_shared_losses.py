@@ -1,8 +1,6 @@
 """N ranks have the value and the gradient of one process with the whole batch, for every loss."""
 
-import threading
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loss_catalogue import NAMES, batch, labels_of, make, value_and_gradients, where
 from losses_of_a_rank import results
+from meeting import Meeting
 from spawning import run_ranks
 
 from suite.kernels.sharing import QueryShare, shared_queries
@@ -37,36 +36,6 @@ def test_ranks_have_the_value_and_gradient_of_one_process(tmp_path, size):
                 largest = np.abs(wanted).max()
                 np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12 * largest, err_msg=name)
             assert part["parameters"] == parts[0]["parameters"]
-
-
-class Meeting:
-    """Threads that add up tensors as ranks do."""
-
-    def __init__(self, size):
-        self.barrier, self.tensors = threading.Barrier(size), [None] * size
-
-    def run(self, work):
-        """What `work` gives to each of them; the first failure of any."""
-        with ThreadPoolExecutor(len(self.tensors)) as pool:
-            futures = [pool.submit(self._take_part, rank, work) for rank in range(len(self.tensors))]
-        for future in futures:
-            if future.exception() and not isinstance(future.exception(), threading.BrokenBarrierError):
-                raise future.exception()
-        return [future.result() for future in futures]
-
-    def _take_part(self, rank, work):
-        def add_up(tensor):
-            self.tensors[rank] = tensor.clone()
-            self.barrier.wait(timeout=60)
-            tensor.copy_(sum(self.tensors))
-            self.barrier.wait(timeout=60)
-
-        try:
-            with shared_queries(QueryShare(rank, len(self.tensors), add_up)):
-                return work()
-        except BaseException:
-            self.barrier.abort()
-            raise
 
 
 def assert_shares_give_the_whole(size, work):

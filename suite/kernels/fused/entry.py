@@ -13,6 +13,7 @@ from suite.kernels.dispatch import precision_for
 from suite.kernels.fused.hinging import FusedHinge, fused_hinge
 from suite.kernels.fused.plan import RankPlan, plan_fits, rank_plan
 from suite.kernels.fused.ranking import FusedRanking, fused_rank_loss
+from suite.kernels.fused.shares import own_rows
 from suite.kernels.gallery import Gallery
 from suite.kernels.graded import GradedGallery
 from suite.kernels.graded_heads import GradedHead
@@ -26,7 +27,7 @@ _plans: OrderedDict[tuple, RankPlan] = OrderedDict()
 
 
 class _Part(NamedTuple):
-    """This process's queries, their gallery, the plan of both, and whether the labels are those of the plan."""
+    """All queries, their gallery, the plan of this process's share, and whether the labels are those of the plan."""
 
     queries: Tensor
     references: Tensor | None
@@ -75,11 +76,9 @@ def _part(queries: Tensor, references: Tensor | None, gallery: Gallery | GradedG
     if share is None and references is None:
         gallery_labels = query_labels
     elif share is not None:
-        rows = slice(*share.part(len(queries)))
-        references = queries if references is None else references
-        queries, query_labels = queries[rows], query_labels[rows]
+        query_labels = query_labels[own_rows(len(queries))]
     key = (
-        len(queries),
+        len(query_labels),
         len(gallery_labels),
         gallery_labels.shape[1],
         own,
@@ -93,8 +92,8 @@ def _part(queries: Tensor, references: Tensor | None, gallery: Gallery | GradedG
         return _Part(queries, references, _plans[key], plan_fits(_plans[key], query_labels, gallery_labels, own))
     places = None
     if own:
-        first = 0 if share is None else rows.start
-        places = torch.arange(first, first + len(queries), device=queries.device)
+        rows = own_rows(len(queries))
+        places = torch.arange(rows.start, rows.stop, device=queries.device)
     plan = rank_plan(query_labels, gallery_labels, places, counted)
     _plans[key] = plan
     while len(_plans) > _KEPT:

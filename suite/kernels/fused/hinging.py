@@ -11,6 +11,7 @@ from torch import Tensor
 from suite.kernels.fused.hinges import hinge_gradients_kernel, hinge_sums_kernel
 from suite.kernels.fused.launches import gallery_parts, on_device
 from suite.kernels.fused.plan import RankPlan
+from suite.kernels.fused.shares import of_everyone, own_rows
 from suite.kernels.fused.tuning import sizes
 from suite.kernels.sharing import query_share
 from suite.kernels.similarity import same_within
@@ -40,11 +41,14 @@ def fused_hinge(queries: Tensor, references: Tensor | None, plan: RankPlan, hing
 class _Hinge(torch.autograd.Function):
     @staticmethod
     def forward(ctx, queries, references, plan, hinge, grad_enabled):
-        needed = [grad_enabled and need for need in ctx.needs_input_grad[:2]]
         own_gallery = references is None
-        sides = [queries.detach()[plan.query_order]]
-        sides.append(sides[0] if own_gallery else references.detach()[plan.gallery_order])
         share = query_share()
+        one_side = own_gallery and share is None
+        wanted = (ctx.needs_input_grad[0], not one_side and ctx.needs_input_grad[0 if own_gallery else 1])
+        needed = [grad_enabled and want for want in wanted]
+        gallery = queries if own_gallery else references
+        sides = [queries.detach()[own_rows(len(queries))][plan.query_order]]
+        sides.append(sides[0] if one_side else gallery.detach()[plan.gallery_order])
         with torch.autocast(queries.device.type, enabled=False):
             totals = _sums(*sides, plan, hinge)
             if share is not None:
@@ -53,13 +57,13 @@ class _Hinge(torch.autograd.Function):
             scales = 1.0 / counts.clamp(min=1.0)
             value = (sums * scales).sum().to(queries.dtype)
             if any(needed):
-                # In a gallery of their own s_ik and s_ki are one number, and pay twice.
-                scales = (scales * (2.0 if own_gallery else 1.0)).to(queries.dtype)
+                # Where both sides are one, s_ik and s_ki are one number, and pay twice.
+                scales = (scales * (2.0 if one_side else 1.0)).to(queries.dtype)
                 gradients = [
                     _gradient(sides, plan, hinge, scales, of_queries) if need else None
                     for of_queries, need in zip((True, False), needed, strict=True)
                 ]
-                ctx.save_for_backward(queries, references, *gradients)
+                ctx.save_for_backward(queries, references, *of_everyone(*gradients, queries, own_gallery))
         ctx.mark_non_differentiable(counts)
         return value, counts
 

@@ -184,7 +184,7 @@ def gallery_parts(queries: int, gallery: int, device: torch.device) -> tuple[int
     """Into how many parts the gallery is cut so that every multiprocessor has work, and the items of a part."""
     wanted = 1
     if device.type == "cuda":
-        programs = triton.cdiv(queries, 128)
+        programs = triton.cdiv(max(queries, 1), 128)
         wanted = triton.cdiv(2 * torch.cuda.get_device_properties(device).multi_processor_count, programs)
     parts = max(1, min(wanted, gallery // PART_ITEMS))
     # Whole tiles of any shape.

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from suite.kernels.fused import launches
 from suite.kernels.fused.plan import RankPlan, SlotBlock
+from suite.kernels.fused.shares import of_everyone, own_rows
 from suite.kernels.fused.step_functions import step_constants
 from suite.kernels.fused.ties import tie_groups
 from suite.kernels.graded_heads import GradedHead
@@ -46,12 +47,14 @@ def fused_rank_loss(queries: Tensor, references: Tensor | None, plan: RankPlan, 
 class _Ranking(torch.autograd.Function):
     @staticmethod
     def forward(ctx, queries, references, plan, ranking, grad_enabled):
-        needs_gradient = grad_enabled and any(ctx.needs_input_grad[:2])
-        gallery = queries if references is None else references
-        ranked_queries = queries.detach()[plan.query_order]
         own_gallery = references is None
-        ranked_gallery = ranked_queries if own_gallery else gallery.detach()[plan.gallery_order]
+        needed = [ctx.needs_input_grad[0], ctx.needs_input_grad[0 if own_gallery else 1]]
+        needs_gradient = grad_enabled and any(needed)
         share = query_share()
+        ranked_queries = queries.detach()[own_rows(len(queries))][plan.query_order]
+        gallery = queries if own_gallery else references
+        one_side = own_gallery and share is None
+        ranked_gallery = ranked_queries if one_side else gallery.detach()[plan.gallery_order]
         with torch.autocast(queries.device.type, enabled=False):
             ranks = _Ranks(ranked_queries, ranked_gallery, plan, ranking)
             losses = ranks.losses(needs_gradient)
@@ -61,7 +64,7 @@ class _Ranking(torch.autograd.Function):
             scale = 1.0 / totals[1].clamp(min=1.0)
             value = (totals[0] * scale).to(queries.dtype)
             if needs_gradient:
-                gradients = ranks.gradients(scale, *ctx.needs_input_grad[:2])
+                gradients = of_everyone(*ranks.gradients(scale, *needed), queries, own_gallery)
                 ctx.save_for_backward(queries, references, *gradients)
         counts = totals[1:]
         ctx.mark_non_differentiable(counts)
