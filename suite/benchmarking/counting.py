@@ -161,7 +161,7 @@ def done(of: Work, slots: int, tiles: Tiles | None = None) -> Done:
 def class_sizes(labels: Tensor, gallery: Tensor) -> Tensor:
     """(Q,): items of each query's coarsest class in a gallery."""
     asked, items = (some if some.dim() == 1 else some[:, -1] for some in (labels, gallery))
-    in_order = items.sort().values
+    in_order, asked = items.sort().values, asked.contiguous()
     return torch.searchsorted(in_order, asked, right=True) - torch.searchsorted(in_order, asked)
 
 

@@ -126,7 +126,7 @@ def _ranks(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 def documented_rounding() -> str:
     """The table of docs/fused.md."""
     lines = [
-        "| precision | D | largest error of a score | root mean square | queries with other ranks | largest change of a soft rank |",
+        "| precision | D | largest error | root mean square | queries with other ranks | largest change of soft rank |",
         "|---|---|---|---|---|---|",
     ]
     order = {precision: nth for nth, precision in enumerate(GROUP)}

@@ -41,32 +41,6 @@ def readings_kernel(numbers, sums, count, rounds, NUMBERS: tl.constexpr):
 
 def measured_rates(study: Study, device: torch.device) -> tuple[Rates, float]:
     """The rates of a device, and bytes a second from its L2 cache."""
-    programs = 32 * _multiprocessors(device)
-    rounds = study.ceiling_rounds
-
-    source = torch.randn(study.ceiling_mib * 2**20 // NUMBER_BYTES, device=device)
-    target = torch.empty_like(source)
-    copied = timed([lambda: target.copy_(source)], study, device).median_ms
-    copy_rate = 2 * NUMBER_BYTES * source.numel() / (copied / 1000)
-    del source, target
-
-    numbers = torch.rand(programs * NUMBERS, device=device)
-    exponentials = timed(
-        [lambda: exponentials_kernel[(programs,)](numbers, rounds, NUMBERS=NUMBERS, num_warps=THREADS // 32)],
-        study,
-        device,
-    ).median_ms
-    special_rate = programs * NUMBERS * rounds / (exponentials / 1000)
-
-    count = min(L2_NUMBERS, programs * NUMBERS)
-    sums = torch.empty(programs, device=device)
-    read = timed(
-        [lambda: readings_kernel[(programs,)](numbers, sums, count, rounds, NUMBERS=NUMBERS, num_warps=THREADS // 32)],
-        study,
-        device,
-    ).median_ms
-    l2_rate = NUMBER_BYTES * programs * NUMBERS * rounds / (read / 1000)
-
     products = {
         unit: _product_rate(study, device, dtype, allow_tf32)
         for unit, dtype, allow_tf32 in (
@@ -75,7 +49,28 @@ def measured_rates(study: Study, device: torch.device) -> tuple[Rates, float]:
             ("ieee", torch.float32, False),
         )
     }
-    return Rates(**products, special=special_rate, memory=copy_rate), l2_rate
+    special, l2 = _kernel_rates(study, device)
+    return Rates(**products, special=special, memory=_copy_rate(study, device)), l2
+
+
+def _copy_rate(study: Study, device: torch.device) -> float:
+    """Bytes a second, read and written."""
+    source = torch.randn(study.ceiling_mib * 2**20 // NUMBER_BYTES, device=device)
+    target = torch.empty_like(source)
+    taken = timed([lambda: target.copy_(source)], study, device).median_ms
+    return 2 * NUMBER_BYTES * source.numel() / (taken / 1000)
+
+
+def _kernel_rates(study: Study, device: torch.device) -> tuple[float, float]:
+    """Exponentials a second, and bytes a second from the L2 cache."""
+    programs, rounds = 32 * _multiprocessors(device), study.ceiling_rounds
+    numbers, sums = torch.rand(programs * NUMBERS, device=device), torch.empty(programs, device=device)
+    count = min(L2_NUMBERS, len(numbers))
+    options = {"NUMBERS": NUMBERS, "num_warps": THREADS // 32}
+    exponentials = timed([lambda: exponentials_kernel[(programs,)](numbers, rounds, **options)], study, device)
+    readings = timed([lambda: readings_kernel[(programs,)](numbers, sums, count, rounds, **options)], study, device)
+    done = programs * NUMBERS * rounds
+    return done / (exponentials.median_ms / 1000), NUMBER_BYTES * done / (readings.median_ms / 1000)
 
 
 def _product_rate(study: Study, device: torch.device, dtype: torch.dtype, allow_tf32: bool) -> float:
