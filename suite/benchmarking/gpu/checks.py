@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -29,39 +30,39 @@ def checks(study: Study, device: torch.device, seed: int) -> Iterator[Check]:
     """Every check, on inputs drawn from `seed`."""
     for case in study.cases:
         yield from _against_float64(case, study, device, seed)
-        yield _checked("same bits twice", case, lambda case=case: _twice(case, study, device, seed))
+        yield _checked("same bits twice", case, functools.partial(_twice, case, study, device, seed))
     first = study.cases[0]
     graphed = [_graph_replay, _graph_on_other_labels] if device.type == "cuda" else []
     for check in (*graphed, _compiled, _autocast):
-        yield _checked(check.__doc__, first, lambda check=check: check(first, study, device, seed))
+        yield _checked(check.__doc__, first, functools.partial(check, first, study, device, seed))
 
 
 def relative_error(found: list[Tensor], exact: list[Tensor]) -> float:
     """||found - exact|| / ||exact|| over all of them; NaN where a number is."""
-    apart, whole = (
-        torch.stack([(some.double()).norm() for some in tensors]).norm()
-        for tensors in ([a.double() - b.double() for a, b in zip(found, exact, strict=True)], exact)
-    )
-    return (apart / whole).item()
+    apart = [a.double() - b.double() for a, b in zip(found, exact, strict=True)]
+    lengths = [torch.stack([some.double().norm() for some in tensors]).norm() for tensors in (apart, exact)]
+    return (lengths[0] / lengths[1]).item()
 
 
 def _against_float64(case: Case, study: Study, device: torch.device, seed: int) -> Iterator[Check]:
     batch = case.draw(study.check_size, study.dimensions, seed, device)
-    with use_kernels("blockwise"):
-        value, gradients = batch.of_dtype(torch.float64).value_and_gradients(case.loss())
+
+    @functools.cache
+    def exact() -> tuple[Tensor, list[Tensor]]:
+        with use_kernels("blockwise"):
+            return batch.of_dtype(torch.float64).value_and_gradients(case.loss())
+
+    def compare(name: str) -> tuple[bool, str]:
+        value, gradients = exact()
+        with use_kernels(*(("blockwise",) if name == "blockwise" else ("fused", name))):
+            found, of_found = batch.value_and_gradients(case.loss())
+        errors = relative_error([found], [value]), relative_error(of_found, gradients)
+        # A comparison with NaN is false.
+        holds = all(error <= limit for error, limit in zip(errors, LIMITS[name], strict=True))
+        return holds, f"value {errors[0]:.1e}, gradient {errors[1]:.1e} off float64"
+
     for name in ("blockwise", *case.precisions):
-        limits = LIMITS[name]
-
-        def compare(name: str = name, limits: tuple[float, float] = limits) -> tuple[bool, str]:
-            kernels = ("blockwise",) if name == "blockwise" else ("fused", name)
-            with use_kernels(*kernels):
-                found, of_found = batch.value_and_gradients(case.loss())
-            errors = relative_error([found], [value]), relative_error(of_found, gradients)
-            # A comparison with NaN is false.
-            holds = all(error <= limit for error, limit in zip(errors, limits, strict=True))
-            return holds, f"value {errors[0]:.1e}, gradient {errors[1]:.1e} off float64"
-
-        yield _checked(f"{name} against float64", case, compare)
+        yield _checked(f"{name} against float64", case, functools.partial(compare, name))
 
 
 def _checked(name: str, case: Case, check: Callable[[], tuple[bool, str]]) -> Check:

@@ -31,7 +31,7 @@ class Case:
         labels: `4 a class`; `3 levels`, classes of 4, sixteenths and quarters of the batch; `long tail`, one class of a
             quarter of the batch and classes of 4; `power law`, the n-th class in proportion to 1 / n.
         gallery: rank another gallery of as many items, which takes a gradient too.
-        sizes: batch sizes.
+        sizes: batch sizes, powers of two, so that levels nest.
         precisions: of the fused kernels.
     """
 
