@@ -28,7 +28,7 @@ SIGMOID = step_constants(SigmoidStep(0.01))
 HARD = step_constants(HardStep())
 PAIRS_OF_STEPS = ({"POSITIVE": HARD, "NEGATIVE": SUPRANK}, {"POSITIVE": SIGMOID, "NEGATIVE": SIGMOID})
 TYPES = {"int": ("ties", "lows", "highs", "firsts", "own"), "long": ("order", "keys")}
-NUMBERS = ("width", "part_items", "row_start", "row_stop")
+NUMBERS = ("width", "part_items", "row_start", "row_stop", "sizes")
 
 
 def each(**choices: Any) -> list[dict[str, Any]]:
@@ -54,14 +54,14 @@ def modes(kernel: str) -> Iterator[dict[str, Any]]:
         held = each(HELD=(True,), SLOTS=(4,)) + each(HELD=(False,), SLOTS=(16,))
         steps = each(STEP=(SUPRANK,), TIES=(True,)) + each(STEP=(SIGMOID,), TIES=(False,))
         for product, step, slots, slopes in itertools.product(products, steps, held, (True, False)):
-            yield product | step | slots | {"SLOPES": slopes, "SIZES": 0}
+            yield product | step | slots | {"SLOPES": slopes}
     elif kernel == "embedding_gradients_kernel":
         sides = [{"OF_ROWS": rows, "OF_COLUMNS": columns} for rows, columns in ((1, 1), (1, 0), (0, 1))]
         steps = each(STEP=(SUPRANK,), TIES=(True,)) + each(STEP=(SIGMOID,), TIES=(False,))
         for product, step, side in itertools.product(products, steps, sides):
-            yield product | step | {name: bool(value) for name, value in side.items()} | {"SIZES": 0}
+            yield product | step | {name: bool(value) for name, value in side.items()}
     else:
-        hinge = {"POS_BOUND": 0.9, "NEG_BOUND": 0.6, "SAME_WITHIN": 4e-6, "SIZES": 0}
+        hinge = {"POS_BOUND": 0.9, "NEG_BOUND": 0.6, "SAME_WITHIN": 4e-6}
         sides = each(OF_ROWS=(True, False)) if kernel == "hinge_gradients_kernel" else [{}]
         for product, side, distance in itertools.product(products, sides, each(EUCLIDEAN=(True, False))):
             yield product | side | distance | hinge

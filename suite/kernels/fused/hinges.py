@@ -34,7 +34,7 @@ def _pairs(items, item_count, low, high, own, ACROSS: tl.constexpr):
 
 
 @tuned_sweep
-@triton.jit
+@triton.jit(do_not_specialize=["sizes"])
 def hinge_sums_kernel(
     queries,
     gallery,
@@ -46,6 +46,7 @@ def hinge_sums_kernel(
     gallery_count,
     width,
     part_items,
+    sizes,
     POS_BOUND: tl.constexpr,
     NEG_BOUND: tl.constexpr,
     EUCLIDEAN: tl.constexpr,
@@ -54,7 +55,6 @@ def hinge_sums_kernel(
     COLUMNS: tl.constexpr,
     DEPTH: tl.constexpr,
     PRECISION: tl.constexpr,
-    SIZES: tl.constexpr,
 ):
     """sums[part, kind, query]: hinges of its positives, of its negatives, and how many of each are not zero."""
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
@@ -91,7 +91,7 @@ def hinge_sums_kernel(
 
 
 @tuned_gradient
-@triton.jit
+@triton.jit(do_not_specialize=["sizes"])
 def hinge_gradients_kernel(
     left,
     right,
@@ -104,6 +104,7 @@ def hinge_gradients_kernel(
     left_count,
     right_count,
     width,
+    sizes,
     POS_BOUND: tl.constexpr,
     NEG_BOUND: tl.constexpr,
     EUCLIDEAN: tl.constexpr,
@@ -114,7 +115,6 @@ def hinge_gradients_kernel(
     DEPTH: tl.constexpr,
     SPAN: tl.constexpr,
     PRECISION: tl.constexpr,
-    SIZES: tl.constexpr,
 ):
     """out[order] = d(loss) / d(scores) @ right, with scales[0] a positive that pays and scales[1] a negative.
 

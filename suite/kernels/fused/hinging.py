@@ -88,6 +88,7 @@ def _sums(queries: Tensor, gallery: Tensor, plan: RankPlan, hinge: FusedHinge) -
             len(gallery),
             queries.shape[1],
             part_items,
+            sizes(len(queries), len(gallery)),
             **_constants(queries, gallery, hinge),
         )
     return sums.sum((0, 2), dtype=torch.float64)
@@ -114,6 +115,7 @@ def _gradient(sides: list[Tensor], plan: RankPlan, hinge: FusedHinge, scales: Te
             len(left),
             len(right),
             left.shape[1],
+            sizes(len(left), len(right)),
             OF_ROWS=of_queries,
             **_constants(left, right, hinge),
         )
@@ -127,5 +129,4 @@ def _constants(left: Tensor, right: Tensor, hinge: FusedHinge) -> dict[str, floa
         "EUCLIDEAN": hinge.euclidean,
         "SAME_WITHIN": same_within(left.dtype),
         "PRECISION": hinge.precision,
-        "SIZES": sizes(len(left), len(right)),
     }

@@ -115,13 +115,13 @@ def rank_sums(tensors: RankTensors, scores: Tensor, slopes: bool) -> tuple[Tenso
             plan.slots,
             queries.shape[1],
             part_items,
+            sizes(len(queries), len(gallery)),
             STEP=tensors.negative,
             TIES=tensors.ties is not None,
             SLOPES=slopes,
             HELD=held,
             SLOTS=plan.widest if held else HELD_SLOTS,
             PRECISION=tensors.precision,
-            SIZES=sizes(len(queries), len(gallery)),
         )
     return sums.sum(0), of_slopes.sum(0)
 
@@ -170,12 +170,12 @@ def embedding_gradients(
             len(left),
             len(right),
             left.shape[1],
+            sizes(len(left), len(right)),
             STEP=tensors.negative,
             TIES=tensors.ties is not None,
             OF_ROWS=of_queries,
             OF_COLUMNS=of_gallery,
             PRECISION=tensors.precision,
-            SIZES=sizes(len(left), len(right)),
         )
     return out
 

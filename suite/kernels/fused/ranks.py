@@ -29,7 +29,7 @@ def _slot_difference(tile, item_ties, scores, ties, low, first, count, nth, ACRO
 
 
 @tuned_sweep
-@triton.jit
+@triton.jit(do_not_specialize=["sizes"])
 def rank_sums_kernel(
     queries,
     gallery,
@@ -45,6 +45,7 @@ def rank_sums_kernel(
     slot_count,
     width,
     part_items,
+    sizes,
     STEP: tl.constexpr,
     TIES: tl.constexpr,
     SLOPES: tl.constexpr,
@@ -54,7 +55,6 @@ def rank_sums_kernel(
     COLUMNS: tl.constexpr,
     DEPTH: tl.constexpr,
     PRECISION: tl.constexpr,
-    SIZES: tl.constexpr,
 ):
     """sums[part, slot] += step(s_k - s_j), slopes likewise; a program takes ROWS queries and one part of the gallery.
 
@@ -153,7 +153,7 @@ def _score_gradients(
 
 
 @tuned_gradient
-@triton.jit
+@triton.jit(do_not_specialize=["sizes"])
 def embedding_gradients_kernel(
     left,
     right,
@@ -169,6 +169,7 @@ def embedding_gradients_kernel(
     left_count,
     right_count,
     width,
+    sizes,
     STEP: tl.constexpr,
     TIES: tl.constexpr,
     OF_ROWS: tl.constexpr,
@@ -178,7 +179,6 @@ def embedding_gradients_kernel(
     DEPTH: tl.constexpr,
     SPAN: tl.constexpr,
     PRECISION: tl.constexpr,
-    SIZES: tl.constexpr,
 ):
     """out[order[rows]] = d(loss) / d(scores) @ right; a program takes ROWS rows, and SPAN of their dimensions.
 

@@ -65,7 +65,7 @@ def tuned_gradient(kernel: Callable) -> Callable:
 
 
 def _key(kernel: Callable) -> list[str]:
-    known = ("SIZES", "width", "SLOTS", "HELD", "OF_ROWS", "OF_COLUMNS", "PRECISION", "STEP", "TIES")
+    known = ("sizes", "width", "SLOTS", "HELD", "OF_ROWS", "OF_COLUMNS", "PRECISION", "STEP", "TIES")
     return [name for name in known if name in kernel.arg_names]
 
 
