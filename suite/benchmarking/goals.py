@@ -8,6 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
+from suite.benchmarking.amounts import amount
 from suite.benchmarking.timings import FLOOR
 
 Kind = Literal["faster", "leaner", "within", "below", "runs"]
@@ -100,11 +101,6 @@ def sentences(found: Sequence[Outcome]) -> list[str]:
             lines.setdefault(key, []).append(_words(outcome))
     text = [f"{key}: {', '.join(words)}" for key, words in lines.items()]
     return [*text, f"not measured: {', '.join(absent)}"] if absent else text
-
-
-def amount(value: float) -> str:
-    """A ratio, a time or a size with the digits that mean something: 612, 41.5, 2.31."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def _found(goal: Goal, cases: dict[tuple[str, int], tuple]) -> float | None:

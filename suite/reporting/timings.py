@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from suite.benchmarking.goals import Goal, Outcome, amount, outcomes
+from suite.benchmarking.amounts import amount
+from suite.benchmarking.goals import Goal, Outcome, outcomes
 from suite.benchmarking.timings import FLOOR, SLOPES_FROM, slope_table, timing_table
 from suite.reporting import timing_figures
 from suite.reporting.evidence import Evidence

@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from suite.benchmarking.goals import GOALS, Goal, amount, outcomes, sentences
+from suite.benchmarking.amounts import amount
+from suite.benchmarking.goals import GOALS, Goal, outcomes, sentences
 
 MET = [
     ("supap", 512, 10.0, 2e6),

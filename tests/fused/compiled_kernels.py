@@ -3,7 +3,7 @@
     python compiled_kernels.py ranks 232448
 
 The number is that of the bytes of shared memory that a program may have. One JSON line a kernel and mode: kernel,
-mode, shared (bytes a program), wgmma and float64 (matrix instructions).
+mode, shared (bytes a program), wgmma (matrix instructions).
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def each(**choices: Any) -> list[dict[str, Any]]:
 
 def modes(kernel: str) -> Iterator[dict[str, Any]]:
     """The constants of a kernel in all that losses ask of it, those of the tuner left out."""
-    products = each(PRECISION=PRECISIONS, FLOAT=("fp32",)) + each(PRECISION=("ieee",), FLOAT=("fp64",))
+    products = each(PRECISION=PRECISIONS)
     if kernel == "row_keys_kernel":
-        yield from each(ROWS=(32,), DEPTH=(32,), FLOAT=("fp32", "fp64"))
+        yield from each(ROWS=(32,), DEPTH=(32,))
     elif kernel == "slot_scores_kernel":
         yield from ({"ROWS": 32, "COLUMNS": 32, "DEPTH": 32} | product for product in products)
     elif kernel in ("slot_sums_kernel", "slot_gradients_kernel"):
@@ -49,7 +49,7 @@ def modes(kernel: str) -> Iterator[dict[str, Any]]:
             for graded, weighted, levels in ((False, False, 1), (True, False, 3), (True, True, 3)):
                 settings = {"GRADED": graded, "WEIGHTED": weighted, "LEVELS": levels, "ITEMS": size["RANKED"]}
                 for more in each(SELF_RANKED=(False, True)):
-                    yield steps | size | settings | more | {"TIES": steps["POSITIVE"] == HARD, "FLOAT": "fp32"}
+                    yield steps | size | settings | more | {"TIES": steps["POSITIVE"] == HARD}
     elif kernel == "rank_sums_kernel":
         held = each(HELD=(True,), SLOTS=(4,)) + each(HELD=(False,), SLOTS=(16,))
         steps = each(STEP=(SUPRANK,), TIES=(True,)) + each(STEP=(SIGMOID,), TIES=(False,))
@@ -67,12 +67,12 @@ def modes(kernel: str) -> Iterator[dict[str, Any]]:
             yield product | side | distance | hinge
 
 
-def compiled(function: triton.JITFunction, constants: dict[str, Any], number: str, **options: int) -> Any:
-    """A kernel for compute capability 9.0; addresses are aligned to 16 bytes, as those of torch are."""
+def compiled(function: triton.JITFunction, constants: dict[str, Any], **options: int) -> Any:
+    """A float32 kernel for compute capability 9.0; addresses are aligned to 16 bytes, as those of torch are."""
     signature = {}
     for name in function.arg_names:
         whole = name in NUMBERS or name.endswith("_count")
-        pointer = next((f"*i{bits}" for kind, bits in (("int", 32), ("long", 64)) if name in TYPES[kind]), f"*{number}")
+        pointer = next((f"*i{bits}" for kind, bits in (("int", 32), ("long", 64)) if name in TYPES[kind]), "*fp32")
         signature[name] = "constexpr" if name in constants else "i32" if whole else pointer
     aligned = [name for name in function.arg_names if signature[name].startswith("*") or name == "width"]
     attributes = {(function.arg_names.index(name),): [["tt.divisibility", 16]] for name in aligned}
@@ -85,19 +85,16 @@ def report(kernel: str, tuned: Any, most_shared: int) -> Iterator[dict[str, Any]
     configs = getattr(tuned, "configs", [triton.Config({})])
     function = tuned.fn if hasattr(tuned, "configs") else tuned
     for mode in modes(kernel):
-        constants = {name: value for name, value in mode.items() if name != "FLOAT"}
         for config in configs:
             options = {"num_warps": config.num_warps, "num_stages": config.num_stages}
-            result = compiled(function, constants | config.kwargs, mode["FLOAT"], **options)
+            result = compiled(function, mode | config.kwargs, **options)
             if result.metadata.shared <= most_shared:
                 break
-        ptx = result.asm["ptx"]
         yield {
             "kernel": kernel,
             "mode": mode,
             "shared": result.metadata.shared,
-            "wgmma": ptx.count("wgmma.mma_async"),
-            "float64": ptx.count(".f64.f64.f64.f64"),
+            "wgmma": result.asm["ptx"].count("wgmma.mma_async"),
         }
 
 

@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 import torch
-from drawn_batches import DEVICE
+from drawn_batches import CLOSE, DEVICE, WIDE
 from loss_catalogue import batch as a_batch
 from loss_catalogue import labels_of, make, value_and_gradients
 from meeting import Meeting
@@ -44,10 +44,10 @@ def assert_close(found, expected, bound):
 
 @pytest.mark.parametrize("gallery", [False, True])
 @pytest.mark.parametrize("name", NAMES)
-def test_float64_is_multiplied_as_it_is(name, gallery):
-    points, labels, call = a_call(name, dtype=torch.float64, gallery=gallery)
+def test_both_kernels_have_one_value_and_gradient(name, gallery):
+    points, labels, call = a_call(name, dtype=WIDE, gallery=gallery)
     loss = make(name)
-    assert_close(fused(loss, points, labels, **call), blockwise(loss, points, labels, **call), 1e-10)
+    assert_close(fused(loss, points, labels, **call), blockwise(loss, points, labels, **call), CLOSE)
 
 
 def test_repeated_rows_have_no_distance_and_no_direction():
@@ -59,11 +59,10 @@ def test_repeated_rows_have_no_distance_and_no_direction():
 
 @pytest.mark.parametrize("self_match", ["exclude", "positive", "rank_only"])
 def test_simix_mixes_the_same_items(self_match):
-    points, labels, _ = a_call("recall_at_k", rows=12)
-    points = points.double()
+    points, labels, _ = a_call("recall_at_k", rows=12, dtype=WIDE)
     one, other = (create_loss("recall_at_k", ks=[1, 2], simix=True, seed=5, self_match=self_match) for _ in range(2))
     for _ in range(2):
-        assert_close(fused(one, points, labels), blockwise(other, points, labels), 1e-10)
+        assert_close(fused(one, points, labels), blockwise(other, points, labels), CLOSE)
     assert torch.equal(one.generator.get_state(), other.generator.get_state())
 
 
@@ -77,27 +76,27 @@ def test_a_sum_of_losses_has_the_sum_of_their_gradients(preset):
 
 @pytest.mark.parametrize("gallery", [False, True])
 @pytest.mark.parametrize("size", [2, 3])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["calibration", "smoothhap", "supap"])
 def test_ranks_that_share_the_queries_have_the_whole(name, size, gallery):
-    points, labels, call = a_call(name, rows=14, dtype=torch.float64, gallery=gallery, per_class=3)
+    points, labels, call = a_call(name, rows=14, dtype=WIDE, gallery=gallery, per_class=3)
 
     def work():
         return fused(make(name), points, labels, **call)
 
     whole = work()
     for part in Meeting(size).run(work):
-        assert_close(part, whole, 1e-10)
+        assert_close(part, whole, CLOSE)
 
 
 def test_a_rank_may_have_no_query():
-    points, labels, _ = a_call("supap", rows=4, dtype=torch.float64, per_class=2)
+    points, labels, _ = a_call("supap", rows=4, dtype=WIDE, per_class=2)
 
     def work():
         return fused(make("supap"), points, labels)
 
     whole = work()
     for part in Meeting(5).run(work):
-        assert_close(part, whole, 1e-10)
+        assert_close(part, whole, CLOSE)
 
 
 @pytest.mark.parametrize("side", [0, 1])
@@ -187,13 +186,13 @@ def test_a_batch_without_positives_or_hinges_is_a_zero_with_a_graph(name):
 def test_the_smallest_batches(name, rows, items):
     points, labels = torch.eye(34)[:rows, :3] + 0.5, torch.arange(rows) // 2
     gallery, their_labels = torch.eye(34)[:items, 1:4] + 0.25, torch.arange(items) + (1 if items == 1 else 0)
-    call = {"ref_emb": gallery.double().to(DEVICE), "ref_labels": their_labels.to(DEVICE)}
+    call = {"ref_emb": gallery.to(DEVICE, WIDE), "ref_labels": their_labels.to(DEVICE)}
     with warnings.catch_warnings():
         # Where one class meets another there are no positives.
         warnings.simplefilter("ignore")
         found, expected = (
-            compute(create_loss(name), points.double().to(DEVICE), labels.to(DEVICE), **call)
+            compute(create_loss(name), points.to(DEVICE, WIDE), labels.to(DEVICE), **call)
             for compute in (fused, blockwise)
         )
     for ours, theirs in zip((found[0], *found[1]), (expected[0], *expected[1]), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(ours, theirs, rtol=CLOSE, atol=CLOSE)

@@ -133,8 +133,8 @@ def test_other_names_in_the_variables_are_refused(monkeypatch, variable):
 
 
 def test_more_numbers_than_the_kernels_count_are_refused():
-    many = torch.ones(1).expand(2**16, 2**15)
-    few = torch.ones(2, 2)
+    many = torch.ones(1, device=DEVICE).expand(2**16, 2**15)
+    few = torch.ones(2, 2, device=DEVICE)
     with use_kernels("fused"):
         for pair in ((many, None), (few, many)):
             with pytest.raises(ValueError, match=f"embeddings of more than {MOST_NUMBERS} numbers"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from suite.benchmarking.goals import amount
+from suite.benchmarking.amounts import amount
 from suite.benchmarking.gpu.checks import Check
 from suite.benchmarking.gpu.study import DEFAULT
 

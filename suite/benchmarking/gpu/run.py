@@ -13,8 +13,8 @@ from typing import Any
 import torch
 import triton
 
+from suite.benchmarking.amounts import amount
 from suite.benchmarking.counting import Rates, floor_ms
-from suite.benchmarking.goals import amount
 from suite.benchmarking.gpu.ceilings import measured_rates
 from suite.benchmarking.gpu.checks import Check, captured, checks
 from suite.benchmarking.gpu.report import BLOCKWISE, FUSED, GRAPH, Record, bar_lines, check_lines, timing_lines
