@@ -8,7 +8,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 PORT ?= 5000
 
-.PHONY: reproduce recipe test env pull mlflow benchmark benchmark-loading benchmark-metrics benchmark-training bars clean
+.PHONY: reproduce recipe test env pull mlflow benchmark benchmark-gpu benchmark-loading benchmark-metrics benchmark-training bars clean
 
 reproduce: pull
 	dvc repro
@@ -44,6 +44,10 @@ mlflow: env
 
 benchmark: env
 	pytest tests/benchmarks --confcutdir=tests/benchmarks -o addopts=-q --benchmark-only --benchmark-group-by=param:batch_size --benchmark-columns=min,median,rounds
+
+# One CUDA device; OPTIONS such as --minutes 9 are those of the module.
+benchmark-gpu: env
+	python -m suite.benchmarking.gpu --out artifacts/benchmark_gpu $(OPTIONS)
 
 benchmark-loading: env
 	pytest tests/benchmarks_data -o addopts=-q --benchmark-only --benchmark-columns=min,median,rounds
