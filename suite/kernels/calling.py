@@ -313,6 +313,8 @@ def _labels_at(name: str, labels: Any, of_name: str, embeddings: Tensor, level: 
     levels = 1 if labels.dim() == 1 else shape[1]
     if level >= levels:
         raise ValueError(f"level: {level} is out of range for {name} of shape {shape}, which has {levels} level(s)")
+    if capturing() and labels.device != embeddings.device:
+        raise ValueError(f"{name}: on {labels.device}, but a CUDA graph takes them from {embeddings.device} alone")
     # torch sorts and searches integers of most types, but not booleans or wide unsigned ones.
     labels = labels.long()
     if graded:

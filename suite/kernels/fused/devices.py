@@ -20,6 +20,12 @@ def obstacle(tensor: Tensor) -> str | None:
         return "triton is not installed"
     if interpreted():
         return None
-    if tensor.device.type == "cuda":
+    if tensor.device.type == "cuda" and torch.version.hip is None:
+        if torch.cuda.get_device_capability(tensor.device) < (8, 0):
+            return "a GPU older than Ampere has none of their matrix units"
         return "float64 is multiplied blockwise on a GPU" if tensor.dtype == torch.float64 else None
-    return f"embeddings on {tensor.device.type} need Triton's interpreter, TRITON_INTERPRET=1"
+    return f"embeddings on {_name(tensor)} need Triton's interpreter, TRITON_INTERPRET=1"
+
+
+def _name(tensor: Tensor) -> str:
+    return "rocm" if tensor.device.type == "cuda" else tensor.device.type

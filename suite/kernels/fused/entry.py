@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from suite.kernels.capture import capturing
 from suite.kernels.dispatch import precision_for
 from suite.kernels.fused.hinging import FusedHinge, fused_hinge
-from suite.kernels.fused.plan import RankPlan, plan_fits, rank_plan
+from suite.kernels.fused.plan import RankPlan
+from suite.kernels.fused.plans import kept_plan
 from suite.kernels.fused.ranking import FusedRanking, fused_rank_loss
 from suite.kernels.fused.shares import own_rows
 from suite.kernels.gallery import Gallery
@@ -21,9 +20,6 @@ from suite.kernels.heads import Head
 from suite.kernels.sharing import query_share
 from suite.kernels.steps import Step
 from suite.kernels.sweep import Mixing, Swept
-
-_KEPT = 8
-_plans: OrderedDict[tuple, RankPlan] = OrderedDict()
 
 
 class _Part(NamedTuple):
@@ -77,28 +73,12 @@ def _part(queries: Tensor, references: Tensor | None, gallery: Gallery | GradedG
         gallery_labels = query_labels
     elif share is not None:
         query_labels = query_labels[own_rows(len(queries))]
-    key = (
-        len(query_labels),
-        len(gallery_labels),
-        gallery_labels.shape[1],
-        own,
-        counted,
-        share and share.rank,
-        queries.device,
-    )
-    if capturing():
-        if key not in _plans:
-            raise RuntimeError("CUDA graph: call the loss once on a batch of these labels before the capture begins")
-        return _Part(queries, references, _plans[key], plan_fits(_plans[key], query_labels, gallery_labels, own))
     places = None
     if own:
         rows = own_rows(len(queries))
         places = torch.arange(rows.start, rows.stop, device=queries.device)
-    plan = rank_plan(query_labels, gallery_labels, places, counted)
-    _plans[key] = plan
-    while len(_plans) > _KEPT:
-        _plans.popitem(last=False)
-    return _Part(queries, references, plan, None)
+    plan, fits = kept_plan(query_labels, gallery_labels, places, counted, share and (share.rank, share.size))
+    return _Part(queries, references, plan, fits)
 
 
 def _unless_other(swept: Swept, fits: Tensor | None) -> Swept:

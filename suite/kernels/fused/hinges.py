@@ -104,6 +104,7 @@ def hinge_gradients_kernel(
     left_count,
     right_count,
     width,
+    part_items,
     sizes,
     POS_BOUND: tl.constexpr,
     NEG_BOUND: tl.constexpr,
@@ -118,6 +119,8 @@ def hinge_gradients_kernel(
 ):
     """out[order] = d(loss) / d(scores) @ right, with scales[0] a positive that pays and scales[1] a negative.
 
+    Each part of `right` has its own `out`.
+
     OF_ROWS: the rows `left` are queries, `right` their gallery; otherwise the other way round.
     """
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
@@ -126,7 +129,8 @@ def hinge_gradients_kernel(
     of_positive = tl.load(scales)
     of_negative = tl.load(scales + 1)
     total = tl.zeros((ROWS, SPAN), dtype=left.dtype.element_ty)
-    for start in range(0, right_count, COLUMNS):
+    begin = tl.program_id(2) * part_items
+    for start in range(begin, tl.minimum(begin + part_items, right_count), COLUMNS):
         columns = start + tl.arange(0, COLUMNS)
         there = columns < right_count
         tile = score_tile(left, right, rows, columns, left_count, right_count, width, ROWS, COLUMNS, DEPTH, PRECISION)
@@ -147,5 +151,6 @@ def hinge_gradients_kernel(
         embeddings = tl.load(place, mask=there[:, None] & (span < width)[None, :], other=0.0)
         total = add_product(gradient, embeddings, total, PRECISION)
     place = tl.load(order + rows, mask=known, other=0)
+    out += tl.program_id(2).to(tl.int64) * left_count * width
     place = out + place[:, None] * width + span[None, :]
     tl.store(place, total, mask=known[:, None] & (span < width)[None, :])

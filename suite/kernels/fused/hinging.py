@@ -9,10 +9,10 @@ import triton
 from torch import Tensor
 
 from suite.kernels.fused.hinges import hinge_gradients_kernel, hinge_sums_kernel
-from suite.kernels.fused.launches import gallery_parts, on_device
+from suite.kernels.fused.launches import gallery_parts, gradient_grid, gradient_parts, on_device, total
 from suite.kernels.fused.plan import RankPlan
 from suite.kernels.fused.shares import of_everyone, own_rows
-from suite.kernels.fused.tuning import sizes
+from suite.kernels.fused.tuning import launch, sizes
 from suite.kernels.sharing import query_share
 from suite.kernels.similarity import same_within
 from suite.kernels.sweep import Swept, scaled_gradients
@@ -74,10 +74,12 @@ class _Hinge(torch.autograd.Function):
 
 def _sums(queries: Tensor, gallery: Tensor, plan: RankPlan, hinge: FusedHinge) -> Tensor:
     """(4,) float64: hinges of positives and of negatives, and how many of each are not zero."""
-    parts, part_items = gallery_parts(len(queries), len(gallery), queries.device)
+    parts, part_items = gallery_parts(triton.cdiv(len(queries), 128), len(gallery), queries.device)
     sums = queries.new_zeros(parts, 4, len(queries))
     with on_device(queries):
-        hinge_sums_kernel[lambda shape: (triton.cdiv(len(queries), shape["ROWS"]), parts)](
+        launch(
+            hinge_sums_kernel,
+            lambda shape: (triton.cdiv(len(queries), shape["ROWS"]), parts),
             queries,
             gallery,
             plan.lows[-1],
@@ -89,7 +91,7 @@ def _sums(queries: Tensor, gallery: Tensor, plan: RankPlan, hinge: FusedHinge) -
             queries.shape[1],
             part_items,
             sizes(len(queries), len(gallery)),
-            **_constants(queries, gallery, hinge),
+            **_constants(queries, hinge),
         )
     return sums.sum((0, 2), dtype=torch.float64)
 
@@ -97,13 +99,11 @@ def _sums(queries: Tensor, gallery: Tensor, plan: RankPlan, hinge: FusedHinge) -
 def _gradient(sides: list[Tensor], plan: RankPlan, hinge: FusedHinge, scales: Tensor, of_queries: bool) -> Tensor:
     """Gradients by the queries or by the gallery, in the order in which they came."""
     left, right = sides if of_queries else reversed(sides)
-    out = torch.empty_like(left)
-
-    def grid(shape: dict[str, int]) -> tuple[int, int]:
-        return triton.cdiv(len(left), shape["ROWS"]), triton.cdiv(left.shape[1], shape["SPAN"])
-
+    out, part_items = gradient_parts(left, right)
     with on_device(left):
-        hinge_gradients_kernel[grid](
+        launch(
+            hinge_gradients_kernel,
+            gradient_grid(out),
             left,
             right,
             plan.lows[-1],
@@ -115,18 +115,19 @@ def _gradient(sides: list[Tensor], plan: RankPlan, hinge: FusedHinge, scales: Te
             len(left),
             len(right),
             left.shape[1],
+            part_items,
             sizes(len(left), len(right)),
             OF_ROWS=of_queries,
-            **_constants(left, right, hinge),
+            **_constants(left, hinge),
         )
-    return out
+    return total(out)
 
 
-def _constants(left: Tensor, right: Tensor, hinge: FusedHinge) -> dict[str, float | bool | int | str]:
+def _constants(side: Tensor, hinge: FusedHinge) -> dict[str, float | bool | str]:
     return {
         "POS_BOUND": hinge.pos_bound,
         "NEG_BOUND": hinge.neg_bound,
         "EUCLIDEAN": hinge.euclidean,
-        "SAME_WITHIN": same_within(left.dtype),
+        "SAME_WITHIN": same_within(side.dtype),
         "PRECISION": hinge.precision,
     }

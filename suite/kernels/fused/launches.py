@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from suite.kernels.fused.plan import RankPlan, SlotBlock
 from suite.kernels.fused.ranks import embedding_gradients_kernel, rank_sums_kernel
 from suite.kernels.fused.slots import slot_gradients_kernel, slot_scores_kernel, slot_sums_kernel
-from suite.kernels.fused.tuning import sizes
+from suite.kernels.fused.tuning import launch, sizes
 
 StepConstants = tuple[int, float, float, float, float, float]
 
@@ -21,6 +22,9 @@ HELD_SLOTS = 16
 
 PART_ITEMS = 1024
 """Least number of gallery items that a program goes over, so that few partial sums are written."""
+
+PARTS_NUMBERS = 1 << 24
+"""Most numbers of the parts of a gradient that are added up at the end."""
 
 PAIRS = 1024
 """Pairs of slots that a program compares at a time."""
@@ -73,8 +77,10 @@ def slot_scores(tensors: RankTensors) -> Tensor:
     plan, queries, gallery = tensors.plan, tensors.queries, tensors.gallery
     scores = tensors.of_slots()
     tile, depth = 32, 32
+    programs = triton.cdiv(len(queries), tile)
+    parts, part_items = gallery_parts(programs, len(gallery), queries.device)
     with on_device(queries):
-        slot_scores_kernel[(triton.cdiv(len(queries), tile),)](
+        slot_scores_kernel[(programs, parts)](
             queries,
             gallery,
             plan.lows[-1],
@@ -84,6 +90,7 @@ def slot_scores(tensors: RankTensors) -> Tensor:
             len(queries),
             len(gallery),
             queries.shape[1],
+            part_items,
             ROWS=tile,
             COLUMNS=tile,
             DEPTH=depth,
@@ -95,12 +102,14 @@ def slot_scores(tensors: RankTensors) -> Tensor:
 def rank_sums(tensors: RankTensors, scores: Tensor, slopes: bool) -> tuple[Tensor, Tensor]:
     """(slots,) each: what items of other classes count against a slot, and the derivative by the differences."""
     plan, queries, gallery = tensors.plan, tensors.queries, tensors.gallery
-    parts, part_items = gallery_parts(len(queries), len(gallery), queries.device)
+    parts, part_items = gallery_parts(triton.cdiv(len(queries), 128), len(gallery), queries.device)
     sums = tensors.of_slots(parts)
     of_slopes = tensors.of_slots(parts) if slopes else sums
     held = plan.widest <= HELD_SLOTS
     with on_device(queries):
-        rank_sums_kernel[lambda shape: (triton.cdiv(len(queries), shape["ROWS"]), parts)](
+        launch(
+            rank_sums_kernel,
+            lambda shape: (triton.cdiv(len(queries), shape["ROWS"]), parts),
             queries,
             gallery,
             tensors.tie_argument(),
@@ -123,7 +132,7 @@ def rank_sums(tensors: RankTensors, scores: Tensor, slopes: bool) -> tuple[Tenso
             SLOTS=plan.widest if held else HELD_SLOTS,
             PRECISION=tensors.precision,
         )
-    return sums.sum(0), of_slopes.sum(0)
+    return total(sums), total(of_slopes)
 
 
 def slot_sums(tensors: RankTensors, scores: Tensor) -> tuple[Tensor, Tensor]:
@@ -149,13 +158,11 @@ def embedding_gradients(
     the embeddings came."""
     plan = tensors.plan
     left, right = (tensors.queries, tensors.gallery) if of_queries else (tensors.gallery, tensors.queries)
-    out = torch.empty_like(left)
-
-    def grid(shape: dict[str, int]) -> tuple[int, int]:
-        return triton.cdiv(len(left), shape["ROWS"]), triton.cdiv(left.shape[1], shape["SPAN"])
-
+    out, part_items = gradient_parts(left, right)
     with on_device(left):
-        embedding_gradients_kernel[grid](
+        launch(
+            embedding_gradients_kernel,
+            gradient_grid(out),
             left,
             right,
             tensors.tie_argument(),
@@ -170,6 +177,7 @@ def embedding_gradients(
             len(left),
             len(right),
             left.shape[1],
+            part_items,
             sizes(len(left), len(right)),
             STEP=tensors.negative,
             TIES=tensors.ties is not None,
@@ -177,19 +185,48 @@ def embedding_gradients(
             OF_COLUMNS=of_gallery,
             PRECISION=tensors.precision,
         )
-    return out
+    return total(out)
 
 
-def gallery_parts(queries: int, gallery: int, device: torch.device) -> tuple[int, int]:
-    """Into how many parts the gallery is cut so that every multiprocessor has work, and the items of a part."""
-    wanted = 1
+def gallery_parts(programs: int, items: int, device: torch.device) -> tuple[int, int]:
+    """Into how many parts the items are cut so that every multiprocessor has work, and the items of a part.
+
+    Args:
+        programs: how many there are a part.
+        items: to go over.
+        device: that the programs run on.
+    """
+    # The interpreter runs one program after the other, but goes the way of a small device.
+    processors = 4
     if device.type == "cuda":
-        programs = triton.cdiv(max(queries, 1), 128)
-        wanted = triton.cdiv(2 * torch.cuda.get_device_properties(device).multi_processor_count, programs)
-    parts = max(1, min(wanted, gallery // PART_ITEMS))
+        processors = torch.cuda.get_device_properties(device).multi_processor_count
+    wanted = triton.cdiv(2 * processors, max(programs, 1))
+    parts = max(1, min(wanted, items // PART_ITEMS))
     # Whole tiles of any shape.
-    items = triton.cdiv(triton.cdiv(gallery, parts), 256) * 256
-    return triton.cdiv(gallery, items), items
+    part_items = triton.cdiv(triton.cdiv(items, parts), 256) * 256
+    return triton.cdiv(items, part_items), part_items
+
+
+def gradient_parts(left: Tensor, right: Tensor) -> tuple[Tensor, int]:
+    """A place (parts, rows, D) for the gradients of `left` (rows, D) from parts of `right`, and the items of a part."""
+    most = max(1, PARTS_NUMBERS // max(1, left.numel()))
+    programs = triton.cdiv(len(left), 64) * triton.cdiv(left.shape[1], 256)
+    parts, part_items = gallery_parts(programs, len(right), left.device)
+    if parts > most:
+        part_items = triton.cdiv(triton.cdiv(len(right), most), 256) * 256
+        parts = triton.cdiv(len(right), part_items)
+    return left.new_empty(parts, *left.shape), part_items
+
+
+def gradient_grid(out: Tensor) -> Callable[[dict[str, int]], tuple[int, int, int]]:
+    """The programs that fill a place of `gradient_parts`, by the shape of their tiles."""
+    parts, rows, width = out.shape
+    return lambda shape: (triton.cdiv(rows, shape["ROWS"]), triton.cdiv(width, shape["SPAN"]), parts)
+
+
+def total(parts: Tensor) -> Tensor:
+    """The sum over all parts (parts, ...), in their order."""
+    return parts[0] if len(parts) == 1 else parts.sum(0)
 
 
 def _on_slots(kernel, tensors: RankTensors, scores: Tensor, block: SlotBlock, more: tuple[Tensor, ...]) -> None:

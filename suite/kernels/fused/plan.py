@@ -146,7 +146,8 @@ def plan_fits(plan: RankPlan, query_labels: Tensor, labels: Tensor, own: bool) -
             asked = query_labels[plan.query_order, level]
             found = in_order[plan.lows[level].long().clamp(max=len(labels) - 1)] == asked
             there = plan.highs[level] > plan.lows[level]
-            fits &= torch.where(there, found, ~torch.isin(asked, in_order)).all()
+            nearest = torch.searchsorted(distinct, asked).clamp(max=len(labels) - 1)
+            fits &= torch.where(there, found, distinct[nearest] != asked).all()
     return fits
 
 

@@ -120,7 +120,8 @@ def rank_sums_kernel(
 
 
 @triton.jit
-def _score_gradients(
+def _add_score_gradients(
+    total,
     tile,
     item_ties,
     items,
@@ -135,20 +136,16 @@ def _score_gradients(
     TIES: tl.constexpr,
     ACROSS: tl.constexpr,
 ):
-    """d(loss) / d(tile) from the rankings of its rows, or of its columns if ACROSS is 0."""
+    """total + d(loss) / d(tile) from the rankings of its rows, or of its columns if ACROSS is 0."""
     count = high - low
-    total = tl.zeros_like(tile)
+    place = tl.expand_dims(items, 1 - ACROSS) - tl.expand_dims(low, ACROSS)
+    outside = (place < 0) | (place >= tl.expand_dims(count, ACROSS))
     for nth in range(0, tl.max(count, 0)):
         x, there = _slot_difference(tile, item_ties, scores, ties, low, first, count, nth, ACROSS, TIES)
         of_sum = tl.load(of_sums + first + nth, mask=there, other=0.0)
-        total += tl.expand_dims(of_sum, ACROSS) * step_slope(x, STEP)
-    # Classes are ranges of the sorted items: few tiles hold an item of a query's own class.
-    begin = tl.min(tl.where(count > 0, low, 2147483647), 0)
-    if (begin <= tl.max(items, 0)) & (tl.max(high, 0) > tl.min(items, 0)):
-        slot = tl.expand_dims(items, 1 - ACROSS) - tl.expand_dims(low, ACROSS)
-        inside = (slot >= 0) & (slot < tl.expand_dims(count, ACROSS))
-        own = tl.load(of_scores + (tl.expand_dims(first, ACROSS) + slot), mask=inside, other=0.0)
-        total = tl.where(inside, own, total)
+        of_score = tl.load(of_scores + first + nth, mask=there, other=0.0)
+        own = tl.where(place == nth, tl.expand_dims(of_score, ACROSS), 0.0)
+        total += tl.where(outside, tl.expand_dims(of_sum, ACROSS) * step_slope(x, STEP), own)
     return total
 
 
@@ -169,6 +166,7 @@ def embedding_gradients_kernel(
     left_count,
     right_count,
     width,
+    part_items,
     sizes,
     STEP: tl.constexpr,
     TIES: tl.constexpr,
@@ -180,7 +178,8 @@ def embedding_gradients_kernel(
     SPAN: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    """out[order[rows]] = d(loss) / d(scores) @ right; a program takes ROWS rows, and SPAN of their dimensions.
+    """out[order[rows]] = d(loss) / d(scores) @ right; a program takes ROWS rows, SPAN of their dimensions,
+    and one part of `right`, which has its own `out`.
 
     OF_ROWS: the rows `left` are queries, `right` their gallery. OF_COLUMNS: the other way round. Both: the queries are
     their own gallery, s_ik and s_ki are one product, and a tile serves both.
@@ -196,7 +195,8 @@ def embedding_gradients_kernel(
     if TIES and OF_COLUMNS:
         row_ties = tl.load(ties + rows, mask=known, other=-2)
     total = tl.zeros((ROWS, SPAN), dtype=left.dtype.element_ty)
-    for start in range(0, right_count, COLUMNS):
+    begin = tl.program_id(2) * part_items
+    for start in range(begin, tl.minimum(begin + part_items, right_count), COLUMNS):
         columns = start + tl.arange(0, COLUMNS)
         there = columns < right_count
         tile = score_tile(left, right, rows, columns, left_count, right_count, width, ROWS, COLUMNS, DEPTH, PRECISION)
@@ -205,14 +205,15 @@ def embedding_gradients_kernel(
             column_ties = columns
             if TIES:
                 column_ties = tl.load(ties + columns, mask=there, other=-2)
-            gradient += _score_gradients(
-                tile, column_ties, columns, ties, low, high, first, scores, of_sums, of_scores, STEP, TIES, 1
+            gradient = _add_score_gradients(
+                gradient, tile, column_ties, columns, ties, low, high, first, scores, of_sums, of_scores, STEP, TIES, 1
             )
         if OF_COLUMNS:
             column_low = tl.load(lows + columns, mask=there, other=0)
             column_high = tl.load(highs + columns, mask=there, other=0)
             column_first = tl.load(firsts + columns, mask=there, other=0)
-            gradient += _score_gradients(
+            gradient = _add_score_gradients(
+                gradient,
                 tile,
                 row_ties,
                 rows,
@@ -231,5 +232,6 @@ def embedding_gradients_kernel(
         embeddings = tl.load(place, mask=there[:, None] & (span < width)[None, :], other=0.0)
         total = add_product(gradient, embeddings, total, PRECISION)
     place = tl.load(order + rows, mask=known, other=0)
+    out += tl.program_id(2).to(tl.int64) * left_count * width
     place = out + place[:, None] * width + span[None, :]
     tl.store(place, total, mask=known[:, None] & (span < width)[None, :])

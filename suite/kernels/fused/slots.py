@@ -31,12 +31,13 @@ def slot_scores_kernel(
     query_count,
     gallery_count,
     width,
+    part_items,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
     DEPTH: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    """scores[slot] = queries @ gallery; a program takes ROWS queries, and the ranges of their classes."""
+    """scores[slot] = queries @ gallery; a program takes ROWS queries, and one part of the ranges of their classes."""
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     known = rows < query_count
     low = tl.load(lows + rows, mask=known, other=0)
@@ -44,6 +45,9 @@ def slot_scores_kernel(
     first = tl.load(firsts + rows, mask=known, other=0)
     begin = tl.min(tl.where(high > low, low, gallery_count), 0)
     end = tl.max(tl.where(high > low, high, 0), 0)
+    part = tl.program_id(1) * part_items
+    begin = tl.maximum(begin, part)
+    end = tl.minimum(end, part + part_items)
     for start in range(begin, end, COLUMNS):
         columns = start + tl.arange(0, COLUMNS)
         tile = score_tile(
@@ -124,7 +128,7 @@ def _pair_terms(
     return plus, extra
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["row_start", "row_stop"])
 def slot_sums_kernel(
     scores,
     ties,
@@ -195,7 +199,7 @@ def slot_sums_kernel(
     tl.store(extra + place, extra_total, mask=there)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["row_start", "row_stop"])
 def slot_gradients_kernel(
     scores,
     ties,

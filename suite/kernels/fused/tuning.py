@@ -1,11 +1,17 @@
-"""Shapes of tiles: the candidates that Triton's tuner times on a device, once a kind of call, and keeps on disk."""
+"""Shapes of tiles: the candidates that Triton's tuner times on a device, once a kind of call, and keeps on disk.
+
+The shape of a tile says in which order a sum is added up. Under deterministic algorithms it is therefore fixed: a
+timing may turn out otherwise elsewhere, or another day.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import torch
 import triton
+from triton.runtime import Autotuner
 
 from suite.kernels.fused.devices import interpreted
 
@@ -24,11 +30,11 @@ _SWEEPS = (
 # scores of further spans, but 512 of them beside a tile do not fit the registers.
 _GRADIENTS = (
     (64, 32, 32, 8, 2, 256),
-    (64, 32, 32, 8, 3, 256),
+    (64, 64, 32, 8, 2, 256),
     (64, 32, 64, 8, 2, 256),
-    (128, 32, 32, 8, 2, 128),
     (64, 64, 32, 8, 2, 128),
-    (64, 32, 32, 4, 2, 128),
+    (64, 32, 32, 8, 2, 128),
+    (128, 32, 32, 8, 2, 128),
     (64, 32, 32, 4, 2, 64),
 )
 
@@ -67,6 +73,16 @@ def tuned_gradient(kernel: Callable) -> Callable:
 def _key(kernel: Callable) -> list[str]:
     known = ("sizes", "width", "SLOTS", "HELD", "OF_ROWS", "OF_COLUMNS", "PRECISION", "STEP", "TIES")
     return [name for name in known if name in kernel.arg_names]
+
+
+def launch(kernel: Autotuner, grid: Callable, *arguments: Any, **constants: Any) -> None:
+    """Run a tuned kernel, whose `grid` depends on its shape of tiles."""
+    if interpreted() or torch.are_deterministic_algorithms_enabled():
+        named = dict(zip(kernel.arg_names, arguments, strict=False))
+        shape = kernel.early_config_prune(kernel.configs, named)[0] if kernel.early_config_prune else kernel.configs[0]
+        kernel.fn[grid](*arguments, **constants, **shape.all_kwargs())
+    else:
+        kernel[grid](*arguments, **constants)
 
 
 def sizes(*numbers: int) -> int:
