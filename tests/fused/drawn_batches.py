@@ -132,7 +132,7 @@ def _classes(kind: str, queries: int, dice: random.Random) -> list[int]:
 
 
 def _levels(classes: Tensor, names: Tensor, levels: int) -> Tensor:
-    return torch.stack([names[classes // 3**level] for level in range(levels)], 1)
+    return torch.stack([names[classes // 2**level] for level in range(levels)], 1)
 
 
 def _points(rows: int, width: int, generator: torch.Generator) -> Tensor:
