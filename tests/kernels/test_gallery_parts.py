@@ -40,7 +40,7 @@ class GradedRanks:
     def __init__(self):
         self.seen = []
 
-    def ideal(self, counts):
+    def ideal(self, counts, most):
         return torch.ones(len(counts), dtype=torch.float64)
 
     def relevances(self, counts):

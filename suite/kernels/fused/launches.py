@@ -202,9 +202,13 @@ def gallery_parts(programs: int, items: int, device: torch.device) -> tuple[int,
         processors = torch.cuda.get_device_properties(device).multi_processor_count
     wanted = triton.cdiv(2 * processors, max(programs, 1))
     parts = max(1, min(wanted, items // PART_ITEMS))
-    # Whole tiles of any shape.
-    part_items = triton.cdiv(triton.cdiv(items, parts), 256) * 256
-    return triton.cdiv(items, part_items), part_items
+    return _whole_tiles(items, parts)
+
+
+def _whole_tiles(items: int, parts: int) -> tuple[int, int]:
+    """At most `parts` parts of items, and the items of a part: whole tiles of any shape."""
+    part_items = max(1, triton.cdiv(triton.cdiv(items, parts), 256)) * 256
+    return max(1, triton.cdiv(items, part_items)), part_items
 
 
 def gradient_parts(left: Tensor, right: Tensor) -> tuple[Tensor, int]:
@@ -213,8 +217,7 @@ def gradient_parts(left: Tensor, right: Tensor) -> tuple[Tensor, int]:
     programs = triton.cdiv(len(left), 64) * triton.cdiv(left.shape[1], 256)
     parts, part_items = gallery_parts(programs, len(right), left.device)
     if parts > most:
-        part_items = triton.cdiv(triton.cdiv(len(right), most), 256) * 256
-        parts = triton.cdiv(len(right), part_items)
+        parts, part_items = _whole_tiles(len(right), most)
     return left.new_empty(parts, *left.shape), part_items
 
 
