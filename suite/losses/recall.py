@@ -18,6 +18,7 @@ from suite.kernels.calling import (
     check_number,
     check_self_match,
 )
+from suite.kernels.capture import capturing
 from suite.kernels.gallery import Gallery
 from suite.kernels.heads import Head, RecallHead
 from suite.kernels.mixing import PairMixing, positive_pairs
@@ -164,6 +165,8 @@ class RecallAtKLoss(SmoothRecallLoss):
     def compute(self, batch: Batch) -> Swept:
         if not self.simix:
             return super().compute(batch)
+        if capturing():
+            raise RuntimeError("recall_at_k: simix pairs items on the host, and cannot be captured in a CUDA graph")
         labels = batch.gallery.query_labels
         alphas = draw_alphas(len(positive_pairs(labels)[0]), labels.device, self.generator)
         mixing = PairMixing(labels, alphas.to(batch.queries))

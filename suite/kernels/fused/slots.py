@@ -59,6 +59,16 @@ def slot_scores_kernel(
 
 
 @triton.jit
+def _load_rows(lows, highs, firsts, own, rows, known, query_count, LEVELS: tl.constexpr):
+    """Of queries: their first slot, the begin of their class, the most slots that any has, and their own place."""
+    first = tl.load(firsts + rows, mask=known, other=0)
+    low = tl.load(lows + (LEVELS - 1) * query_count + rows, mask=known, other=0)
+    high = tl.load(highs + (LEVELS - 1) * query_count + rows, mask=known, other=0)
+    place = tl.load(own + rows, mask=known, other=-1)
+    return first, low, tl.max(high - low, 0), place
+
+
+@triton.jit
 def _load_slots(
     scores,
     ties,
@@ -156,11 +166,7 @@ def slot_sums_kernel(
     """`plus` and `extra` of every slot of a block; a program takes ROWS queries and RANKED of their slots."""
     rows = row_start + tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     known = rows < row_stop
-    first = tl.load(firsts + rows, mask=known, other=0)
-    place = tl.load(own + rows, mask=known, other=-1)
-    low = tl.load(lows + (LEVELS - 1) * query_count + rows, mask=known, other=0)
-    high = tl.load(highs + (LEVELS - 1) * query_count + rows, mask=known, other=0)
-    most = tl.max(high - low, 0)
+    first, low, most, place = _load_rows(lows, highs, firsts, own, rows, known, query_count, LEVELS)
     ranked = tl.program_id(1) * RANKED + tl.arange(0, RANKED)
     score, tie, grade, relevance = _load_slots(
         scores, ties, lows, highs, relevances, rows, known, first, ranked, query_count, LEVELS, WEIGHTED, TIES
@@ -233,11 +239,7 @@ def slot_gradients_kernel(
     """
     rows = row_start + tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     known = rows < row_stop
-    first = tl.load(firsts + rows, mask=known, other=0)
-    place = tl.load(own + rows, mask=known, other=-1)
-    low = tl.load(lows + (LEVELS - 1) * query_count + rows, mask=known, other=0)
-    high = tl.load(highs + (LEVELS - 1) * query_count + rows, mask=known, other=0)
-    most = tl.max(high - low, 0)
+    first, low, most, place = _load_rows(lows, highs, firsts, own, rows, known, query_count, LEVELS)
     ranked = tl.program_id(1) * RANKED + tl.arange(0, RANKED)
     score, tie, grade, relevance = _load_slots(
         scores, ties, lows, highs, relevances, rows, known, first, ranked, query_count, LEVELS, WEIGHTED, TIES
