@@ -203,7 +203,7 @@ def gallery_parts(programs: int, items: int, device: torch.device) -> tuple[int,
     wanted = triton.cdiv(2 * processors, max(programs, 1))
     parts = max(1, min(wanted, items // PART_ITEMS))
     # Whole tiles of any shape.
-    part_items = triton.cdiv(triton.cdiv(items, parts), 256) * 256
+    part_items = max(1, triton.cdiv(triton.cdiv(items, parts), 256)) * 256
     return triton.cdiv(items, part_items), part_items
 
 
