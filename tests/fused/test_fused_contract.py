@@ -50,17 +50,6 @@ def test_both_kernels_have_one_value_and_gradient(name, gallery):
     assert_close(fused(loss, points, labels, **call), blockwise(loss, points, labels, **call), CLOSE)
 
 
-@pytest.mark.parametrize("name", ["calibration", "supap", "supndcg"])
-def test_few_queries_share_out_a_large_gallery_among_programs(name):
-    points, labels, _ = a_call(name, rows=5, dtype=WIDE)
-    # More than two parts of launches.PART_ITEMS; each class has an item in both.
-    items, _ = a_batch(2060, seed=1, dtype=WIDE)
-    their_labels = labels_of(name, torch.arange(2060) % 700).to(DEVICE)
-    call = {"ref_emb": items.to(DEVICE), "ref_labels": their_labels}
-    loss = make(name)
-    assert_close(fused(loss, points, labels, **call), blockwise(loss, points, labels, **call), CLOSE)
-
-
 @pytest.mark.parametrize("self_match", ["exclude", "positive", "rank_only"])
 @pytest.mark.parametrize("gallery", [False, True])
 def test_a_batch_of_the_same_shape_may_have_other_classes(gallery, self_match):
